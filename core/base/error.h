@@ -1,0 +1,31 @@
+/* The first error of an object: a status and a message of a fixed size, so that "out of memory" needs none. */
+#ifndef REEL_CORE_BASE_ERROR_H
+#define REEL_CORE_BASE_ERROR_H
+
+#include <reel.h>
+#include <stdarg.h>
+
+typedef struct reel__error {
+    reel_status status; /* REEL_OK: none, and the rest means nothing */
+    bool located;       /* the message ends in a file and line, or needs none */
+    char message[1000];
+} reel__error;
+
+/* Keeps the first error: does nothing if there is one. */
+void reel__error_set(reel__error *error, reel_status status, const char *format, va_list arguments);
+void reel__error_append(reel__error *error, const char *format, ...) REEL_PRINTF(2, 3);
+
+/* "[2,3,4]", "[]" for a scalar, into a buffer that is returned. */
+typedef struct reel__text {
+    char text[200];
+} reel__text;
+const char *reel__shape_text(reel__text *buffer, int rank, const int64_t *size);
+
+/* The name of `count` names nearest to `wanted` by edit distance, or NULL if none is near. */
+const char *reel__nearest(const char *wanted, int64_t count, const char *(*name)(const void *context, int64_t index),
+                          const void *context);
+
+/* Whether a full name "a/b/w" is named by a pattern list "**" + "/w,!a/b/w"; the rules stand at reel_parameters(). */
+bool reel__pattern_matches(const char *pattern, const char *name);
+
+#endif

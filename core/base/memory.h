@@ -1,0 +1,41 @@
+/* The one seam through which all memory comes and goes, checked arithmetic on sizes, and growable arrays.
+ * Nothing else in the library calls malloc or free, so a test can make any allocation fail. */
+#ifndef REEL_CORE_BASE_MEMORY_H
+#define REEL_CORE_BASE_MEMORY_H
+
+#include <reel.h>
+
+/* Every block begins on a 64-byte boundary; the allocator is asked for that much more and its pointer kept in front. */
+void *reel__allocate(const reel_allocator *allocator, size_t size); /* zeroed; NULL: out of memory; size 0 is 1 byte */
+void reel__release(const reel_allocator *allocator, void *block, size_t size);
+
+/* The C library's. */
+reel_allocator reel__default_allocator(void);
+
+/* False on overflow, and then *result is not to be used. */
+static inline bool reel__multiply(int64_t a, int64_t b, int64_t *result) { return !__builtin_mul_overflow(a, b, result); }
+static inline bool reel__add_sizes(int64_t a, int64_t b, int64_t *result) { return !__builtin_add_overflow(a, b, result); }
+
+size_t reel__dtype_size(reel_dtype dtype);
+const char *reel__dtype_name(reel_dtype dtype);
+
+/* The product of the sizes; false if it or the bytes of the largest dtype overflow. */
+bool reel__shape_count(int rank, const int64_t *size, int64_t *count);
+
+/* An array that grows by doubling. Zero is an empty one. */
+typedef struct reel__array {
+    void *items;
+    int64_t count, capacity;
+} reel__array;
+
+/* Room for one more item of this size at items[count]; false: out of memory and nothing has changed. */
+bool reel__reserve(const reel_allocator *allocator, reel__array *array, int64_t count, size_t item_size);
+void reel__array_free(const reel_allocator *allocator, reel__array *array, size_t item_size);
+
+#define REEL__AT(array, type, index) (((type *)(array).items)[index])
+
+/* A copy of a string; NULL: out of memory. Freed with reel__release(copy, strlen(copy) + 1). */
+char *reel__copy_string(const reel_allocator *allocator, const char *text);
+void reel__free_string(const reel_allocator *allocator, char *text);
+
+#endif

@@ -1,0 +1,265 @@
+/* Reverse mode. Nodes are visited from y back, in the reverse of the program's order; each hands the gradient that
+ * arrived at it to its inputs as contributions, which stay unrecorded until all of a tensor's have arrived. Then they
+ * are combined: those of an op with a merge rule together (products are stacked, slices become a concat), in the place
+ * of the first of them, and the results are added from left to right. This is the normal form that fixes the bits of a
+ * gradient. Nothing here knows an op by name but the addition. */
+#include "core/record/tape.h"
+
+#include <reel/ops.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct arrival {
+    reel_contribution share;
+    int64_t next; /* of the same tensor; −1 ends */
+} arrival;
+
+typedef struct derivation {
+    reel_tape *tape;
+    reel_tensor **order;
+    int64_t count;
+    bool *needed;      /* by place in the order: on a way to something asked for */
+    int64_t *first, *last; /* contributions by place */
+    reel__array arrivals;
+    reel__array group; /* reel_contribution: scratch of one merge */
+    reel_tensor **gradient; /* by place, of those that were asked for */
+} derivation;
+
+static bool passes(const reel_tensor *x, int input)
+{
+    return (x->op->vjp || x->op->merge) && x->inputs[input]->dtype != REEL_I32;
+}
+
+static bool begin(derivation *d, reel_tensor *y)
+{
+    if (!reel__walk(d->tape, 1, &y)) return false;
+    const reel_allocator *a = &d->tape->allocator;
+    d->count = d->tape->order.count;
+    size_t n = (size_t)d->count;
+    d->order = reel__allocate(a, n * sizeof *d->order);
+    d->needed = reel__allocate(a, n * sizeof *d->needed);
+    d->first = reel__allocate(a, n * sizeof *d->first);
+    d->last = reel__allocate(a, n * sizeof *d->last);
+    d->gradient = reel__allocate(a, n * sizeof *d->gradient);
+    if (!d->order || !d->needed || !d->first || !d->last || !d->gradient) return false;
+    memcpy(d->order, d->tape->order.items, n * sizeof *d->order);
+    for (int64_t i = 0; i < d->count; i++) d->first[i] = d->last[i] = -1;
+    return true;
+}
+
+static void end(derivation *d)
+{
+    const reel_allocator *a = &d->tape->allocator;
+    size_t n = (size_t)d->count;
+    reel__release(a, d->order, n * sizeof *d->order);
+    reel__release(a, d->needed, n * sizeof *d->needed);
+    reel__release(a, d->first, n * sizeof *d->first);
+    reel__release(a, d->last, n * sizeof *d->last);
+    reel__release(a, d->gradient, n * sizeof *d->gradient);
+    reel__array_free(a, &d->arrivals, sizeof(arrival));
+    reel__array_free(a, &d->group, sizeof(reel_contribution));
+}
+
+static bool in_order(const derivation *d, const reel_tensor *x)
+{
+    return x->index >= 0 && x->index < d->count && d->order[x->index] == x;
+}
+
+static bool arrive(derivation *d, reel_tensor *y, reel_tensor *gy, int input)
+{
+    if (!reel__reserve(&d->tape->allocator, &d->arrivals, d->arrivals.count, sizeof(arrival))) return false;
+    int64_t place = y->inputs[input]->index, new = d->arrivals.count++;
+    REEL__AT(d->arrivals, arrival, new) = (arrival){ { y, gy, input }, -1 };
+    if (d->last[place] >= 0) REEL__AT(d->arrivals, arrival, d->last[place]).next = new;
+    else d->first[place] = new;
+    d->last[place] = new;
+    return true;
+}
+
+/* The contribution `at`, and with it all later ones of the same merging op, taken out of the chain. */
+static reel_tensor *combine(derivation *d, reel_tensor *x, int64_t at)
+{
+    reel_contribution share = REEL__AT(d->arrivals, arrival, at).share;
+    const reel_op *op = share.y->op;
+    d->tape->origin = share.y;
+    if (!op->merge) return op->vjp(share.y, share.gy, share.input);
+    d->group.count = 0;
+    for (int64_t i = at; i >= 0; i = REEL__AT(d->arrivals, arrival, i).next) {
+        reel_contribution *c = &REEL__AT(d->arrivals, arrival, i).share;
+        if (!c->y || c->y->op != op) continue;
+        if (!reel__reserve(&d->tape->allocator, &d->group, d->group.count, sizeof *c))
+            return reel__out_of_memory(d->tape, "gradients");
+        REEL__AT(d->group, reel_contribution, d->group.count++) = *c;
+        c->y = NULL;
+    }
+    return op->merge(x, (int)d->group.count, d->group.items);
+}
+
+/* The gradient at a tensor: all its contributions in normal form; NULL where none arrived. */
+static reel_tensor *collect(derivation *d, reel_tensor *x, reel_tensor *seed)
+{
+    reel_tensor *sum = seed;
+    for (int64_t i = d->first[x->index]; i >= 0; i = REEL__AT(d->arrivals, arrival, i).next) {
+        if (!REEL__AT(d->arrivals, arrival, i).share.y) continue;
+        reel_tensor *g = combine(d, x, i);
+        d->tape->origin = x;
+        if (g) sum = sum ? reel_add(sum, g) : g;
+    }
+    d->tape->origin = NULL;
+    return sum;
+}
+
+static bool propagate(derivation *d, reel_tensor *y, reel_tensor *gy, const bool *asked)
+{
+    for (int64_t i = d->count; i-- > 0;) {
+        reel_tensor *x = d->order[i];
+        if (!d->needed[i]) continue;
+        reel_tensor *gx = collect(d, x, x == y ? gy : NULL);
+        if (d->tape->recording.status != REEL_OK) return false;
+        if (!gx) continue;
+        if (asked[i]) d->gradient[i] = gx;
+        for (int j = 0; j < x->input_count; j++)
+            if (passes(x, j) && d->needed[x->inputs[j]->index] && !arrive(d, x, gx, j)) return false;
+    }
+    return true;
+}
+
+/* Which nodes lie on a way from something asked for to y that gradients can take. */
+static void find_needed(derivation *d, const bool *asked)
+{
+    for (int64_t i = 0; i < d->count; i++) {
+        const reel_tensor *x = d->order[i];
+        d->needed[i] = asked[i];
+        for (int j = 0; j < x->input_count && !d->needed[i]; j++) d->needed[i] = passes(x, j) && d->needed[x->inputs[j]->index];
+    }
+}
+
+/* The first node that depends on x through values but passes no gradient on; NULL: y does not depend on x at all. */
+static const reel_tensor *find_cut(derivation *d, const reel_tensor *x)
+{
+    memset(d->needed, 0, (size_t)d->count * sizeof *d->needed);
+    d->needed[x->index] = true;
+    for (int64_t i = 0; i < d->count; i++) {
+        const reel_tensor *node = d->order[i];
+        for (int j = 0; j < node->input_count; j++) {
+            if (!d->needed[node->inputs[j]->index]) continue;
+            if (!passes(node, j)) return node;
+            d->needed[i] = true;
+        }
+    }
+    return NULL;
+}
+
+static void unreached(derivation *d, const char *what, const reel_tensor *y, const reel_tensor *x)
+{
+    const reel_tensor *cut = in_order(d, x) ? find_cut(d, x) : NULL;
+    if (cut)
+        reel__fail(d->tape, REEL_UNREACHED, "%s: %s does not reach %s: the path is cut at %s", what, reel__node_text(y),
+                   reel__node_text(x), reel__node_text(cut));
+    else
+        reel__fail(d->tape, REEL_UNREACHED, "%s: %s does not depend on %s", what, reel__node_text(y), reel__node_text(x));
+}
+
+/* Marks what is asked for and what lies on a way to it; false, with a message, if y does not reach something. */
+static bool reach(derivation *d, const char *what, const reel_tensor *y, const reel_list *wrt, bool *asked)
+{
+    bool *reached = d->needed; /* for now: what y reaches, from the end back */
+    reached[d->count - 1] = true;
+    for (int64_t i = d->count; i-- > 0;)
+        for (int j = 0; reached[i] && j < d->order[i]->input_count; j++)
+            if (passes(d->order[i], j)) reached[d->order[i]->inputs[j]->index] = true;
+    for (int64_t i = 0; i < wrt->items.count; i++) {
+        const reel_tensor *x = REEL__AT(wrt->items, reel__kept, i).x;
+        if (!in_order(d, x) || !reached[x->index]) {
+            unreached(d, what, y, x);
+            return false;
+        }
+        asked[x->index] = true;
+    }
+    find_needed(d, asked);
+    return true;
+}
+
+static bool check_wrt(reel_tape *tape, const char *what, const reel_list *wrt)
+{
+    char text[80];
+    snprintf(text, sizeof text, "%s: a tensor to differentiate by", what);
+    for (int64_t i = 0; i < wrt->items.count; i++) {
+        const reel_tensor *x = REEL__AT(wrt->items, reel__kept, i).x;
+        if (!reel__usable(tape, x, text)) return false;
+        if (x->dtype == REEL_I32) {
+            reel__fail(tape, REEL_BAD_DTYPE, "%s: %s is i32; only f32 and f64 have gradients", what, reel__node_text(x));
+            return false;
+        }
+    }
+    return true;
+}
+
+static reel_list *results(derivation *d, const reel_list *wrt)
+{
+    reel_list *list = reel__list_new(d->tape);
+    for (int64_t i = 0; !list->is_bad && i < wrt->items.count; i++) {
+        const reel__kept *item = &REEL__AT(wrt->items, reel__kept, i);
+        reel_tensor *g = d->gradient[item->x->index];
+        if (!g) g = reel_fill(item->x, reel_shape_of(item->x), 0); /* reached, and constant all the way */
+        if (!reel__list_append(list, item->name, g)) return &d->tape->bad_list;
+    }
+    return d->tape->recording.status == REEL_OK ? list : &d->tape->bad_list;
+}
+
+static reel_list *derive(reel_tape *tape, const char *what, reel_tensor *y, reel_tensor *gy, const reel_list *wrt)
+{
+    derivation d = { .tape = tape };
+    reel_list *list = &tape->bad_list;
+    bool *asked = NULL;
+    if (begin(&d, y) && (asked = reel__allocate(&tape->allocator, (size_t)d.count * sizeof *asked)) != NULL) {
+        if (reach(&d, what, y, wrt, asked) && propagate(&d, y, gy, asked)) list = results(&d, wrt);
+    }
+    if (list->is_bad) reel__out_of_memory(tape, what); /* unless something else was wrong */
+    tape->origin = NULL;
+    reel__release(&tape->allocator, asked, (size_t)d.count * sizeof *asked);
+    end(&d);
+    return list;
+}
+
+reel_list *(reel_gradients)(reel_tensor *loss, const reel_list *wrt)
+{
+    reel_tape *tape = loss ? loss->tape : &reel__failed_tape;
+    if (!reel__usable(tape, loss, "gradients: the loss") || !reel__list_usable(tape, wrt, "gradients: the list") ||
+        !check_wrt(tape, "gradients", wrt))
+        return &tape->bad_list;
+    if (loss->count != 1 || loss->dtype == REEL_I32) {
+        reel__fail(tape, loss->dtype == REEL_I32 ? REEL_BAD_DTYPE : REEL_BAD_SHAPE,
+                   "gradients: the loss must be one number of f32 or f64, not %s %s (sum it, or use reel_vjp)",
+                   reel__dtype_name((reel_dtype)loss->dtype), reel__node_text(loss));
+        return &tape->bad_list;
+    }
+    if (!reel__mark_loss(loss)) return reel__list_fail(tape);
+    reel_tensor *one = reel_fill(loss, reel_shape_of(loss), 1);
+    return derive(tape, "gradients", loss, one, wrt);
+}
+
+reel_list *(reel_vjp)(reel_tensor *y, reel_tensor *gy, const reel_list *wrt)
+{
+    reel_tape *tape = y ? y->tape : &reel__failed_tape;
+    if (!reel__usable(tape, y, "vjp: y") || !reel__usable(tape, gy, "vjp: gy") || !reel__list_usable(tape, wrt, "vjp: the list") ||
+        !check_wrt(tape, "vjp", wrt))
+        return &tape->bad_list;
+    if (y->dtype != gy->dtype || y->size != gy->size || y->rank != gy->rank || y->dtype == REEL_I32) {
+        reel__fail(tape, REEL_BAD_SHAPE, "vjp: y is %s %s and gy %s %s; they must be alike, f32 or f64",
+                   reel__dtype_name((reel_dtype)y->dtype), reel_shape_text(y), reel__dtype_name((reel_dtype)gy->dtype),
+                   reel_shape_text(gy));
+        return &tape->bad_list;
+    }
+    return derive(tape, "vjp", y, gy, wrt);
+}
+
+reel_tensor *(reel_gradient)(reel_tensor *loss, reel_tensor *wrt)
+{
+    reel_tape *tape = loss ? loss->tape : &reel__failed_tape;
+    if (!reel__usable(tape, loss, "gradient: the loss") || !reel__usable(tape, wrt, "gradient: the tensor to differentiate by"))
+        return &tape->bad;
+    reel_list *list = reel__list_new(tape);
+    if (!list->is_bad && reel__list_append(list, reel_name_of(wrt), wrt)) return reel_list_at((reel_gradients)(loss, list), 0);
+    return &tape->bad;
+}

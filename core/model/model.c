@@ -1,0 +1,258 @@
+/* Models: making, freeing, finding and adding named values, reading and writing them by name.
+ * Initial values are in initialise.c, files in safetensors.c. */
+#include "core/model/model.h"
+
+#include "core/base/random.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static reel_model failed_model = { .failed = true };
+
+reel_model *reel_model_new_sized(const reel_model_options *options, size_t size)
+{
+    reel_model_options o = { 0 };
+    if (options) memcpy(&o, options, size < sizeof o ? size : sizeof o);
+    if (!o.allocator.resize) o.allocator = reel__default_allocator();
+    reel_model *model = reel__allocate(&o.allocator, sizeof *model);
+    if (!model) return &failed_model;
+    model->allocator = o.allocator;
+    model->seed = o.seed;
+    model->references = 1;
+    return model;
+}
+
+void reel__model_retain(reel_model *model)
+{
+    if (!model->failed) __atomic_add_fetch(&model->references, 1, __ATOMIC_RELAXED);
+}
+
+void reel__model_release(reel_model *model)
+{
+    if (model->failed || __atomic_sub_fetch(&model->references, 1, __ATOMIC_ACQ_REL) > 0) return;
+    reel_allocator allocator = model->allocator;
+    reel__values_free(&allocator, &model->values);
+    reel__release(&allocator, model, sizeof *model);
+}
+
+void reel_model_free(reel_model *model)
+{
+    if (model) reel__model_release(model);
+}
+
+reel_status reel__model_fail(reel_model *model, reel_status status, const char *format, ...)
+{
+    if (model->failed) return REEL_OUT_OF_MEMORY;
+    model->error.status = REEL_OK;
+    va_list arguments;
+    va_start(arguments, format);
+    reel__error_set(&model->error, status, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+const char *reel_model_error(const reel_model *model)
+{
+    if (!model || model->failed) return "model: out of memory";
+    return model->error.status == REEL_OK ? NULL : model->error.message;
+}
+
+reel__value *reel__value_find(const reel__values *values, const char *name, uint64_t hash)
+{
+    if (!values->bucket_count) return NULL;
+    for (reel__value *v = values->buckets[hash & (uint64_t)(values->bucket_count - 1)]; v; v = v->next)
+        if (v->hash == hash && strcmp(v->name, name) == 0) return v;
+    return NULL;
+}
+
+static bool grow_buckets(const reel_allocator *allocator, reel__values *values)
+{
+    if (values->list.count < values->bucket_count) return true;
+    int64_t count = values->bucket_count ? values->bucket_count * 2 : 64;
+    reel__value **buckets = reel__allocate(allocator, (size_t)count * sizeof *buckets);
+    if (!buckets) return false;
+    for (int64_t i = 0; i < values->list.count; i++) {
+        reel__value *v = REEL__AT(values->list, reel__value *, i);
+        reel__value **bucket = &buckets[v->hash & (uint64_t)(count - 1)];
+        v->next = *bucket, *bucket = v;
+    }
+    reel__release(allocator, values->buckets, (size_t)values->bucket_count * sizeof *buckets);
+    values->buckets = buckets;
+    values->bucket_count = count;
+    return true;
+}
+
+static size_t value_bytes(const reel__value *v)
+{
+    return (size_t)v->count * reel__dtype_size(v->dtype);
+}
+
+static void value_free(const reel_allocator *allocator, reel__value *v)
+{
+    if (!v) return;
+    reel__free_string(allocator, v->name);
+    reel__release(allocator, v->data, value_bytes(v));
+    reel__release(allocator, v, sizeof *v);
+}
+
+reel__value *reel__value_add(const reel_allocator *allocator, reel__values *values, const char *name, bool is_state,
+                             reel_dtype dtype, int rank, const int64_t *size)
+{
+    if (!grow_buckets(allocator, values)) return NULL;
+    if (!reel__reserve(allocator, &values->list, values->list.count, sizeof(reel__value *))) return NULL;
+    reel__value *v = reel__allocate(allocator, sizeof *v);
+    if (!v) return NULL;
+    *v = (reel__value){ .hash = reel__hash_string(name), .is_state = is_state, .dtype = dtype, .rank = rank };
+    for (int i = 0; i < rank; i++) v->size[i] = size[i];
+    v->name = reel__copy_string(allocator, name);
+    if (!reel__shape_count(rank, size, &v->count)) v->count = 0;
+    v->data = v->name ? reel__allocate(allocator, value_bytes(v)) : NULL;
+    if (!v->data) {
+        value_free(allocator, v);
+        return NULL;
+    }
+    reel__value **bucket = &values->buckets[v->hash & (uint64_t)(values->bucket_count - 1)];
+    v->next = *bucket, *bucket = v;
+    REEL__AT(values->list, reel__value *, values->list.count++) = v;
+    return v;
+}
+
+void reel__values_free(const reel_allocator *allocator, reel__values *values)
+{
+    for (int64_t i = 0; i < values->list.count; i++) value_free(allocator, REEL__AT(values->list, reel__value *, i));
+    reel__array_free(allocator, &values->list, sizeof(reel__value *));
+    reel__release(allocator, values->buckets, (size_t)values->bucket_count * sizeof *values->buckets);
+    values->buckets = NULL, values->bucket_count = 0;
+}
+
+static const char *list_name(const void *context, int64_t index)
+{
+    return REEL__AT(((const reel_model *)context)->values.list, reel__value *, index)->name;
+}
+
+const char *reel__model_nearest(const reel_model *model, const char *name)
+{
+    return reel__nearest(name, model->values.list.count, list_name, model);
+}
+
+reel_status reel_model_seal(reel_model *model)
+{
+    if (!model || model->failed) return REEL_OUT_OF_MEMORY;
+    model->sealed = true;
+    return REEL_OK;
+}
+
+reel_status reel_model_reset(reel_model *model, const char *pattern)
+{
+    if (!model || model->failed) return REEL_OUT_OF_MEMORY;
+    int64_t found = 0;
+    for (int64_t i = 0; i < model->values.list.count; i++) {
+        reel__value *v = REEL__AT(model->values.list, reel__value *, i);
+        if (!reel__pattern_matches(pattern, v->name)) continue;
+        found++;
+        reel__value_initialise(v, model->seed);
+    }
+    if (found || !pattern) return REEL_OK;
+    const char *near = reel__model_nearest(model, pattern);
+    return reel__model_fail(model, REEL_BAD_NAME, "model_reset: nothing in the model is named by \"%s\"%s%s%s", pattern,
+                            near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+}
+
+int64_t reel_model_count(const reel_model *model)
+{
+    return model ? model->values.list.count : 0;
+}
+
+int64_t reel_model_runs(const reel_model *model)
+{
+    return model ? (int64_t)model->runs : 0;
+}
+
+/* The index-th smallest name: counted, so that nothing needs to be sorted or kept. */
+const char *reel_model_name(const reel_model *model, int64_t index)
+{
+    for (int64_t i = 0; model && index >= 0 && i < model->values.list.count; i++) {
+        const char *name = list_name(model, i);
+        int64_t smaller = 0;
+        for (int64_t j = 0; j < model->values.list.count; j++) smaller += strcmp(list_name(model, j), name) < 0;
+        if (smaller == index) return name;
+    }
+    return NULL;
+}
+
+static reel__value *value_named(const reel_model *model, const char *name)
+{
+    return model && !model->failed && name ? reel__value_find(&model->values, name, reel__hash_string(name)) : NULL;
+}
+
+reel_shape reel_model_shape(const reel_model *model, const char *name)
+{
+    reel_shape shape = { 0 };
+    const reel__value *v = value_named(model, name);
+    if (!v) return shape;
+    shape.rank = v->rank;
+    memcpy(shape.size, v->size, sizeof shape.size);
+    return shape;
+}
+
+/* The value to be read or written, after all checks; NULL: an error has been recorded. */
+static reel__value *checked_value(reel_model *model, const char *call, const char *name, reel_dtype dtype, int64_t count,
+                                  const void *data)
+{
+    reel__value *v = value_named(model, name);
+    if (!model || model->failed) return NULL;
+    if (!v) {
+        const char *near = reel__model_nearest(model, name ? name : "");
+        reel__model_fail(model, REEL_BAD_NAME, "%s: the model has no \"%s\"%s%s%s", call, name ? name : "(null)",
+                         near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+    } else if (v->dtype != dtype) {
+        reel__model_fail(model, REEL_BAD_DTYPE, "%s: \"%s\" is %s, not %s", call, name, reel__dtype_name(v->dtype),
+                         reel__dtype_name(dtype));
+    } else if (v->count != count) {
+        reel__text text;
+        reel__model_fail(model, REEL_BAD_ARGUMENT, "%s: \"%s\" has %lld elements %s, not %lld", call, name,
+                         (long long)v->count, reel__shape_text(&text, v->rank, v->size), (long long)count);
+    } else if (!data && count) {
+        reel__model_fail(model, REEL_BAD_ARGUMENT, "%s: data is NULL", call);
+    } else {
+        return v;
+    }
+    return NULL;
+}
+
+static reel_status copy_out(reel_model *model, const char *call, const char *name, reel_dtype dtype, void *data, int64_t count)
+{
+    const reel__value *v = checked_value(model, call, name, dtype, count, data);
+    if (!v) return !model || model->failed ? REEL_OUT_OF_MEMORY : model->error.status;
+    if (count) memcpy(data, v->data, value_bytes(v));
+    return REEL_OK;
+}
+
+static reel_status copy_in(reel_model *model, const char *call, const char *name, reel_dtype dtype, const void *data,
+                           int64_t count)
+{
+    reel__value *v = checked_value(model, call, name, dtype, count, data);
+    if (!v) return !model || model->failed ? REEL_OUT_OF_MEMORY : model->error.status;
+    if (count) memcpy(v->data, data, value_bytes(v));
+    return REEL_OK;
+}
+
+reel_status reel_model_read_f32(reel_model *model, const char *name, float *data, int64_t count)
+{
+    return copy_out(model, "model_read_f32", name, REEL_F32, data, count);
+}
+
+reel_status reel_model_read_f64(reel_model *model, const char *name, double *data, int64_t count)
+{
+    return copy_out(model, "model_read_f64", name, REEL_F64, data, count);
+}
+
+reel_status reel_model_write_f32(reel_model *model, const char *name, const float *data, int64_t count)
+{
+    return copy_in(model, "model_write_f32", name, REEL_F32, data, count);
+}
+
+reel_status reel_model_write_f64(reel_model *model, const char *name, const double *data, int64_t count)
+{
+    return copy_in(model, "model_write_f64", name, REEL_F64, data, count);
+}

@@ -1,0 +1,61 @@
+/* The model: named values in a hash table. A value never moves and is never removed before the model is freed, so a
+ * node may point to it. */
+#ifndef REEL_CORE_MODEL_MODEL_H
+#define REEL_CORE_MODEL_MODEL_H
+
+#include "core/base/error.h"
+#include "core/base/memory.h"
+
+typedef struct reel__value {
+    char *name;
+    uint64_t hash;
+    bool is_state; /* a state is carried, a parameter trained */
+    bool pinned;   /* init is known: a use with another one is an error. A loaded value is not pinned at first */
+    bool written;  /* of an input: since it was recorded, which was in this generation of its tape: */
+    uint32_t stamp;
+    reel_dtype dtype;
+    int rank;
+    int64_t size[REEL_MAX_RANK];
+    int64_t count;
+    reel_init init;
+    void *data; /* contiguous, row-major */
+    struct reel__value *next;
+} reel__value;
+
+/* Named values in a table; the model has one, an evaluating tape a second one for states of its own. */
+typedef struct reel__values {
+    reel__value **buckets;
+    int64_t bucket_count;
+    reel__array list; /* reel__value *, in order of creation */
+} reel__values;
+
+struct reel_model {
+    reel_allocator allocator;
+    reel__error error; /* of the last call that failed */
+    bool failed;       /* could not be made: every call accepts it and does nothing */
+    bool sealed;
+    uint64_t seed;
+    uint64_t runs;
+    int references; /* its maker's and one for each tape; atomic */
+    reel__values values;
+};
+
+reel__value *reel__value_find(const reel__values *values, const char *name, uint64_t hash);
+
+/* A new value, zero; NULL: out of memory, and the table is as it was. */
+reel__value *reel__value_add(const reel_allocator *allocator, reel__values *values, const char *name, bool is_state,
+                             reel_dtype dtype, int rank, const int64_t *size);
+void reel__values_free(const reel_allocator *allocator, reel__values *values);
+
+/* Sets data to the initialiser's values, a function of (seed, name, element). */
+void reel__value_initialise(reel__value *value, uint64_t seed);
+bool reel__init_equal(reel_init a, reel_init b);
+
+void reel__model_retain(reel_model *model);
+void reel__model_release(reel_model *model);
+reel_status reel__model_fail(reel_model *model, reel_status status, const char *format, ...) REEL_PRINTF(3, 4);
+
+/* The nearest name to one that the model does not have, or NULL. */
+const char *reel__model_nearest(const reel_model *model, const char *name);
+
+#endif

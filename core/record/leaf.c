@@ -1,0 +1,280 @@
+/* Leaves: inputs, parameters and states, which are bound to named values; assignments to them; and kept values. */
+#include "core/base/random.h"
+#include "core/record/tape.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct leaf_attr {
+    reel__value *value;
+    const char *name;
+} leaf_attr;
+
+static bool leaf_shape(reel_tensor *y)
+{
+    const leaf_attr *leaf = y->attr;
+    y->value = leaf->value;
+    y->name = leaf->name;
+    return reel_set_shape(y, leaf->value->dtype, leaf->value->rank, leaf->value->size);
+}
+
+static bool assign_shape(reel_tensor *y)
+{
+    return reel_set_shape(y, (reel_dtype)y->inputs[1]->dtype, y->inputs[1]->rank, y->inputs[1]->size);
+}
+
+static void assign_run(const reel_call *call)
+{
+    const reel_tensor *y = call->node;
+    if (y->count) memcpy(call->y, call->x[1], (size_t)y->count * reel__dtype_size((reel_dtype)y->dtype));
+}
+
+static reel_tensor *assign_vjp(reel_tensor *y, reel_tensor *gy, int input)
+{
+    (void)y;
+    return input == 1 ? gy : NULL;
+}
+
+const reel_op reel__input_op = { .size = sizeof(reel_op), .name = "input", .shape = leaf_shape };
+const reel_op reel__parameter_op = { .size = sizeof(reel_op), .name = "parameter", .shape = leaf_shape };
+const reel_op reel__state_op = { .size = sizeof(reel_op), .name = "state", .shape = leaf_shape };
+const reel_op reel__assign_op = {
+    .size = sizeof(reel_op), .name = "assign", .shape = assign_shape, .run = assign_run, .vjp = assign_vjp
+};
+
+static reel_tensor *leaf(reel_tape *tape, const reel_op *op, reel__value *value, const char *name)
+{
+    leaf_attr attr = { .value = value, .name = name };
+    return reel__record(tape, op, 0, NULL, &attr, sizeof attr);
+}
+
+static bool check_shape(reel_tape *tape, const char *what, const char *name, reel_shape shape)
+{
+    reel__text text;
+    int64_t count;
+    const char *shown = name ? name : "(null)";
+    if (shape.rank < 0 || shape.rank > REEL_MAX_RANK) {
+        reel__fail(tape, REEL_BAD_SHAPE, "%s: \"%s\" has %d dimensions; at most %d are possible", what, shown, shape.rank,
+                   REEL_MAX_RANK);
+        return false;
+    }
+    reel__shape_text(&text, shape.rank, shape.size);
+    for (int i = 0; i < shape.rank; i++)
+        if (shape.size[i] < 0) {
+            reel__fail(tape, REEL_BAD_SHAPE, "%s: \"%s\" has a negative size: %s", what, shown, text.text);
+            return false;
+        }
+    if (!reel__shape_count(shape.rank, shape.size, &count)) {
+        reel__fail(tape, REEL_TOO_LARGE, "%s: the number of bytes of \"%s\" %s overflows", what, shown, text.text);
+        return false;
+    }
+    return true;
+}
+
+static bool check_dtype(reel_tape *tape, const char *what, reel_dtype dtype)
+{
+    if ((unsigned)dtype <= REEL_I32) return true;
+    reel__fail(tape, REEL_BAD_DTYPE, "%s: %d is no dtype", what, (int)dtype);
+    return false;
+}
+
+static bool same_shape(const reel__value *value, reel_dtype dtype, reel_shape shape)
+{
+    return value->dtype == dtype && value->rank == shape.rank &&
+           memcmp(value->size, shape.size, (size_t)shape.rank * sizeof *shape.size) == 0;
+}
+
+static void shape_conflict(reel_tape *tape, const char *what, const reel__value *value, const char *name, reel_dtype dtype,
+                           reel_shape shape)
+{
+    reel__text was, is;
+    reel__fail(tape, REEL_BAD_NAME, "%s: \"%s\" exists as %s %s %s, not as %s %s", what, name,
+               value->is_state ? "state" : what, reel__dtype_name(value->dtype), reel__shape_text(&was, value->rank, value->size),
+               reel__dtype_name(dtype), reel__shape_text(&is, shape.rank, shape.size));
+}
+
+/* An input keeps a buffer for each shape that it was ever recorded with, under the name "x [32,64]f32", so alternating
+ * batch sizes allocate once. Within one recording it has one shape. */
+reel_tensor *(reel_input)(reel_tape *tape, const char *name, reel_dtype dtype, reel_shape shape)
+{
+    if (!tape) tape = &reel__failed_tape;
+    const char *full;
+    if (!check_shape(tape, "input", name, shape) || !check_dtype(tape, "input", dtype)) return &tape->bad;
+    if (!reel__use_name(tape, "input", name, &full)) return &tape->bad;
+    for (int64_t i = 0; i < tape->inputs.list.count; i++) {
+        const reel__value *v = REEL__AT(tape->inputs.list, reel__value *, i);
+        bool same_name = strncmp(v->name, full, strlen(full)) == 0 && v->name[strlen(full)] == ' ';
+        if (same_name && v->stamp == tape->generation && !same_shape(v, dtype, shape)) {
+            shape_conflict(tape, "input", v, full, dtype, shape);
+            return &tape->bad;
+        }
+    }
+    char key[800];
+    reel__text text;
+    snprintf(key, sizeof key, "%s %s%s", full, reel__shape_text(&text, shape.rank, shape.size), reel__dtype_name(dtype));
+    reel__value *value = reel__value_find(&tape->inputs, key, reel__hash_string(key));
+    if (!value) value = reel__value_add(&tape->allocator, &tape->inputs, key, false, dtype, shape.rank, shape.size);
+    if (!value) return reel__out_of_memory(tape, full);
+    if (value->stamp != tape->generation) value->stamp = tape->generation, value->written = false;
+    return leaf(tape, &reel__input_op, value, full);
+}
+
+static void unknown_name(reel_tape *tape, const char *what, const char *full)
+{
+    const char *near = reel__model_nearest(tape->model, full);
+    reel__fail(tape, REEL_BAD_NAME, "%s: %s has no \"%s\"%s%s%s", what,
+               tape->options.evaluate ? "an evaluating tape makes no names and the model" : "the model is sealed and", full,
+               near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+}
+
+/* Finds or makes a value of the model. */
+static reel__value *model_value(reel_tape *tape, const char *what, const char *full, bool is_state, reel_dtype dtype,
+                                reel_shape shape, reel_init init)
+{
+    reel_model *model = tape->model;
+    reel__value *value = reel__value_find(&model->values, full, reel__hash_string(full));
+    if (!value) {
+        if (model->sealed || tape->options.evaluate) {
+            unknown_name(tape, what, full);
+            return NULL;
+        }
+        value = reel__value_add(&model->allocator, &model->values, full, is_state, dtype, shape.rank, shape.size);
+        if (!value) {
+            reel__out_of_memory(tape, full);
+            return NULL;
+        }
+        value->init = init;
+        value->pinned = true;
+        reel__value_initialise(value, model->seed);
+    } else if (!same_shape(value, dtype, shape)) {
+        shape_conflict(tape, what, value, full, dtype, shape);
+        return NULL;
+    } else if (value->is_state != is_state) {
+        reel__fail(tape, REEL_BAD_NAME, "%s: \"%s\" exists as a %s", what, full, value->is_state ? "state" : "parameter");
+        return NULL;
+    } else if (value->pinned && !is_state && !reel__init_equal(value->init, init)) {
+        reel__fail(tape, REEL_BAD_NAME, "%s: \"%s\" exists with another initialiser: kind %d (%g, %g), not kind %d (%g, %g)",
+                   what, full, (int)value->init.kind, value->init.a, value->init.b, (int)init.kind, init.a, init.b);
+        return NULL;
+    } else if (!value->pinned && !tape->options.evaluate) {
+        value->init = init; /* it came from a file */
+        value->pinned = true;
+    }
+    return value;
+}
+
+reel_tensor *(reel_parameter)(reel_tensor *like, const char *name, reel_shape shape, reel_init init)
+{
+    reel_tape *tape = like ? like->tape : &reel__failed_tape;
+    const char *full;
+    if (!reel__usable(tape, like, "parameter: like") || !check_shape(tape, "parameter", name, shape)) return &tape->bad;
+    if (like->dtype == REEL_I32)
+        return reel__fail(tape, REEL_BAD_DTYPE, "parameter: \"%s\" would be i32, as %s; use reel_cast() on like first",
+                          name ? name : "", reel__node_text(like));
+    if (!reel__use_name(tape, "parameter", name, &full)) return &tape->bad;
+    reel__value *value = model_value(tape, "parameter", full, false, (reel_dtype)like->dtype, shape, init);
+    if (!value) return &tape->bad;
+    for (int64_t i = tape->replacements.count; i-- > 0;)
+        if (REEL__AT(tape->replacements, reel__replacement, i).value == value)
+            return REEL__AT(tape->replacements, reel__replacement, i).by;
+    return leaf(tape, &reel__parameter_op, value, full);
+}
+
+/* An evaluating tape reads the model's state until it assigns to it itself: from then on it has a copy of its own. */
+static reel__value *private_state(reel_tape *tape, const char *full)
+{
+    return reel__value_find(&tape->states, full, reel__hash_string(full));
+}
+
+static reel__value *state_value(reel_tape *tape, const char *full, reel_dtype dtype, reel_shape shape)
+{
+    reel__value *value = tape->options.evaluate ? private_state(tape, full) : NULL;
+    if (value && !same_shape(value, dtype, shape)) {
+        shape_conflict(tape, "state", value, full, dtype, shape);
+        return NULL;
+    }
+    return value ? value : model_value(tape, "state", full, true, dtype, shape, reel_zeros());
+}
+
+reel_tensor *(reel_state)(reel_tape *tape, const char *name, reel_dtype dtype, reel_shape shape)
+{
+    if (!tape) tape = &reel__failed_tape;
+    const char *full;
+    if (!check_shape(tape, "state", name, shape) || !check_dtype(tape, "state", dtype)) return &tape->bad;
+    if (!reel__use_name(tape, "state", name, &full)) return &tape->bad;
+    reel__value *value = state_value(tape, full, dtype, shape);
+    return value ? leaf(tape, &reel__state_op, value, full) : &tape->bad;
+}
+
+/* What an assignment writes: the model's value, or on an evaluating tape a private copy that begins with it. */
+static reel__value *assigned_value(reel_tape *tape, reel_tensor *target)
+{
+    if (!tape->options.evaluate) return target->value;
+    reel__value *value = private_state(tape, target->name);
+    if (value) return value;
+    value = reel__value_add(&tape->allocator, &tape->states, target->name, true, target->value->dtype, target->value->rank,
+                            target->value->size);
+    if (!value) {
+        reel__out_of_memory(tape, target->name);
+        return NULL;
+    }
+    memcpy(value->data, target->value->data, (size_t)value->count * reel__dtype_size(value->dtype));
+    target->value = value;
+    return value;
+}
+
+reel_tensor *(reel_assign)(reel_tensor *target, reel_tensor *value)
+{
+    reel_tape *tape = target ? target->tape : &reel__failed_tape;
+    if (!reel__usable(tape, target, "assign: the target") || !reel__usable(tape, value, "assign: the value")) return &tape->bad;
+    if (target->op != &reel__parameter_op && target->op != &reel__state_op)
+        return reel__fail(tape, REEL_BAD_ARGUMENT, "assign: the target %s is no parameter or state", reel__node_text(target));
+    if (tape->options.evaluate && target->op == &reel__parameter_op)
+        return reel__fail(tape, REEL_BAD_STATE, "assign: an evaluating tape never writes the parameter %s", reel__node_text(target));
+    if (target->dtype != value->dtype)
+        return reel__fail(tape, REEL_BAD_DTYPE, "assign: %s is %s and the value is %s (use reel_cast)", target->name,
+                          reel__dtype_name((reel_dtype)target->dtype), reel__dtype_name((reel_dtype)value->dtype));
+    if (target->size != value->size || target->rank != value->rank)
+        return reel__fail(tape, REEL_BAD_SHAPE, "assign: %s is %s and the value is %s", target->name, reel_shape_text(target),
+                          reel_shape_text(value));
+    if (target->assigned)
+        return reel__fail(tape, REEL_BAD_STATE, "assign: a second assignment to %s in one program", reel__node_text(target));
+    if (!reel__reserve(&tape->allocator, &tape->assigns, tape->assigns.count, sizeof(reel_tensor *)))
+        return reel__out_of_memory(tape, "assign");
+    if (!assigned_value(tape, target)) return &tape->bad;
+    reel_tensor *y = reel_record(&reel__assign_op, 2, (reel_tensor *[]){ target, value }, NULL, 0);
+    if (y->is_bad) return y;
+    target->assigned = true;
+    REEL__AT(tape->assigns, reel_tensor *, tape->assigns.count++) = y;
+    tape->changed = true;
+    return y;
+}
+
+reel_tensor *(reel_keep)(reel_tensor *x, const char *name)
+{
+    reel_tape *tape = x ? x->tape : &reel__failed_tape;
+    const char *full;
+    if (!reel__usable(tape, x, "keep: the tensor") || !reel__use_name(tape, "keep", name, &full)) return &tape->bad;
+    if (!reel__reserve(&tape->allocator, &tape->keeps, tape->keeps.count, sizeof(reel__kept)))
+        return reel__out_of_memory(tape, "keep");
+    REEL__AT(tape->keeps, reel__kept, tape->keeps.count++) = (reel__kept){ full, x };
+    x->readable = true;
+    tape->changed = true;
+    return x;
+}
+
+static const char *kept_name(const void *context, int64_t index)
+{
+    return REEL__AT(((const reel_tape *)context)->keeps, reel__kept, index).name;
+}
+
+reel_tensor *(reel_find)(reel_tape *tape, const char *name)
+{
+    if (!tape || tape->failed) return &reel__failed_tape.bad;
+    if (tape->recording.status != REEL_OK) return &tape->bad;
+    for (int64_t i = tape->keeps.count; name && i-- > 0;)
+        if (strcmp(kept_name(tape, i), name) == 0) return REEL__AT(tape->keeps, reel__kept, i).x;
+    const char *near = reel__nearest(name ? name : "", tape->keeps.count, kept_name, tape);
+    return reel__fail(tape, REEL_BAD_NAME, "find: nothing is kept as \"%s\"%s%s%s", name ? name : "(null)",
+                      near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+}

@@ -1,0 +1,177 @@
+/* Lists: named tensors of one tape, and the parameters that a tensor depends on. */
+#include "core/base/random.h"
+#include "core/record/tape.h"
+
+#include <string.h>
+
+reel_list *reel__list_new(reel_tape *tape)
+{
+    if (tape->failed || tape->recording.status != REEL_OK) return &tape->bad_list;
+    reel_list *list = reel__allocate(&tape->allocator, sizeof *list);
+    if (!list) {
+        reel__out_of_memory(tape, "a list");
+        return &tape->bad_list;
+    }
+    list->tape = tape;
+    list->generation = tape->generation;
+    list->next = tape->lists;
+    tape->lists = list;
+    return list;
+}
+
+reel_list *reel_list_new(reel_tape *tape)
+{
+    return reel__list_new(tape ? tape : &reel__failed_tape);
+}
+
+bool reel__list_append(reel_list *list, const char *name, reel_tensor *x)
+{
+    if (!reel__reserve(&list->tape->allocator, &list->items, list->items.count, sizeof(reel__kept)))
+        return !reel__out_of_memory(list->tape, "a list")->is_bad;
+    REEL__AT(list->items, reel__kept, list->items.count++) = (reel__kept){ name, x };
+    return true;
+}
+
+bool reel__list_usable(reel_tape *tape, const reel_list *list, const char *what)
+{
+    if (tape->failed || tape->recording.status != REEL_OK) return false;
+    if (!list) reel__fail(tape, REEL_BAD_ARGUMENT, "%s is NULL", what);
+    else if (list->tape != tape) reel__fail(tape, REEL_BAD_STATE, "%s is a list of another tape", what);
+    else if (list->is_bad || list->generation != tape->generation)
+        reel__fail(tape, REEL_BAD_STATE, "%s is a list from before reel_tape_clear()", what);
+    else return true;
+    return false;
+}
+
+reel_status reel_list_append(reel_list *list, const char *name, reel_tensor *x)
+{
+    reel_tape *tape = list ? list->tape : &reel__failed_tape;
+    if (!reel__list_usable(tape, list, "list_append: the list") || !reel__usable(tape, x, "list_append: the tensor"))
+        return tape->recording.status;
+    const char *own = reel__intern(tape, name ? name : reel_name_of(x));
+    if (own) reel__list_append(list, own, x);
+    return tape->recording.status;
+}
+
+static bool readable(const reel_list *list)
+{
+    return list && !list->is_bad && list->generation == list->tape->generation;
+}
+
+int reel_list_count(const reel_list *list)
+{
+    return readable(list) ? (int)list->items.count : 0;
+}
+
+reel_tensor *reel_list_at(const reel_list *list, int index)
+{
+    if (index >= 0 && index < reel_list_count(list)) return REEL__AT(list->items, reel__kept, index).x;
+    return list ? &list->tape->bad : &reel__failed_tape.bad;
+}
+
+const char *reel_list_name(const reel_list *list, int index)
+{
+    return index >= 0 && index < reel_list_count(list) ? REEL__AT(list->items, reel__kept, index).name : NULL;
+}
+
+reel_tensor *reel_list_find(const reel_list *list, const char *name)
+{
+    for (int i = 0; name && i < reel_list_count(list); i++)
+        if (strcmp(reel_list_name(list, i), name) == 0) return reel_list_at(list, i);
+    return list ? &list->tape->bad : &reel__failed_tape.bad;
+}
+
+reel_tape *reel_list_tape(const reel_list *list)
+{
+    return list ? list->tape : &reel__failed_tape;
+}
+
+/* Of a list from before the last clear only its head is left, so that using it is an error and not a crash. */
+void reel__lists_clear(reel_tape *tape)
+{
+    while (tape->lists) {
+        reel_list *list = tape->lists;
+        tape->lists = list->next;
+        reel__array_free(&tape->allocator, &list->items, sizeof(reel__kept));
+        list->next = tape->old_lists;
+        tape->old_lists = list;
+    }
+}
+
+void reel__lists_free(reel_tape *tape)
+{
+    reel__lists_clear(tape);
+    while (tape->old_lists) {
+        reel_list *list = tape->old_lists;
+        tape->old_lists = list->next;
+        reel__release(&tape->allocator, list, sizeof *list);
+    }
+}
+
+static bool is_wild(const char *pattern)
+{
+    return !pattern || strpbrk(pattern, "*!,");
+}
+
+/* A pattern without wildcards names one parameter; why it is not among those that `of` depends on. */
+static void not_found(reel_tape *tape, const reel_tensor *of, const char *pattern, bool cut, const reel_tensor *at)
+{
+    const char *near = reel__model_nearest(tape->model, pattern ? pattern : "");
+    const reel__value *value = pattern ? reel__value_find(&tape->model->values, pattern, reel__hash_string(pattern)) : NULL;
+    if (cut)
+        reel__fail(tape, REEL_UNREACHED, "parameters: %s reaches \"%s\" only through %s, where the path is cut",
+                   reel__node_text(of), pattern, reel__node_text(at));
+    else if (value)
+        reel__fail(tape, REEL_UNREACHED, "parameters: %s does not depend on \"%s\"", reel__node_text(of), pattern);
+    else if (!pattern) reel__fail(tape, REEL_UNREACHED, "parameters: %s depends on no parameter", reel__node_text(of));
+    else
+        reel__fail(tape, REEL_BAD_NAME, "parameters: %s depends on no parameter named by \"%s\"%s%s%s", reel__node_text(of),
+                   pattern, near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+}
+
+/* Marks, from the end of the order back, what `of` reaches through ops that pass gradients: index −1 becomes ~index. */
+static const reel_tensor *find_cut(reel_tape *tape, const char *name)
+{
+    int64_t count;
+    reel_tensor *const *order = reel__order(tape, &count);
+    for (int64_t i = 0; i < count; i++)
+        for (int j = 0; j < order[i]->input_count; j++) {
+            const reel_tensor *in = order[i]->inputs[j];
+            bool differentiable = (order[i]->op->vjp || order[i]->op->merge) && in->dtype != REEL_I32;
+            bool named = in->op == &reel__parameter_op && strcmp(in->name, name) == 0;
+            if (named && !differentiable) return order[i];
+        }
+    return NULL;
+}
+
+reel_list *(reel_parameters)(reel_tensor *of, const char *pattern)
+{
+    reel_tape *tape = of ? of->tape : &reel__failed_tape;
+    if (!reel__usable(tape, of, "parameters: the tensor")) return &tape->bad_list;
+    reel_list *list = reel__list_new(tape);
+    if (list->is_bad || !reel__walk(tape, 1, &of)) return reel__list_fail(tape);
+    int64_t count;
+    reel_tensor *const *order = reel__order(tape, &count);
+    of->mark = ++tape->walk; /* marked: reached by gradients */
+    for (int64_t i = count; i-- > 0;) {
+        const reel_tensor *x = order[i];
+        if (x->mark != tape->walk || !(x->op->vjp || x->op->merge)) continue;
+        for (int j = 0; j < x->input_count; j++)
+            if (x->inputs[j]->dtype != REEL_I32) x->inputs[j]->mark = tape->walk;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        reel_tensor *x = order[i];
+        if (x->op != &reel__parameter_op || x->mark != tape->walk || !reel__pattern_matches(pattern, x->name)) continue;
+        if (!reel__list_append(list, x->name, x)) return &tape->bad_list;
+    }
+    if (list->items.count) return list;
+    const reel_tensor *cut = is_wild(pattern) ? NULL : find_cut(tape, pattern);
+    not_found(tape, of, pattern, cut, cut);
+    return &tape->bad_list;
+}
+
+reel_list *reel__list_fail(reel_tape *tape)
+{
+    reel__out_of_memory(tape, "a list"); /* keeps an earlier message */
+    return &tape->bad_list;
+}

@@ -1,0 +1,250 @@
+/* Recording a node. Nodes are hash-consed: the same op with the same inputs and attributes is the same node. A log keeps
+ * what each call returned; when a tape was cleared and is recorded again, the log of the time before is walked along,
+ * and a call equal to the one there is answered at once, without shape rule and hash. The first call that differs ends
+ * that: what the old log still held is retired.
+ *
+ * A retired node's memory waits at the end of a long queue before it is used again, so that a stale handle is found. */
+#include "core/base/random.h"
+#include "core/record/tape.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { CHUNK = 512, QUARANTINE = 1 << 16 };
+
+static uint64_t hash_of(const reel_op *op, int count, reel_tensor *const *inputs, const void *attr, size_t attr_size)
+{
+    uint64_t hash = ((uint64_t)(uintptr_t)op >> 4) * 0x9E3779B97F4A7C15u;
+    for (int i = 0; i < count; i++) hash = (hash ^ ((uint64_t)(uintptr_t)inputs[i] >> 4)) * 0x9E3779B97F4A7C15u, hash ^= hash >> 29;
+    if (attr_size) hash = reel__hash_bytes(hash, attr, attr_size);
+    return hash ^ hash >> 32;
+}
+
+static bool same(const reel_tensor *x, const reel_op *op, int count, reel_tensor *const *inputs, const void *attr,
+                 size_t attr_size)
+{
+    if (x->op != op || x->input_count != count || (size_t)x->attr_size != attr_size) return false;
+    for (int i = 0; i < count; i++)
+        if (x->inputs[i] != inputs[i]) return false;
+    return op->unique || attr_size == 0 || memcmp(x->attr, attr, attr_size) == 0;
+}
+
+static void free_payload(reel_tape *tape, reel_tensor *x)
+{
+    if (x->inputs && x->inputs != x->inline_inputs)
+        reel__release(&tape->allocator, x->inputs, (size_t)x->input_count * sizeof *x->inputs);
+    reel__release(&tape->allocator, (void *)(uintptr_t)x->attr, (size_t)x->attr_size);
+    x->inputs = NULL, x->attr = NULL, x->input_count = 0, x->attr_size = 0;
+}
+
+static void retire(reel_tape *tape, reel_tensor *x)
+{
+    if (!x->inputs) return; /* already: a node may be in the log more than once */
+    free_payload(tape, x);
+    x->next_free = NULL;
+    if (tape->free_last) tape->free_last->next_free = x;
+    else tape->free_first = x;
+    tape->free_last = x;
+    tape->free_count++;
+}
+
+/* Forgets what is left of the recording before. */
+static void drop_previous(reel_tape *tape)
+{
+    for (int64_t i = tape->log.count; i < tape->log.count + tape->previous; i++) {
+        reel_tensor *x = REEL__AT(tape->log, reel_tensor *, i);
+        if (x->generation != tape->generation) retire(tape, x);
+    }
+    tape->previous = 0;
+}
+
+static reel_tensor *new_slot(reel_tape *tape)
+{
+    if (tape->free_count > QUARANTINE) {
+        reel_tensor *x = tape->free_first;
+        tape->free_first = x->next_free;
+        tape->free_count--;
+        return x;
+    }
+    if (tape->chunks.count == 0 || tape->chunk_used == CHUNK) {
+        if (!reel__reserve(&tape->allocator, &tape->chunks, tape->chunks.count, sizeof(reel_tensor *))) return NULL;
+        reel_tensor *chunk = reel__allocate(&tape->allocator, CHUNK * sizeof *chunk);
+        if (!chunk) return NULL;
+        REEL__AT(tape->chunks, reel_tensor *, tape->chunks.count++) = chunk;
+        tape->chunk_used = 0;
+    }
+    return &REEL__AT(tape->chunks, reel_tensor *, tape->chunks.count - 1)[tape->chunk_used++];
+}
+
+static void insert(reel_tensor **table, int64_t size, reel_tensor *x)
+{
+    uint64_t mask = (uint64_t)(size - 1), slot = x->hash & mask;
+    while (table[slot]) slot = (slot + 1) & mask;
+    table[slot] = x;
+}
+
+/* Room for one more in the table; a growing table leaves out what is of another generation. */
+static bool grow_table(reel_tape *tape)
+{
+    if (tape->table_used * 2 < tape->table_size) return true;
+    int64_t live = 0;
+    for (int64_t i = 0; i < tape->table_size; i++)
+        live += tape->table[i] && tape->table[i]->generation == tape->generation;
+    int64_t size = 256;
+    while (size < live * 4 + 4) size *= 2;
+    reel_tensor **table = reel__allocate(&tape->allocator, (size_t)size * sizeof *table);
+    if (!table) return false;
+    for (int64_t i = 0; i < tape->table_size; i++)
+        if (tape->table[i] && tape->table[i]->generation == tape->generation) insert(table, size, tape->table[i]);
+    reel__release(&tape->allocator, tape->table, (size_t)tape->table_size * sizeof *table);
+    tape->table = table;
+    tape->table_size = size;
+    tape->table_used = live;
+    return true;
+}
+
+static reel_tensor *find(const reel_tape *tape, uint64_t hash, const reel_op *op, int count, reel_tensor *const *inputs,
+                         const void *attr, size_t attr_size)
+{
+    if (op->unique || !tape->table_size) return NULL;
+    uint64_t mask = (uint64_t)(tape->table_size - 1);
+    for (uint64_t slot = hash & mask; tape->table[slot]; slot = (slot + 1) & mask) {
+        reel_tensor *x = tape->table[slot];
+        if (x->hash == hash && x->generation == tape->generation && same(x, op, count, inputs, attr, attr_size)) return x;
+    }
+    return NULL;
+}
+
+/* The node after its shape rule has run on `draft`; NULL: out of memory. */
+static reel_tensor *commit(reel_tape *tape, const reel_tensor *draft)
+{
+    if (!grow_table(tape)) return NULL;
+    const int64_t *size = reel__intern_shape(tape, draft->rank, draft->size);
+    if (!size) return NULL;
+    reel_tensor **inputs = NULL;
+    void *attr = NULL;
+    int count = draft->input_count;
+    if (draft->attr_size && !(attr = reel__allocate(&tape->allocator, (size_t)draft->attr_size))) return NULL;
+    if (count > REEL__INLINE_INPUTS) inputs = reel__allocate(&tape->allocator, (size_t)count * sizeof *inputs);
+    reel_tensor *x = count > REEL__INLINE_INPUTS && !inputs ? NULL : new_slot(tape);
+    if (!x) {
+        reel__release(&tape->allocator, attr, (size_t)draft->attr_size);
+        if (inputs) reel__release(&tape->allocator, inputs, (size_t)count * sizeof *inputs);
+        return NULL;
+    }
+    *x = *draft;
+    x->size = size;
+    x->inputs = inputs ? inputs : x->inline_inputs;
+    for (int i = 0; i < count; i++) x->inputs[i] = draft->inputs[i];
+    if (attr) memcpy(attr, draft->attr, (size_t)draft->attr_size);
+    x->attr = attr;
+    if (!x->op->unique) {
+        insert(tape->table, tape->table_size, x);
+        tape->table_used++;
+    }
+    tape->node_count++;
+    return x;
+}
+
+/* Makes a node of the recording before one of this one. */
+static void revive(reel_tape *tape, reel_tensor *x, const void *attr)
+{
+    if (x->op->unique && x->attr_size) memcpy((void *)(uintptr_t)x->attr, attr, (size_t)x->attr_size);
+    if (x->generation == tape->generation) return;
+    x->generation = tape->generation;
+    x->readable = x->assigned = false;
+    x->entry = 0;
+    x->file = tape->origin ? tape->origin->file : NULL;
+    x->line = tape->origin ? tape->origin->line : 0;
+    tape->node_count++;
+}
+
+static reel_tensor *log_result(reel_tape *tape, reel_tensor *x)
+{
+    REEL__AT(tape->log, reel_tensor *, tape->log.count++) = x;
+    return x;
+}
+
+reel_tensor *reel__record(reel_tape *tape, const reel_op *op, int count, reel_tensor *const *inputs, const void *attr,
+                          size_t attr_size)
+{
+    if (tape->failed || tape->recording.status != REEL_OK) return &tape->bad;
+    if (tape->previous) {
+        reel_tensor *x = REEL__AT(tape->log, reel_tensor *, tape->log.count);
+        bool usable = !(op->unique && x->generation == tape->generation);
+        if (usable && same(x, op, count, inputs, attr, attr_size)) {
+            revive(tape, x, attr);
+            tape->previous--;
+            tape->log.count++;
+            return x;
+        }
+        drop_previous(tape);
+    }
+    if (!reel__reserve(&tape->allocator, &tape->log, tape->log.count, sizeof(reel_tensor *)))
+        return reel__out_of_memory(tape, op->name);
+    uint64_t hash = hash_of(op, count, inputs, attr, attr_size);
+    reel_tensor *x = find(tape, hash, op, count, inputs, attr, attr_size);
+    if (x) return log_result(tape, x);
+    reel_tensor draft = { .op = op, .tape = tape, .inputs = (reel_tensor **)(uintptr_t)inputs, .attr = attr, .hash = hash,
+                          .scope = tape->origin ? tape->origin->scope : tape->scope, .generation = tape->generation,
+                          .input_count = count, .attr_size = (int32_t)attr_size };
+    if (tape->origin) draft.file = tape->origin->file, draft.line = tape->origin->line;
+    if (!op->shape(&draft)) {
+        reel__fail(tape, REEL_BAD_SHAPE, "%s: the shape rule refused its inputs", op->name);
+        return &tape->bad;
+    }
+    x = commit(tape, &draft);
+    return x ? log_result(tape, x) : reel__out_of_memory(tape, op->name);
+}
+
+static const char *operand_text(reel_tape *tape, const reel_op *op, int index)
+{
+    reel__text *text = &tape->texts[tape->next_text++ % 8];
+    snprintf(text->text, sizeof text->text, "%s: operand %d", op->name, index + 1);
+    return text->text;
+}
+
+reel_tensor *reel_record(const reel_op *op, int count, reel_tensor *const *inputs, const void *attr, size_t attr_size)
+{
+    reel_tape *tape = NULL;
+    for (int i = 0; i < count && !tape; i++) tape = inputs[i] ? inputs[i]->tape : NULL;
+    if (!tape || tape->failed) return &reel__failed_tape.bad;
+    if (tape->recording.status != REEL_OK) return &tape->bad;
+    for (int i = 0; i < count; i++)
+        if (!inputs[i] || inputs[i]->is_bad || inputs[i]->tape != tape || inputs[i]->generation != tape->generation) {
+            reel__usable(tape, inputs[i], operand_text(tape, op, i));
+            return &tape->bad;
+        }
+    return reel__record(tape, op, count, inputs, attr, attr_size);
+}
+
+reel_tensor *reel_record_leaf(reel_tape *tape, const reel_op *op, const void *attr, size_t attr_size)
+{
+    return reel__record(tape ? tape : &reel__failed_tape, op, 0, NULL, attr, attr_size);
+}
+
+void reel__nodes_clear(reel_tape *tape)
+{
+    drop_previous(tape);
+    tape->previous = tape->log.count;
+    tape->log.count = tape->unstamped = 0;
+    tape->node_count = 0;
+}
+
+void reel__nodes_free(reel_tape *tape)
+{
+    for (int64_t c = 0; c < tape->chunks.count; c++) {
+        reel_tensor *chunk = REEL__AT(tape->chunks, reel_tensor *, c);
+        int64_t used = c + 1 == tape->chunks.count ? tape->chunk_used : CHUNK;
+        for (int64_t i = 0; i < used; i++) free_payload(tape, &chunk[i]);
+        reel__release(&tape->allocator, chunk, CHUNK * sizeof *chunk);
+    }
+    reel__array_free(&tape->allocator, &tape->chunks, sizeof(reel_tensor *));
+    reel__array_free(&tape->allocator, &tape->log, sizeof(reel_tensor *));
+    reel__release(&tape->allocator, tape->table, (size_t)tape->table_size * sizeof *tape->table);
+    for (int64_t i = 0; i < tape->shape_table.capacity; i++) {
+        int64_t *s = REEL__AT(tape->shape_table, int64_t *, i);
+        if (s) reel__release(&tape->allocator, s, (size_t)(s[0] + 1) * sizeof *s);
+    }
+    reel__array_free(&tape->allocator, &tape->shape_table, sizeof(int64_t *));
+}

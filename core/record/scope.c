@@ -1,0 +1,224 @@
+/* Scopes and the rule for names: once per entry of a scope. Scopes and names live as long as the tape, so recording
+ * again finds them. */
+#include "core/base/random.h"
+#include "core/record/tape.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static reel__used *find_used(const reel__scope *scope, const char *name, uint64_t hash)
+{
+    for (int64_t i = 0; i < scope->names.count; i++) {
+        reel__used *used = REEL__AT(scope->names, reel__used *, i);
+        if (used->hash == hash && strcmp(used->name + strlen(used->name) - strlen(name), name) == 0) return used;
+    }
+    return NULL;
+}
+
+/* "a/b" + "w" = "a/b/w" */
+static const char *join(reel_tape *tape, const char *path, const char *name)
+{
+    char text[512];
+    int length = snprintf(text, sizeof text, "%s%s%s", path, *path ? "/" : "", name);
+    if (length < 0 || (size_t)length >= sizeof text) {
+        reel__fail(tape, REEL_BAD_NAME, "name: \"%.40s…\" makes a full name longer than %d characters", name,
+                   (int)sizeof text - 1);
+        return NULL;
+    }
+    return reel__intern(tape, text);
+}
+
+static bool check_name(reel_tape *tape, const char *what, const char *name)
+{
+    if (!name || !*name) {
+        reel__fail(tape, REEL_BAD_NAME, "%s: a name is needed, not %s", what, name ? "\"\"" : "NULL");
+        return false;
+    }
+    for (const char *p = name; *p; p++)
+        if ((unsigned char)*p < ' ' || strchr("*!,\"", *p) || (*p == '/' && (p == name || p[1] == '/' || !p[1]))) {
+            reel__fail(tape, REEL_BAD_NAME, "%s: \"%.60s\" is no name: it may not have '*', '!', ',', '\"' or an empty part", what, name);
+            return false;
+        }
+    return true;
+}
+
+static void used_twice(reel_tape *tape, const char *what, const reel__used *used)
+{
+    char first[300] = "";
+    if (used->file) snprintf(first, sizeof first, ", first at %.200s:%d", used->file, used->line);
+    reel__fail(tape, REEL_BAD_NAME,
+               "%s: the name \"%s\" is used twice in one entry of its scope%s (to share weights, enter a scope again with reel_scope_push)",
+               what, used->name, first);
+}
+
+bool reel__use_name(reel_tape *tape, const char *what, const char *name, const char **full_name)
+{
+    if (tape->failed || tape->recording.status != REEL_OK || !check_name(tape, what, name)) return false;
+    reel__scope *scope = tape->scope;
+    uint64_t hash = reel__hash_string(name);
+    reel__used *used = find_used(scope, name, hash);
+    if (used && used->entry == scope->entry) {
+        used_twice(tape, what, used);
+        return false;
+    }
+    if (!reel__reserve(&tape->allocator, &tape->unstamped_uses, tape->unstamped_uses.count, sizeof(reel__used *)) ||
+        !reel__reserve(&tape->allocator, &scope->names, scope->names.count, sizeof(reel__used *)))
+        return !reel__out_of_memory(tape, what)->is_bad;
+    if (!used) {
+        const char *full = join(tape, scope->path, name);
+        if (!full) return false;
+        used = reel__allocate(&tape->allocator, sizeof *used);
+        if (!used) return !reel__out_of_memory(tape, what)->is_bad;
+        used->name = full;
+        used->hash = hash;
+        REEL__AT(scope->names, reel__used *, scope->names.count++) = used;
+    }
+    used->entry = scope->entry;
+    used->file = tape->site_file, used->line = tape->site_line;
+    REEL__AT(tape->unstamped_uses, reel__used *, tape->unstamped_uses.count++) = used;
+    *full_name = used->name;
+    return true;
+}
+
+void reel__stamp_uses(reel_tape *tape, const char *file, int line)
+{
+    for (int64_t i = 0; i < tape->unstamped_uses.count; i++) {
+        reel__used *used = REEL__AT(tape->unstamped_uses, reel__used *, i);
+        if (!used->file) used->file = file, used->line = line;
+    }
+    tape->unstamped_uses.count = 0;
+}
+
+static reel__scope *child_scope(reel_tape *tape, reel__scope *parent, const char *name)
+{
+    for (reel__scope *s = parent->child; s; s = s->sibling)
+        if (strcmp(s->name, name) == 0) return s;
+    const char *path = join(tape, parent->path, name), *own = path ? reel__intern(tape, name) : NULL;
+    reel__scope *scope = own ? reel__allocate(&tape->allocator, sizeof *scope) : NULL;
+    if (!scope) {
+        reel__out_of_memory(tape, "a scope");
+        return NULL;
+    }
+    *scope = (reel__scope){ .parent = parent, .sibling = parent->child, .path = path, .name = own };
+    parent->child = scope;
+    return scope;
+}
+
+static reel_status push(reel_tape *tape, const char *name)
+{
+    reel__scope *scope = child_scope(tape, tape->scope, name);
+    if (!scope) return tape->recording.status;
+    scope->entry = ++tape->entries;
+    tape->scope = scope;
+    return REEL_OK;
+}
+
+/* Ends a call whose macro gave a line beforehand: what it used and recorded has that line. */
+static reel_status end_of_call(reel_tape *tape)
+{
+    if (tape->site_file) reel__stamp_uses(tape, tape->site_file, tape->site_line);
+    tape->site_file = NULL;
+    return tape->recording.status;
+}
+
+reel_status (reel_scope_push)(reel_tape *tape, const char *format, ...)
+{
+    if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
+    if (tape->recording.status != REEL_OK) return end_of_call(tape);
+    char name[256];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = format ? vsnprintf(name, sizeof name, format, arguments) : 0;
+    va_end(arguments);
+    if (length < 0 || (size_t)length >= sizeof name)
+        reel__fail(tape, REEL_BAD_NAME, "scope_push: a name longer than %d characters", (int)sizeof name - 1);
+    else if (check_name(tape, "scope_push", length ? name : format)) push(tape, name);
+    return end_of_call(tape);
+}
+
+reel_status (reel_layer_push)(reel_tape *tape, const char *name)
+{
+    if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
+    const char *full;
+    if (reel__use_name(tape, "layer", name, &full)) push(tape, name);
+    return end_of_call(tape);
+}
+
+reel_status (reel_scope_pop)(reel_tape *tape)
+{
+    if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
+    if (tape->scope->parent) tape->scope = tape->scope->parent;
+    else reel__fail(tape, REEL_BAD_STATE, "scope_pop: no scope is open");
+    return end_of_call(tape);
+}
+
+/* Frees the tree without recursion: the deepest first child is taken off until only the root is left. */
+void reel__scopes_free(reel_tape *tape)
+{
+    reel__scope *scope = &tape->root;
+    while (scope) {
+        if (scope->child) {
+            scope = scope->child;
+            continue;
+        }
+        for (int64_t i = 0; i < scope->names.count; i++)
+            reel__release(&tape->allocator, REEL__AT(scope->names, reel__used *, i), sizeof(reel__used));
+        reel__array_free(&tape->allocator, &scope->names, sizeof(reel__used *));
+        reel__scope *parent = scope->parent;
+        if (parent) {
+            parent->child = scope->sibling;
+            reel__release(&tape->allocator, scope, sizeof *scope);
+        }
+        scope = parent;
+    }
+}
+
+/* ---- Replacing parameters ---------------------------------------------------------------------------------------- */
+
+static bool replace(reel_tape *tape, const reel__value *value, reel_tensor *by)
+{
+    if (!reel__reserve(&tape->allocator, &tape->replacements, tape->replacements.count, sizeof(reel__replacement)))
+        return !reel__out_of_memory(tape, "with_push")->is_bad;
+    REEL__AT(tape->replacements, reel__replacement, tape->replacements.count++) = (reel__replacement){ value, by };
+    return true;
+}
+
+static bool check_pair(reel_tape *tape, const reel__kept *parameter, const reel__kept *value)
+{
+    const reel_tensor *p = parameter->x, *v = value->x;
+    if (!reel__usable(tape, p, "with_push: a parameter") || !reel__usable(tape, v, "with_push: a value")) return false;
+    if (p->op != &reel__parameter_op)
+        reel__fail(tape, REEL_BAD_ARGUMENT, "with_push: %s is no parameter", reel__node_text(p));
+    else if (p->dtype != v->dtype || p->size != v->size || p->rank != v->rank)
+        reel__fail(tape, REEL_BAD_SHAPE, "with_push: the parameter %s is %s %s and its value %s %s", p->name,
+                   reel__dtype_name((reel_dtype)p->dtype), reel_shape_text(p), reel__dtype_name((reel_dtype)v->dtype),
+                   reel_shape_text(v));
+    else return true;
+    return false;
+}
+
+reel_status (reel_with_push)(reel_tape *tape, const reel_list *parameters, const reel_list *values)
+{
+    if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
+    if (!reel__list_usable(tape, parameters, "with_push: parameters") || !reel__list_usable(tape, values, "with_push: values"))
+        return end_of_call(tape);
+    if (parameters->items.count != values->items.count)
+        reel__fail(tape, REEL_BAD_ARGUMENT, "with_push: %lld parameters and %lld values", (long long)parameters->items.count,
+                   (long long)values->items.count);
+    bool good = tape->recording.status == REEL_OK && replace(tape, NULL, NULL);
+    for (int64_t i = 0; good && i < parameters->items.count; i++) {
+        const reel__kept *p = &REEL__AT(parameters->items, reel__kept, i), *v = &REEL__AT(values->items, reel__kept, i);
+        good = check_pair(tape, p, v) && replace(tape, p->x->value, v->x);
+    }
+    return end_of_call(tape);
+}
+
+reel_status (reel_with_pop)(reel_tape *tape)
+{
+    if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
+    if (tape->recording.status != REEL_OK) return end_of_call(tape);
+    if (tape->replacements.count == 0) reel__fail(tape, REEL_BAD_STATE, "with_pop: no reel_with_push() is open");
+    while (tape->replacements.count > 0)
+        if (!REEL__AT(tape->replacements, reel__replacement, --tape->replacements.count).value) break;
+    return end_of_call(tape);
+}

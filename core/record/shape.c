@@ -1,0 +1,119 @@
+/* Shapes: one copy for all nodes of a tape that have it, and what can be asked of a tensor. */
+#include "core/base/random.h"
+#include "core/record/tape.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A shared shape is a block of int64: rank first. Nodes point behind the rank. */
+static uint64_t shape_hash(int rank, const int64_t *size)
+{
+    return reel__hash_bytes(0xcbf29ce484222325u + (uint64_t)rank, size, (uint64_t)rank * sizeof *size) >> 7;
+}
+
+static bool grow(reel_tape *tape)
+{
+    if (tape->shape_count * 2 < tape->shape_table.capacity) return true;
+    reel__array bigger = { 0 };
+    int64_t capacity = tape->shape_table.capacity ? tape->shape_table.capacity * 2 : 64;
+    if (!reel__reserve(&tape->allocator, &bigger, capacity - 1, sizeof(int64_t *))) return false;
+    for (int64_t i = 0; i < tape->shape_table.capacity; i++) {
+        int64_t *s = REEL__AT(tape->shape_table, int64_t *, i);
+        if (!s) continue;
+        uint64_t slot = shape_hash((int)s[0], s + 1) & (uint64_t)(bigger.capacity - 1);
+        while (REEL__AT(bigger, int64_t *, slot)) slot = (slot + 1) & (uint64_t)(bigger.capacity - 1);
+        REEL__AT(bigger, int64_t *, slot) = s;
+    }
+    reel__array_free(&tape->allocator, &tape->shape_table, sizeof(int64_t *));
+    tape->shape_table = bigger;
+    return true;
+}
+
+const int64_t *reel__intern_shape(reel_tape *tape, int rank, const int64_t *size)
+{
+    if (!grow(tape)) return NULL;
+    uint64_t mask = (uint64_t)(tape->shape_table.capacity - 1), slot = shape_hash(rank, size) & mask;
+    for (;; slot = (slot + 1) & mask) {
+        int64_t *s = REEL__AT(tape->shape_table, int64_t *, slot);
+        if (!s) break;
+        if (s[0] == rank && memcmp(s + 1, size, (size_t)rank * sizeof *size) == 0) return s + 1;
+    }
+    int64_t *s = reel__allocate(&tape->allocator, (size_t)(rank + 1) * sizeof *s);
+    if (!s) return NULL;
+    s[0] = rank;
+    for (int i = 0; i < rank; i++) s[i + 1] = size[i];
+    REEL__AT(tape->shape_table, int64_t *, slot) = s;
+    tape->shape_count++;
+    return s + 1;
+}
+
+bool reel_set_shape(reel_tensor *y, reel_dtype dtype, int rank, const int64_t *size)
+{
+    reel__text text;
+    if (rank < 0 || rank > REEL_MAX_RANK)
+        return reel_fail_shape(y, REEL_BAD_SHAPE, "%d dimensions; at most %d are possible", rank, REEL_MAX_RANK);
+    for (int i = 0; i < rank; i++)
+        if (size[i] < 0) return reel_fail_shape(y, REEL_BAD_SHAPE, "a size is negative: %s", reel__shape_text(&text, rank, size));
+    if (!reel__shape_count(rank, size, &y->count))
+        return reel_fail_shape(y, REEL_TOO_LARGE, "the number of bytes of %s overflows", reel__shape_text(&text, rank, size));
+    y->dtype = (uint8_t)dtype;
+    y->rank = (uint8_t)rank;
+    for (int i = 0; i < rank; i++) y->tape->scratch_size[i] = size[i];
+    y->size = y->tape->scratch_size;
+    return true;
+}
+
+bool reel_fail_shape(reel_tensor *y, reel_status status, const char *format, ...)
+{
+    char message[600];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    reel__fail(y->tape, status, "%s: %s", y->op->name, message);
+    return false;
+}
+
+const char *reel_shape_text(const reel_tensor *x)
+{
+    reel_tape *tape = x->tape;
+    return reel__shape_text(&tape->texts[tape->next_text++ % 8], x->rank, x->size);
+}
+
+const void *reel_attr(const reel_tensor *y) { return y->attr; }
+const int64_t *reel_sizes(const reel_tensor *y) { return y->size; }
+reel_tape *reel_tape_of(const reel_tensor *x) { return x ? x->tape : &reel__failed_tape; }
+reel_model *reel_model_of(const reel_tape *tape) { return tape ? tape->model : reel__failed_tape.model; }
+bool reel_is_evaluating(const reel_tape *tape) { return tape && tape->options.evaluate; }
+reel_dtype reel_dtype_of(const reel_tensor *x) { return x ? (reel_dtype)x->dtype : REEL_F32; }
+int reel_rank(const reel_tensor *x) { return reel_is_bad(x) ? 0 : x->rank; }
+int64_t reel_count(const reel_tensor *x) { return reel_is_bad(x) ? 0 : x->count; }
+const char *reel_op_name(const reel_tensor *x) { return reel_is_bad(x) ? "bad" : x->op->name; }
+int reel_input_count(const reel_tensor *x) { return reel_is_bad(x) ? 0 : x->input_count; }
+int64_t reel_node_count(const reel_tape *tape) { return tape ? tape->node_count : 0; }
+
+const char *reel_name_of(const reel_tensor *x)
+{
+    return !reel_is_bad(x) && x->name ? x->name : reel_op_name(x);
+}
+
+reel_tensor *reel_input_at(const reel_tensor *x, int index)
+{
+    if (index >= 0 && index < reel_input_count(x)) return x->inputs[index];
+    return x ? &x->tape->bad : &reel__failed_tape.bad;
+}
+
+int64_t reel_dim(const reel_tensor *x, int axis)
+{
+    int rank = reel_rank(x);
+    if (axis < 0) axis += rank;
+    return axis >= 0 && axis < rank ? x->size[axis] : 0;
+}
+
+reel_shape reel_shape_of(const reel_tensor *x)
+{
+    reel_shape shape = { 0 };
+    shape.rank = reel_rank(x);
+    for (int i = 0; i < shape.rank; i++) shape.size[i] = x->size[i];
+    return shape;
+}

@@ -1,0 +1,269 @@
+/* Tapes: making, clearing and freeing them, their one channel of errors, and the user's line. */
+#include "core/record/tape.h"
+
+#include "core/base/random.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static reel_model no_model = { .failed = true };
+
+/* What every constructor without memory returns. Nothing ever writes to it. */
+reel_tape reel__failed_tape = {
+    .model = &no_model,
+    .failed = true,
+    .recording = { .status = REEL_OUT_OF_MEMORY, .located = true, .message = "tape: out of memory" },
+    .bad = { .tape = &reel__failed_tape, .is_bad = true },
+    .bad_list = { .tape = &reel__failed_tape, .is_bad = true },
+};
+
+static bool environment_flag(const char *name)
+{
+    const char *text = getenv(name);
+    return text && *text && strcmp(text, "0") != 0;
+}
+
+reel_tape *reel_tape_new_sized(reel_model *model, const reel_tape_options *options, size_t size)
+{
+    if (!model || model->failed) return &reel__failed_tape;
+    reel_tape *tape = reel__allocate(&model->allocator, sizeof *tape);
+    if (!tape) return &reel__failed_tape;
+    if (options) memcpy(&tape->options, options, size < sizeof tape->options ? size : sizeof tape->options);
+    tape->options.keep_everything |= environment_flag("REEL_KEEP_EVERYTHING");
+    tape->options.checked |= environment_flag("REEL_CHECKED");
+    tape->model = model;
+    tape->allocator = model->allocator;
+    tape->generation = 1;
+    tape->changed = true;
+    tape->bad = (reel_tensor){ .tape = tape, .is_bad = true };
+    tape->bad_list = (reel_list){ .tape = tape, .is_bad = true };
+    tape->root.path = tape->root.name = "";
+    tape->root.entry = ++tape->entries;
+    tape->scope = &tape->root;
+    reel__model_retain(model);
+    if (tape->options.threads < 0)
+        reel__fail(tape, REEL_BAD_ARGUMENT, "tape_new: threads is %d; 0 asks for all, 1 for one", tape->options.threads);
+    return tape;
+}
+
+static void strings_free(reel_tape *tape)
+{
+    for (int64_t i = 0; i < tape->strings.capacity; i++)
+        reel__free_string(&tape->allocator, REEL__AT(tape->strings, char *, i));
+    reel__array_free(&tape->allocator, &tape->strings, sizeof(char *));
+}
+
+void reel_tape_clear(reel_tape *tape)
+{
+    if (!tape || tape->failed) return;
+    reel__nodes_clear(tape);
+    reel__lists_clear(tape);
+    tape->generation++;
+    tape->recording.status = tape->running.status = REEL_OK;
+    tape->site_file = NULL, tape->origin = NULL;
+    tape->scope = &tape->root;
+    tape->root.entry = ++tape->entries;
+    tape->unstamped_uses.count = tape->replacements.count = 0;
+    tape->keeps.count = tape->losses.count = tape->assigns.count = 0;
+    tape->changed = true;
+}
+
+void reel_tape_free(reel_tape *tape)
+{
+    if (!tape || tape->failed) return;
+    const reel_allocator allocator = tape->allocator;
+    if (tape->program_free) tape->program_free(tape);
+    reel__nodes_free(tape);
+    reel__lists_free(tape);
+    reel__scopes_free(tape);
+    reel__values_free(&allocator, &tape->inputs);
+    reel__values_free(&allocator, &tape->states);
+    strings_free(tape);
+    reel__array_free(&allocator, &tape->unstamped_uses, sizeof(reel__used *));
+    reel__array_free(&allocator, &tape->replacements, sizeof(reel__replacement));
+    reel__array_free(&allocator, &tape->keeps, sizeof(reel__kept));
+    reel__array_free(&allocator, &tape->losses, sizeof(reel_tensor *));
+    reel__array_free(&allocator, &tape->assigns, sizeof(reel_tensor *));
+    reel__array_free(&allocator, &tape->stack, sizeof(reel_tensor *));
+    reel__array_free(&allocator, &tape->order, sizeof(reel_tensor *));
+    reel_model *model = tape->model;
+    reel__release(&allocator, tape, sizeof *tape);
+    reel__model_release(model);
+}
+
+const char *reel__intern(reel_tape *tape, const char *text)
+{
+    if (tape->string_count * 2 >= tape->strings.capacity) {
+        reel__array bigger = { 0 };
+        int64_t capacity = tape->strings.capacity ? tape->strings.capacity * 2 : 64;
+        if (!reel__reserve(&tape->allocator, &bigger, capacity - 1, sizeof(char *))) goto failed;
+        for (int64_t i = 0; i < tape->strings.capacity; i++) {
+            char *s = REEL__AT(tape->strings, char *, i);
+            if (!s) continue;
+            uint64_t slot = reel__hash_string(s) & (uint64_t)(bigger.capacity - 1);
+            while (REEL__AT(bigger, char *, slot)) slot = (slot + 1) & (uint64_t)(bigger.capacity - 1);
+            REEL__AT(bigger, char *, slot) = s;
+        }
+        reel__array_free(&tape->allocator, &tape->strings, sizeof(char *));
+        tape->strings = bigger;
+    }
+    uint64_t mask = (uint64_t)(tape->strings.capacity - 1), slot = reel__hash_string(text) & mask;
+    for (; REEL__AT(tape->strings, char *, slot); slot = (slot + 1) & mask)
+        if (strcmp(REEL__AT(tape->strings, char *, slot), text) == 0) return REEL__AT(tape->strings, char *, slot);
+    char *copy = reel__copy_string(&tape->allocator, text);
+    if (!copy) goto failed;
+    REEL__AT(tape->strings, char *, slot) = copy;
+    tape->string_count++;
+    return copy;
+failed:
+    reel__out_of_memory(tape, "names");
+    return NULL;
+}
+
+/* ---- Errors ------------------------------------------------------------------------------------------------------ */
+
+static void locate(reel__error *error, const char *file, int line)
+{
+    if (error->status == REEL_OK || error->located || !file) return;
+    reel__error_append(error, "  at %s:%d", file, line);
+    error->located = true;
+}
+
+static reel_tensor *fail_list(reel_tape *tape, reel_status status, const char *format, va_list arguments)
+{
+    if (tape->failed || tape->recording.status != REEL_OK) return &tape->bad;
+    reel__error_set(&tape->recording, status, format, arguments);
+    const reel__scope *scope = tape->origin ? tape->origin->scope : tape->scope;
+    if (scope && *scope->path) reel__error_append(&tape->recording, "  in %s", scope->path);
+    if (tape->origin) locate(&tape->recording, tape->origin->file, tape->origin->line);
+    else locate(&tape->recording, tape->site_file, tape->site_line);
+    return &tape->bad;
+}
+
+reel_tensor *reel__fail(reel_tape *tape, reel_status status, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    reel_tensor *bad = fail_list(tape, status, format, arguments);
+    va_end(arguments);
+    return bad;
+}
+
+reel_tensor *(reel_fail)(reel_tape *tape, reel_status status, const char *format, ...)
+{
+    if (!tape) tape = &reel__failed_tape;
+    va_list arguments;
+    va_start(arguments, format);
+    reel_tensor *bad = fail_list(tape, status == REEL_OK ? REEL_BAD_ARGUMENT : status, format, arguments);
+    va_end(arguments);
+    return bad;
+}
+
+reel_tensor *reel__out_of_memory(reel_tape *tape, const char *what)
+{
+    return reel__fail(tape, REEL_OUT_OF_MEMORY, "out of memory for %s", what);
+}
+
+reel_status reel__run_fail(reel_tape *tape, reel_status status, const char *format, ...)
+{
+    if (tape->failed) return REEL_OUT_OF_MEMORY;
+    tape->running.status = REEL_OK;
+    va_list arguments;
+    va_start(arguments, format);
+    reel__error_set(&tape->running, status, format, arguments);
+    va_end(arguments);
+    locate(&tape->running, tape->site_file, tape->site_line);
+    tape->site_file = NULL;
+    return status;
+}
+
+const char *reel_tape_error(const reel_tape *tape)
+{
+    if (!tape) return reel__failed_tape.recording.message;
+    if (tape->recording.status != REEL_OK) return tape->recording.message;
+    return tape->running.status != REEL_OK ? tape->running.message : NULL;
+}
+
+reel_status reel_tape_status(const reel_tape *tape)
+{
+    if (!tape) return REEL_OUT_OF_MEMORY;
+    return tape->recording.status != REEL_OK ? tape->recording.status : tape->running.status;
+}
+
+bool reel_is_bad(const reel_tensor *x)
+{
+    return !x || x->is_bad || x->generation != x->tape->generation;
+}
+
+const char *reel__node_text(const reel_tensor *x)
+{
+    reel_tape *tape = x->tape;
+    reel__text *text = &tape->texts[tape->next_text++ % 8];
+    reel__text shape;
+    const char *name = x->name ? x->name : x->op->name;
+    int used = snprintf(text->text, sizeof text->text, "%.100s %s", name, reel__shape_text(&shape, x->rank, x->size));
+    if (x->file && used > 0 && (size_t)used < sizeof text->text)
+        snprintf(text->text + used, sizeof text->text - (size_t)used, " (%.60s:%d)", x->file, x->line);
+    return text->text;
+}
+
+bool reel__usable(reel_tape *tape, const reel_tensor *x, const char *what)
+{
+    if (tape->failed || tape->recording.status != REEL_OK) return false;
+    if (!x) reel__fail(tape, REEL_BAD_ARGUMENT, "%s is NULL", what);
+    else if (x->is_bad && x->tape != tape)
+        reel__fail(tape, REEL_BAD_STATE, "%s is the result of an error on another tape: %s", what,
+                   x->tape->recording.status != REEL_OK ? x->tape->recording.message : "cleared since");
+    else if (x->is_bad) reel__fail(tape, REEL_BAD_STATE, "%s is the result of an error before reel_tape_clear()", what);
+    else if (x->tape != tape)
+        reel__fail(tape, REEL_BAD_STATE, "%s belongs to another tape than the rest: %s", what, reel__node_text(x));
+    else if (x->generation != tape->generation && x->file)
+        reel__fail(tape, REEL_BAD_STATE, "%s is from before reel_tape_clear() (recorded at %s:%d)", what, x->file, x->line);
+    else if (x->generation != tape->generation)
+        reel__fail(tape, REEL_BAD_STATE, "%s is from before reel_tape_clear()", what);
+    else return true;
+    return false;
+}
+
+/* ---- Lines ------------------------------------------------------------------------------------------------------- */
+
+static void stamp(reel_tape *tape, const char *file, int line)
+{
+    if (tape->failed) return;
+    for (int64_t i = tape->unstamped; i < tape->log.count; i++) {
+        reel_tensor *x = REEL__AT(tape->log, reel_tensor *, i);
+        if (!x->file) x->file = file, x->line = line;
+    }
+    tape->unstamped = tape->log.count;
+    reel__stamp_uses(tape, file, line);
+    locate(&tape->recording, file, line);
+    tape->site_file = NULL;
+}
+
+reel_tensor *reel_here(reel_tensor *x, const char *file, int line)
+{
+    if (x) stamp(x->tape, file, line);
+    return x;
+}
+
+reel_list *reel_here_list(reel_list *list, const char *file, int line)
+{
+    if (list) stamp(list->tape, file, line);
+    return list;
+}
+
+reel_tape *reel_at_tape(reel_tape *tape, const char *file, int line)
+{
+    if (tape && !tape->failed) {
+        tape->site_file = file, tape->site_line = line;
+        locate(&tape->recording, file, line);
+    }
+    return tape;
+}
+
+reel_tensor *reel_at(reel_tensor *x, const char *file, int line)
+{
+    if (x) reel_at_tape(x->tape, file, line);
+    return x;
+}

@@ -1,0 +1,169 @@
+/* What a tape and a tensor are. A tensor is a node: an op, its inputs and attributes; a tape owns its nodes and never
+ * gives their memory back before it is freed, so that a stale handle is recognised by its generation.
+ *
+ *     tape.c    making, clearing, errors and lines     scope.c   scopes and names
+ *     node.c    recording a node, finding the same one  leaf.c    inputs, parameters, states, assignments
+ *     list.c    lists, patterns                         walk.c    the order of a program
+ *     shape.c   shapes and their checks */
+#ifndef REEL_CORE_RECORD_TAPE_H
+#define REEL_CORE_RECORD_TAPE_H
+
+#include "core/base/error.h"
+#include "core/base/memory.h"
+#include "core/model/model.h"
+
+#include <reel/op.h>
+
+enum { REEL__INLINE_INPUTS = 3 };
+
+typedef struct reel__scope reel__scope;
+
+struct reel_tensor {
+    const reel_op *op;
+    reel_tape *tape;
+    reel_tensor **inputs; /* inline_inputs, or a block of its own */
+    const void *attr;
+    const int64_t *size; /* shared by all nodes of this shape */
+    int64_t count;
+    const char *name;   /* a leaf's full name, else NULL */
+    reel__value *value; /* what a leaf is bound to */
+    const char *file;   /* of the user's call; NULL: not known yet */
+    const reel__scope *scope;
+    reel_tensor *next_free;
+    reel_tensor *inline_inputs[REEL__INLINE_INPUTS];
+    uint64_t hash;
+    uint32_t generation; /* of the recording that it belongs to */
+    uint32_t mark;       /* of the walk that last saw it */
+    int32_t line;
+    int32_t input_count;
+    int32_t attr_size;
+    int32_t index; /* its place in the order of the last walk */
+    int32_t entry; /* of a draw: which of those with the same name, in walk order */
+    uint8_t rank;
+    uint8_t dtype;
+    bool is_bad, readable, assigned;
+};
+
+/* A name in a scope, and where it was last used. */
+typedef struct reel__used {
+    const char *name, *file;
+    uint64_t hash, entry;
+    int line;
+} reel__used;
+
+struct reel__scope {
+    reel__scope *parent, *child, *sibling;
+    const char *path;    /* "block0/attention"; "" is the root */
+    const char *name;
+    uint64_t entry;      /* the open or last entry, a number never given twice */
+    reel__array names;   /* reel__used *, never moved */
+};
+
+typedef struct reel__kept {
+    const char *name;
+    reel_tensor *x;
+} reel__kept;
+
+typedef struct reel__replacement {
+    const reel__value *value; /* NULL: the mark of a push */
+    reel_tensor *by;
+} reel__replacement;
+
+struct reel_list {
+    reel_tape *tape;
+    reel_list *next;
+    uint32_t generation;
+    bool is_bad;
+    reel__array items; /* reel__kept */
+};
+
+struct reel_tape {
+    reel_model *model;
+    reel_allocator allocator;
+    reel_tape_options options;
+    bool failed;
+    uint32_t generation, walk;
+    uint64_t runs;
+    reel__error recording, running;
+    const char *site_file; /* the line of the call under way, where its macro gave one */
+    int site_line;
+    const reel_tensor *origin; /* while differentiating: the node whose line new nodes take */
+    reel_tensor bad;
+    reel_list bad_list;
+
+    reel__array chunks;              /* of nodes */
+    reel_tensor *free_first, *free_last;
+    int64_t free_count, chunk_used, node_count;
+    reel__array log;                 /* reel_tensor *: what each call of this recording returned, in order */
+    int64_t previous;                /* entries of the log beyond this recording's, from the one before */
+    int64_t unstamped;               /* log entries from here on have no line yet */
+    bool changed;                    /* since the program was last prepared */
+    reel_tensor **table;
+    int64_t table_size, table_used;
+    reel__array shapes, shape_table; /* sizes shared by nodes */
+    reel__array strings;             /* shared strings, a table */
+    int64_t string_count, shape_count;
+
+    reel__scope root, *scope;
+    uint64_t entries;
+    reel__array unstamped_uses;      /* reel__used * */
+    reel__array replacements;        /* reel__replacement */
+    reel__array keeps;               /* reel__kept */
+    reel__array losses, assigns;     /* reel_tensor * */
+    reel_list *lists, *old_lists;
+    reel__values inputs, states;     /* states: those that an evaluating tape has of its own */
+
+    reel__array stack, order;        /* of walks */
+    reel__text texts[8];
+    int next_text;
+    int64_t scratch_size[REEL_MAX_RANK];
+
+    struct reel__program *program;   /* of the executor, freed by it */
+    void (*program_free)(reel_tape *tape);
+};
+
+/* tape.c */
+reel_tensor *reel__fail(reel_tape *tape, reel_status status, const char *format, ...) REEL_PRINTF(3, 4);
+reel_status reel__run_fail(reel_tape *tape, reel_status status, const char *format, ...) REEL_PRINTF(3, 4);
+reel_tensor *reel__out_of_memory(reel_tape *tape, const char *what);
+const char *reel__intern(reel_tape *tape, const char *text); /* NULL: out of memory, recorded */
+const char *reel__node_text(const reel_tensor *x);           /* "matmul [2,3] (net.c:12)" for messages */
+extern reel_tape reel__failed_tape;
+
+/* True if a tensor can be used on its tape; otherwise the error is recorded. `what` begins the message. */
+bool reel__usable(reel_tape *tape, const reel_tensor *x, const char *what);
+
+/* node.c */
+reel_tensor *reel__record(reel_tape *tape, const reel_op *op, int count, reel_tensor *const *inputs, const void *attr,
+                          size_t attr_size);
+void reel__nodes_clear(reel_tape *tape);
+void reel__nodes_free(reel_tape *tape);
+
+/* shape.c */
+const int64_t *reel__intern_shape(reel_tape *tape, int rank, const int64_t *size);
+
+/* scope.c */
+bool reel__use_name(reel_tape *tape, const char *what, const char *name, const char **full_name);
+void reel__scopes_free(reel_tape *tape);
+void reel__stamp_uses(reel_tape *tape, const char *file, int line);
+
+/* leaf.c */
+extern const reel_op reel__input_op, reel__parameter_op, reel__state_op, reel__assign_op;
+
+/* list.c */
+reel_list *reel__list_new(reel_tape *tape);
+bool reel__list_append(reel_list *list, const char *name, reel_tensor *x);
+reel_list *reel__list_fail(reel_tape *tape);
+void reel__lists_clear(reel_tape *tape);
+void reel__lists_free(reel_tape *tape);
+bool reel__list_usable(reel_tape *tape, const reel_list *list, const char *what);
+
+/* walk.c: all nodes that the roots depend on, inputs before their users, in operand order; node->index is the place in
+ * it. In tape->order until the next walk. False: out of memory, nothing is recorded. */
+bool reel__walk(reel_tape *tape, int64_t count, reel_tensor *const *roots);
+bool reel__mark_loss(reel_tensor *loss);
+reel_tensor *const *reel__order(const reel_tape *tape, int64_t *count);
+
+static inline int reel__axis(const reel_tensor *x, int axis) { return axis < 0 ? axis + x->rank : axis; }
+
+#endif

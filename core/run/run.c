@@ -1,0 +1,211 @@
+/* reel_run and reel_eval: outputs, the run, and the assignments at its end; writing and reading values. */
+#include "core/run/program.h"
+
+#include <fenv.h>
+#include <math.h>
+#include <string.h>
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+/* The floating-point control word: round to nearest, subnormals kept. Whatever the caller has comes back afterwards. */
+typedef struct control_word {
+    fenv_t environment;
+} control_word;
+
+static control_word set_control_word(void)
+{
+    control_word saved;
+    fegetenv(&saved.environment);
+    fesetround(FE_TONEAREST);
+#if defined(__SSE2__)
+    _mm_setcsr(_mm_getcsr() & ~0x8040u); /* no flush to zero, no denormals are zero */
+#endif
+    return saved;
+}
+
+static void restore_control_word(const control_word *saved)
+{
+    fesetenv(&saved->environment);
+}
+
+/* What a run computes: assignments, losses and kept values; with "keep everything" whatever is recorded. */
+static bool collect_outputs(reel_tape *tape, reel__array *outputs)
+{
+    const reel__array *lists[] = { &tape->assigns, &tape->losses };
+    for (int l = 0; l < 2; l++)
+        for (int64_t i = 0; i < lists[l]->count; i++) {
+            if (!reel__reserve(&tape->allocator, outputs, outputs->count, sizeof(reel_tensor *))) return false;
+            REEL__AT(*outputs, reel_tensor *, outputs->count++) = REEL__AT(*lists[l], reel_tensor *, i);
+        }
+    for (int64_t i = 0; i < tape->keeps.count; i++) {
+        if (!reel__reserve(&tape->allocator, outputs, outputs->count, sizeof(reel_tensor *))) return false;
+        REEL__AT(*outputs, reel_tensor *, outputs->count++) = REEL__AT(tape->keeps, reel__kept, i).x;
+    }
+    for (int64_t i = 0; tape->options.keep_everything && i < tape->log.count; i++) {
+        if (!reel__reserve(&tape->allocator, outputs, outputs->count, sizeof(reel_tensor *))) return false;
+        REEL__AT(*outputs, reel_tensor *, outputs->count++) = REEL__AT(tape->log, reel_tensor *, i);
+    }
+    return true;
+}
+
+static bool prepare_run(reel_tape *tape)
+{
+    reel__program *program = tape->program;
+    if (program && program->for_run && !tape->changed && program->generation == tape->generation) return true;
+    reel__array outputs = { 0 };
+    bool good = collect_outputs(tape, &outputs) && reel__program_prepare(tape, outputs.count, outputs.items);
+    reel__array_free(&tape->allocator, &outputs, sizeof(reel_tensor *));
+    if (good) tape->program->for_run = true, tape->changed = false;
+    return good;
+}
+
+/* All at once, after everything that can fail. */
+static void commit(reel_tape *tape)
+{
+    for (int64_t i = 0; i < tape->assigns.count; i++) {
+        const reel_tensor *y = REEL__AT(tape->assigns, reel_tensor *, i);
+        const void *value = reel__program_value(tape->program, y);
+        size_t bytes = (size_t)y->count * reel__dtype_size((reel_dtype)y->dtype);
+        if (bytes) memcpy(y->inputs[0]->value->data, value, bytes);
+    }
+    if (tape->options.evaluate) tape->runs++;
+    else tape->model->runs++;
+}
+
+static reel_status begin(reel_tape *tape, const char *what)
+{
+    tape->running.status = REEL_OK;
+    if (tape->recording.status != REEL_OK) return tape->recording.status;
+    if (tape->scope->parent) {
+        reel__fail(tape, REEL_BAD_STATE, "%s: the scope \"%s\" is still open (reel_scope_pop is missing)", what, tape->scope->path);
+        return tape->recording.status;
+    }
+    if (tape->replacements.count) {
+        reel__fail(tape, REEL_BAD_STATE, "%s: a reel_with_push() is still open (reel_with_pop is missing)", what);
+        return tape->recording.status;
+    }
+    return REEL_OK;
+}
+
+reel_status (reel_run)(reel_tape *tape)
+{
+    if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
+    reel_status status = begin(tape, "run");
+    if (status != REEL_OK) return status;
+    if (!tape->assigns.count && !tape->losses.count && !tape->keeps.count && !tape->options.keep_everything)
+        return reel__run_fail(tape, REEL_BAD_STATE, "run: the tape computes nothing that is kept, assigned or a loss");
+    if (!prepare_run(tape)) return reel__run_fail(tape, REEL_OUT_OF_MEMORY, "run: out of memory for the values of the program");
+    control_word saved = set_control_word();
+    status = reel__execute_plain(tape);
+    if (status == REEL_OK) commit(tape);
+    restore_control_word(&saved);
+    tape->site_file = NULL;
+    return status;
+}
+
+reel_status (reel_eval)(reel_tape *tape, int count, reel_tensor *const *tensors)
+{
+    if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
+    reel_status status = begin(tape, "eval");
+    if (status != REEL_OK) return status;
+    for (int i = 0; i < count; i++)
+        if (!reel__usable(tape, tensors[i], "eval: a tensor")) return tape->recording.status;
+    if (!reel__program_prepare(tape, count, tensors))
+        return reel__run_fail(tape, REEL_OUT_OF_MEMORY, "eval: out of memory for the values of the program");
+    control_word saved = set_control_word();
+    status = reel__execute_plain(tape);
+    restore_control_word(&saved);
+    for (int i = 0; i < count; i++) tensors[i]->readable = true;
+    tape->site_file = NULL;
+    return status;
+}
+
+/* ---- Writing and reading ----------------------------------------------------------------------------------------- */
+
+static bool fits(reel_tape *tape, const char *what, const reel_tensor *x, reel_dtype dtype, const void *data, int64_t count)
+{
+    if (x->dtype != dtype)
+        reel__run_fail(tape, REEL_BAD_DTYPE, "%s_%s: %s is %s", what, reel__dtype_name(dtype), reel__node_text(x),
+                       reel__dtype_name((reel_dtype)x->dtype));
+    else if (x->count != count)
+        reel__run_fail(tape, REEL_BAD_ARGUMENT, "%s_%s: %s has %lld elements, not %lld", what, reel__dtype_name(dtype),
+                       reel__node_text(x), (long long)x->count, (long long)count);
+    else if (!data && count) reel__run_fail(tape, REEL_BAD_ARGUMENT, "%s_%s: data is NULL", what, reel__dtype_name(dtype));
+    else return true;
+    return false;
+}
+
+/* A handle that cannot be used is an error of this call, not of the recording. */
+static bool current(reel_tape *tape, const char *what, const reel_tensor *x)
+{
+    if (tape->failed || tape->recording.status != REEL_OK) return false;
+    tape->running.status = REEL_OK;
+    if (x->is_bad || x->generation != tape->generation)
+        reel__run_fail(tape, REEL_BAD_STATE, "%s: the tensor is from before reel_tape_clear()%s%s", what,
+                       x->file ? ", recorded in " : "", x->file ? x->file : "");
+    else return true;
+    return false;
+}
+
+static reel_status write_value(reel_tensor *x, reel_dtype dtype, const void *data, int64_t count)
+{
+    reel_tape *tape = x ? x->tape : &reel__failed_tape;
+    if (!x || !current(tape, "write", x)) return x ? reel_tape_status(tape) : REEL_BAD_ARGUMENT;
+    if (!x->value)
+        return reel__run_fail(tape, REEL_BAD_ARGUMENT, "write: %s is no input, parameter or state", reel__node_text(x));
+    if (x->op != &reel__input_op && tape->options.evaluate)
+        return reel__run_fail(tape, REEL_BAD_STATE, "write: an evaluating tape never writes %s", reel__node_text(x));
+    if (!fits(tape, "write", x, dtype, data, count)) return tape->running.status;
+    if (count) memcpy(x->value->data, data, (size_t)count * reel__dtype_size(dtype));
+    x->value->written = true;
+    tape->site_file = NULL;
+    return REEL_OK;
+}
+
+static const void *readable_value(reel_tape *tape, const char *what, const reel_tensor *x)
+{
+    const reel__program *program = tape->program;
+    if (x->value && (x->op != &reel__input_op || x->value->written)) return x->value->data;
+    if (x->value) reel__run_fail(tape, REEL_BAD_STATE, "%s: the input %s was never written", what, reel__node_text(x));
+    else if (!x->readable && !tape->options.keep_everything)
+        reel__run_fail(tape, REEL_BAD_STATE, "%s: %s is not kept (mark it with reel_keep() before the run)", what, reel__node_text(x));
+    else if (!program || !program->computed || program->generation != tape->generation || !reel__program_value(program, x))
+        reel__run_fail(tape, REEL_BAD_STATE, "%s: %s has no value: no run or evaluation has computed it", what, reel__node_text(x));
+    else return reel__program_value(program, x);
+    return NULL;
+}
+
+static reel_status read_value(reel_tensor *x, reel_dtype dtype, void *data, int64_t count)
+{
+    reel_tape *tape = x ? x->tape : &reel__failed_tape;
+    if (!x || !current(tape, "read", x)) return x ? reel_tape_status(tape) : REEL_BAD_ARGUMENT;
+    if (!fits(tape, "read", x, dtype, data, count)) return tape->running.status;
+    const void *value = readable_value(tape, "read", x);
+    if (!value) return tape->running.status;
+    if (count) memcpy(data, value, (size_t)count * reel__dtype_size(dtype));
+    tape->site_file = NULL;
+    return REEL_OK;
+}
+
+double (reel_item)(reel_tensor *x)
+{
+    reel_tape *tape = x ? x->tape : &reel__failed_tape;
+    if (!x || !current(tape, "item", x)) return (double)NAN;
+    if (x->count != 1) {
+        reel__run_fail(tape, REEL_BAD_SHAPE, "item: %s is not one number", reel__node_text(x));
+        return (double)NAN;
+    }
+    const void *value = readable_value(tape, "item", x);
+    tape->site_file = NULL;
+    if (!value) return (double)NAN;
+    if (x->dtype == REEL_I32) return *(const int32_t *)value;
+    return x->dtype == REEL_F32 ? (double)*(const float *)value : *(const double *)value;
+}
+
+reel_status (reel_write_f32)(reel_tensor *x, const float *data, int64_t count) { return write_value(x, REEL_F32, data, count); }
+reel_status (reel_write_f64)(reel_tensor *x, const double *data, int64_t count) { return write_value(x, REEL_F64, data, count); }
+reel_status (reel_write_i32)(reel_tensor *x, const int32_t *data, int64_t count) { return write_value(x, REEL_I32, data, count); }
+reel_status (reel_read_f32)(reel_tensor *x, float *data, int64_t count) { return read_value(x, REEL_F32, data, count); }
+reel_status (reel_read_f64)(reel_tensor *x, double *data, int64_t count) { return read_value(x, REEL_F64, data, count); }
+reel_status (reel_read_i32)(reel_tensor *x, int32_t *data, int64_t count) { return read_value(x, REEL_I32, data, count); }

@@ -1,0 +1,208 @@
+/* The ops: what a tape can record. Each line is a prototype with its formula. Here y is what is returned, x, a and b are
+ * operands. Binary ops broadcast as NumPy does, visibly: an expand is recorded. Types must agree. Unless it says
+ * otherwise an op takes f32 and f64; axes may be negative. Primitives are marked |; the rest are compositions of them.
+ * All have gradients of every order except where "no gradient" stands. */
+#ifndef REEL_OPS_H
+#define REEL_OPS_H
+
+#include <reel.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Numbers ----------------------------------------------------------------------------------------------------- */
+
+REEL_API reel_tensor *reel_number(reel_tensor *like, double value); /* | a scalar of like's dtype; i32 takes whole ones */
+REEL_API reel_tensor *reel_scale(reel_tensor *x, double s);         /* x s */
+REEL_API reel_tensor *reel_shift(reel_tensor *x, double s);         /* x + s */
+REEL_API reel_tensor *reel_fill(reel_tensor *like, reel_shape shape, double value); /* value everywhere */
+REEL_API reel_tensor *reel_iota(reel_tensor *like, int64_t count);  /* | 0, 1, … count − 1 in i32, on like's tape */
+
+/* ---- Pointwise, two operands; add, sub, mul, minimum, maximum and comparisons also for i32 (which wraps around) --- */
+
+REEL_API reel_tensor *reel_add(reel_tensor *a, reel_tensor *b);     /* | a + b */
+REEL_API reel_tensor *reel_sub(reel_tensor *a, reel_tensor *b);     /* | a − b */
+REEL_API reel_tensor *reel_mul(reel_tensor *a, reel_tensor *b);     /* | a b */
+REEL_API reel_tensor *reel_div(reel_tensor *a, reel_tensor *b);     /* | a / b */
+REEL_API reel_tensor *reel_pow(reel_tensor *a, reel_tensor *b);     /* | a to the power b, C99's special cases */
+REEL_API reel_tensor *reel_minimum(reel_tensor *a, reel_tensor *b); /* | NaN if either is; −0 < +0; a tie's gradient is halved */
+REEL_API reel_tensor *reel_maximum(reel_tensor *a, reel_tensor *b); /* | likewise */
+REEL_API reel_tensor *reel_eq(reel_tensor *a, reel_tensor *b);      /* | a = b: 1 or 0 in i32; no gradient, as below */
+REEL_API reel_tensor *reel_ne(reel_tensor *a, reel_tensor *b);      /* | a ≠ b */
+REEL_API reel_tensor *reel_lt(reel_tensor *a, reel_tensor *b);      /* | a < b */
+REEL_API reel_tensor *reel_le(reel_tensor *a, reel_tensor *b);      /* | a ≤ b */
+REEL_API reel_tensor *reel_gt(reel_tensor *a, reel_tensor *b);      /* b < a */
+REEL_API reel_tensor *reel_ge(reel_tensor *a, reel_tensor *b);      /* b ≤ a */
+REEL_API reel_tensor *reel_where(reel_tensor *condition, reel_tensor *a, reel_tensor *b); /* | a where the i32 condition is not 0, else b */
+
+/* ---- Pointwise, one operand; neg, abs and sign also for i32 ------------------------------------------------------ */
+
+REEL_API reel_tensor *reel_neg(reel_tensor *x);        /* | −x */
+REEL_API reel_tensor *reel_abs(reel_tensor *x);        /* | |x|; gradient 0 at 0 */
+REEL_API reel_tensor *reel_sign(reel_tensor *x);       /* | −1, 0 or 1 (a zero keeps its sign, NaN stays NaN); gradient 0 */
+REEL_API reel_tensor *reel_floor(reel_tensor *x);      /* | largest whole number ≤ x; gradient 0 */
+REEL_API reel_tensor *reel_exp(reel_tensor *x);        /* | e^x */
+REEL_API reel_tensor *reel_log(reel_tensor *x);        /* | ln x */
+REEL_API reel_tensor *reel_expm1(reel_tensor *x);      /* | e^x − 1 */
+REEL_API reel_tensor *reel_log1p(reel_tensor *x);      /* | ln(1 + x) */
+REEL_API reel_tensor *reel_sin(reel_tensor *x);        /* | sin x */
+REEL_API reel_tensor *reel_cos(reel_tensor *x);        /* | cos x */
+REEL_API reel_tensor *reel_tanh(reel_tensor *x);       /* | tanh x */
+REEL_API reel_tensor *reel_erf(reel_tensor *x);        /* | 2/√π ∫₀ˣ e^(−t²) dt */
+REEL_API reel_tensor *reel_sqrt(reel_tensor *x);       /* | √x */
+REEL_API reel_tensor *reel_rsqrt(reel_tensor *x);      /* | 1 / √x, with two roundings */
+REEL_API reel_tensor *reel_square(reel_tensor *x);     /* x x */
+REEL_API reel_tensor *reel_reciprocal(reel_tensor *x); /* 1 / x */
+REEL_API reel_tensor *reel_clip(reel_tensor *x, double low, double high); /* low where x < low, high where x > high, else x */
+REEL_API reel_tensor *reel_cast(reel_tensor *x, reel_dtype dtype); /* | to i32: towards zero, saturating, NaN gives 0; no gradient through i32 */
+REEL_API reel_tensor *reel_detach(reel_tensor *x);     /* | x, through which no gradient passes */
+
+/* ---- Activations ------------------------------------------------------------------------------------------------- */
+
+REEL_API reel_tensor *reel_sigmoid(reel_tensor *x);     /* 1 / (1 + e^(−x)), as ½ + ½ tanh(½ x) */
+REEL_API reel_tensor *reel_log_sigmoid(reel_tensor *x); /* ln sigmoid(x), without overflow */
+REEL_API reel_tensor *reel_softplus(reel_tensor *x);    /* ln(1 + e^x), without overflow */
+REEL_API reel_tensor *reel_relu(reel_tensor *x);        /* 0 where x ≤ 0, else x (NaN stays); gradient 0 at 0 */
+REEL_API reel_tensor *reel_leaky_relu(reel_tensor *x, double slope); /* slope x where x ≤ 0, else x */
+REEL_API reel_tensor *reel_elu(reel_tensor *x, double alpha);        /* alpha (e^x − 1) where x ≤ 0, else x */
+REEL_API reel_tensor *reel_silu(reel_tensor *x);        /* x sigmoid(x) */
+REEL_API reel_tensor *reel_gelu(reel_tensor *x);        /* ½ x (1 + erf(x/√2)) (Hendrycks and Gimpel 2016) */
+REEL_API reel_tensor *reel_gelu_tanh(reel_tensor *x);   /* ½ x (1 + tanh(√(2/π)(x + 0.044715 x³))) */
+
+/* ---- Reductions -------------------------------------------------------------------------------------------------- */
+
+REEL_API reel_tensor *reel_sum(reel_tensor *x, reel_axes axes, reel_keep_dims keep);  /* | also i32 */
+REEL_API reel_tensor *reel_mean(reel_tensor *x, reel_axes axes, reel_keep_dims keep); /* sum / number of elements */
+REEL_API reel_tensor *reel_var(reel_tensor *x, reel_axes axes, reel_keep_dims keep);  /* mean of (x − mean)², not n − 1 */
+REEL_API reel_tensor *reel_max(reel_tensor *x, reel_axes axes, reel_keep_dims keep);  /* | also i32; not of an empty axis; ties share the gradient equally */
+REEL_API reel_tensor *reel_min(reel_tensor *x, reel_axes axes, reel_keep_dims keep);  /* −max(−x) */
+REEL_API reel_tensor *reel_argmax(reel_tensor *x, int axis); /* | i32 index of the first maximum (a NaN is one); the axis is dropped; no gradient */
+REEL_API reel_tensor *reel_logsumexp(reel_tensor *x, reel_axes axes, reel_keep_dims keep); /* ln Σ e^x, without overflow */
+REEL_API reel_tensor *reel_softmax(reel_tensor *x, int axis);     /* e^x / Σ e^x */
+REEL_API reel_tensor *reel_log_softmax(reel_tensor *x, int axis); /* x − ln Σ e^x */
+
+/* ---- Products ---------------------------------------------------------------------------------------------------- */
+
+/* a b over the last two axes: [m,k] [k,n] → [m,n]; leading axes broadcast; a of rank 1 is a row, b of rank 1 a column. */
+REEL_API reel_tensor *reel_matmul(reel_tensor *a, reel_tensor *b);
+
+/* | Any contraction of two tensors in index notation: reel_contract(a, b, "bmk,bkn->bmn"). A letter is an axis; one in
+ * both operands and not in the result is summed over, in the order in which these letters stand in the first operand. */
+REEL_API reel_tensor *reel_contract(reel_tensor *a, reel_tensor *b, const char *spec);
+
+/* ---- Movement: the same elements elsewhere ----------------------------------------------------------------------- */
+
+REEL_API reel_tensor *reel_reshape(reel_tensor *x, reel_shape shape);  /* | same count, row-major; one size may be −1 */
+REEL_API reel_tensor *reel_permute(reel_tensor *x, reel_axes order);   /* | axis i of y is axis order[i] of x */
+REEL_API reel_tensor *reel_transpose(reel_tensor *x);                  /* swaps the last two axes */
+REEL_API reel_tensor *reel_expand(reel_tensor *x, reel_shape shape);   /* | broadcasts as NumPy does */
+REEL_API reel_tensor *reel_sum_to(reel_tensor *x, reel_shape shape);   /* sums what expand would have repeated */
+REEL_API reel_tensor *reel_slice(reel_tensor *x, int axis, int64_t start, int64_t stop); /* start … stop − 1; negative ones count from the end */
+REEL_API reel_tensor *reel_slice_step(reel_tensor *x, int axis, int64_t start, int64_t stop, int64_t step); /* | every step-th, step ≥ 1 */
+REEL_API reel_tensor *reel_pad(reel_tensor *x, int axis, int64_t before, int64_t after); /* zeros before and after */
+REEL_API reel_tensor *reel_pad_step(reel_tensor *x, int axis, int64_t before, int64_t after, int64_t step); /* | and step − 1 zeros between */
+REEL_API reel_tensor *reel_flip(reel_tensor *x, reel_axes axes);       /* | backwards along these axes */
+REEL_API reel_tensor *reel_concat(int count, reel_tensor *const *x, int axis); /* | one after the other along an axis */
+REEL_API reel_tensor *reel_stack(int count, reel_tensor *const *x, int axis);  /* along a new axis */
+REEL_API reel_tensor *reel_unsqueeze(reel_tensor *x, int axis);        /* a new axis of size 1 before this one; −1: at the end */
+REEL_API reel_tensor *reel_squeeze(reel_tensor *x, int axis);          /* leaves out an axis of size 1 */
+
+/* ---- Indices: i32; a run in which one is out of range fails before anything is assigned -------------------------- */
+
+REEL_API reel_tensor *reel_gather(reel_tensor *x, int axis, reel_tensor *indices); /* | y[…, i…, …] = x[…, indices[i…], …]; also i32 */
+REEL_API reel_tensor *reel_scatter_add(reel_tensor *x, int axis, reel_tensor *indices, int64_t size); /* | its adjoint: rows of x with the same index are added in ascending order, the rest is 0 */
+REEL_API reel_tensor *reel_one_hot(reel_tensor *indices, int64_t classes, reel_dtype dtype); /* [… ] → […, classes] */
+REEL_API reel_tensor *reel_in_range(reel_tensor *indices, int64_t size); /* | the indices, checked to be in 0 … size − 1 */
+
+/* ---- Random draws: functions of (seed, name, run, element), new in every run; no gradient ------------------------- */
+
+REEL_API reel_tensor *reel_uniform(reel_tensor *like, const char *name, reel_shape shape); /* | uniform in [0, 1), like's dtype */
+REEL_API reel_tensor *reel_normal(reel_tensor *like, const char *name, reel_shape shape);  /* standard normal (Box and Muller 1958) */
+
+#ifdef __cplusplus
+}
+#endif
+
+#ifndef REEL_NO_LINES
+#define reel_number(...) reel_here((reel_number)(__VA_ARGS__), REEL_HERE)
+#define reel_scale(...) reel_here((reel_scale)(__VA_ARGS__), REEL_HERE)
+#define reel_shift(...) reel_here((reel_shift)(__VA_ARGS__), REEL_HERE)
+#define reel_fill(...) reel_here((reel_fill)(__VA_ARGS__), REEL_HERE)
+#define reel_iota(...) reel_here((reel_iota)(__VA_ARGS__), REEL_HERE)
+#define reel_add(...) reel_here((reel_add)(__VA_ARGS__), REEL_HERE)
+#define reel_sub(...) reel_here((reel_sub)(__VA_ARGS__), REEL_HERE)
+#define reel_mul(...) reel_here((reel_mul)(__VA_ARGS__), REEL_HERE)
+#define reel_div(...) reel_here((reel_div)(__VA_ARGS__), REEL_HERE)
+#define reel_pow(...) reel_here((reel_pow)(__VA_ARGS__), REEL_HERE)
+#define reel_minimum(...) reel_here((reel_minimum)(__VA_ARGS__), REEL_HERE)
+#define reel_maximum(...) reel_here((reel_maximum)(__VA_ARGS__), REEL_HERE)
+#define reel_eq(...) reel_here((reel_eq)(__VA_ARGS__), REEL_HERE)
+#define reel_ne(...) reel_here((reel_ne)(__VA_ARGS__), REEL_HERE)
+#define reel_lt(...) reel_here((reel_lt)(__VA_ARGS__), REEL_HERE)
+#define reel_le(...) reel_here((reel_le)(__VA_ARGS__), REEL_HERE)
+#define reel_gt(...) reel_here((reel_gt)(__VA_ARGS__), REEL_HERE)
+#define reel_ge(...) reel_here((reel_ge)(__VA_ARGS__), REEL_HERE)
+#define reel_where(...) reel_here((reel_where)(__VA_ARGS__), REEL_HERE)
+#define reel_neg(...) reel_here((reel_neg)(__VA_ARGS__), REEL_HERE)
+#define reel_abs(...) reel_here((reel_abs)(__VA_ARGS__), REEL_HERE)
+#define reel_sign(...) reel_here((reel_sign)(__VA_ARGS__), REEL_HERE)
+#define reel_floor(...) reel_here((reel_floor)(__VA_ARGS__), REEL_HERE)
+#define reel_exp(...) reel_here((reel_exp)(__VA_ARGS__), REEL_HERE)
+#define reel_log(...) reel_here((reel_log)(__VA_ARGS__), REEL_HERE)
+#define reel_expm1(...) reel_here((reel_expm1)(__VA_ARGS__), REEL_HERE)
+#define reel_log1p(...) reel_here((reel_log1p)(__VA_ARGS__), REEL_HERE)
+#define reel_sin(...) reel_here((reel_sin)(__VA_ARGS__), REEL_HERE)
+#define reel_cos(...) reel_here((reel_cos)(__VA_ARGS__), REEL_HERE)
+#define reel_tanh(...) reel_here((reel_tanh)(__VA_ARGS__), REEL_HERE)
+#define reel_erf(...) reel_here((reel_erf)(__VA_ARGS__), REEL_HERE)
+#define reel_sqrt(...) reel_here((reel_sqrt)(__VA_ARGS__), REEL_HERE)
+#define reel_rsqrt(...) reel_here((reel_rsqrt)(__VA_ARGS__), REEL_HERE)
+#define reel_square(...) reel_here((reel_square)(__VA_ARGS__), REEL_HERE)
+#define reel_reciprocal(...) reel_here((reel_reciprocal)(__VA_ARGS__), REEL_HERE)
+#define reel_clip(...) reel_here((reel_clip)(__VA_ARGS__), REEL_HERE)
+#define reel_cast(...) reel_here((reel_cast)(__VA_ARGS__), REEL_HERE)
+#define reel_detach(...) reel_here((reel_detach)(__VA_ARGS__), REEL_HERE)
+#define reel_sigmoid(...) reel_here((reel_sigmoid)(__VA_ARGS__), REEL_HERE)
+#define reel_log_sigmoid(...) reel_here((reel_log_sigmoid)(__VA_ARGS__), REEL_HERE)
+#define reel_softplus(...) reel_here((reel_softplus)(__VA_ARGS__), REEL_HERE)
+#define reel_relu(...) reel_here((reel_relu)(__VA_ARGS__), REEL_HERE)
+#define reel_leaky_relu(...) reel_here((reel_leaky_relu)(__VA_ARGS__), REEL_HERE)
+#define reel_elu(...) reel_here((reel_elu)(__VA_ARGS__), REEL_HERE)
+#define reel_silu(...) reel_here((reel_silu)(__VA_ARGS__), REEL_HERE)
+#define reel_gelu(...) reel_here((reel_gelu)(__VA_ARGS__), REEL_HERE)
+#define reel_gelu_tanh(...) reel_here((reel_gelu_tanh)(__VA_ARGS__), REEL_HERE)
+#define reel_sum(...) reel_here((reel_sum)(__VA_ARGS__), REEL_HERE)
+#define reel_mean(...) reel_here((reel_mean)(__VA_ARGS__), REEL_HERE)
+#define reel_var(...) reel_here((reel_var)(__VA_ARGS__), REEL_HERE)
+#define reel_max(...) reel_here((reel_max)(__VA_ARGS__), REEL_HERE)
+#define reel_min(...) reel_here((reel_min)(__VA_ARGS__), REEL_HERE)
+#define reel_argmax(...) reel_here((reel_argmax)(__VA_ARGS__), REEL_HERE)
+#define reel_logsumexp(...) reel_here((reel_logsumexp)(__VA_ARGS__), REEL_HERE)
+#define reel_softmax(...) reel_here((reel_softmax)(__VA_ARGS__), REEL_HERE)
+#define reel_log_softmax(...) reel_here((reel_log_softmax)(__VA_ARGS__), REEL_HERE)
+#define reel_matmul(...) reel_here((reel_matmul)(__VA_ARGS__), REEL_HERE)
+#define reel_contract(...) reel_here((reel_contract)(__VA_ARGS__), REEL_HERE)
+#define reel_reshape(...) reel_here((reel_reshape)(__VA_ARGS__), REEL_HERE)
+#define reel_permute(...) reel_here((reel_permute)(__VA_ARGS__), REEL_HERE)
+#define reel_transpose(...) reel_here((reel_transpose)(__VA_ARGS__), REEL_HERE)
+#define reel_expand(...) reel_here((reel_expand)(__VA_ARGS__), REEL_HERE)
+#define reel_sum_to(...) reel_here((reel_sum_to)(__VA_ARGS__), REEL_HERE)
+#define reel_slice(...) reel_here((reel_slice)(__VA_ARGS__), REEL_HERE)
+#define reel_slice_step(...) reel_here((reel_slice_step)(__VA_ARGS__), REEL_HERE)
+#define reel_pad(...) reel_here((reel_pad)(__VA_ARGS__), REEL_HERE)
+#define reel_pad_step(...) reel_here((reel_pad_step)(__VA_ARGS__), REEL_HERE)
+#define reel_flip(...) reel_here((reel_flip)(__VA_ARGS__), REEL_HERE)
+#define reel_concat(...) reel_here((reel_concat)(__VA_ARGS__), REEL_HERE)
+#define reel_stack(...) reel_here((reel_stack)(__VA_ARGS__), REEL_HERE)
+#define reel_unsqueeze(...) reel_here((reel_unsqueeze)(__VA_ARGS__), REEL_HERE)
+#define reel_squeeze(...) reel_here((reel_squeeze)(__VA_ARGS__), REEL_HERE)
+#define reel_gather(...) reel_here((reel_gather)(__VA_ARGS__), REEL_HERE)
+#define reel_scatter_add(...) reel_here((reel_scatter_add)(__VA_ARGS__), REEL_HERE)
+#define reel_one_hot(...) reel_here((reel_one_hot)(__VA_ARGS__), REEL_HERE)
+#define reel_in_range(...) reel_here((reel_in_range)(__VA_ARGS__), REEL_HERE)
+#define reel_uniform(...) reel_here((reel_uniform)(__VA_ARGS__), REEL_HERE)
+#define reel_normal(...) reel_here((reel_normal)(__VA_ARGS__), REEL_HERE)
+#endif
+
+#endif

@@ -1,0 +1,298 @@
+/* Tables of numbers from text files. A line is read at a time, its fields are checked against a
+ * grammar and turned into floats without the locale; the first thing wrong becomes the error.
+ * Accepted besides what the header says: spaces and tabs around numbers, blank lines (skipped),
+ * CRLF, a last line without a newline, a UTF-8 byte order mark. Shuffling rows is in shuffle.c. */
+#include <reel.h>
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { MAX_LINE = 1 << 20, MAX_COLUMNS = 1 << 16, MAX_MESSAGE = 1024, MAX_PATH_SHOWN = 600 };
+
+struct reel_table {
+    float *values; /* rows × columns */
+    size_t count, capacity;
+    int64_t rows, columns;
+    int64_t first_line; /* the line of the first row, which set the number of columns */
+    char error[MAX_MESSAGE];
+};
+
+/* What reel_table_load() returns when there is no memory for a table; never written or freed. */
+static reel_table no_memory = { .error = "out of memory" };
+
+typedef struct source {
+    reel_table *table;
+    const char *path;
+    FILE *file;
+    char *line; /* MAX_LINE + 1 bytes, ended by a NUL */
+    size_t length;
+    int64_t number;
+} source;
+
+/* Records "path:line:column: message", which editors jump to, and returns false. The column is that
+ * of a text, 1 for the first byte of the line; a line or column of 0 is left out. */
+REEL_PRINTF(4, 5)
+static bool fail(source *in, int64_t line, size_t column, const char *format, ...)
+{
+    const size_t path_length = strlen(in->path);
+    const bool cut = path_length > MAX_PATH_SHOWN;
+    const char *path = in->path + (cut ? path_length - MAX_PATH_SHOWN : 0);
+    char *error = in->table->error;
+    char position[50] = "";
+    if (line > 0 && column > 0)
+        snprintf(position, sizeof position, ":%lld:%zu", (long long)line, column);
+    else if (line > 0)
+        snprintf(position, sizeof position, ":%lld", (long long)line);
+    const int used = snprintf(error, MAX_MESSAGE, "%s%s%s: ", cut ? "..." : "", path, position);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(error + used, MAX_MESSAGE - (size_t)used, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+/* digit[0] … digit[count − 1] × 10^exponent. The halfway points between floats have at most 113
+ * significant digits, so of further digits it matters only whether one is not 0; then a 1 stands
+ * for them all. */
+enum { SIGNIFICANT = 128 };
+typedef struct decimal {
+    bool negative, inexact;
+    int count;
+    char digit[SIGNIFICANT + 1];
+    long exponent;
+} decimal;
+
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_space(char c) { return c == ' ' || c == '\t'; }
+
+static void take_digit(decimal *d, char c)
+{
+    if (d->count == 0 && c == '0') return;
+    if (d->count < SIGNIFICANT) {
+        d->digit[d->count++] = c;
+    } else {
+        d->exponent++;
+        d->inexact |= c != '0';
+    }
+}
+
+/* [+-]digits up to end. The bound is far beyond what a line full of zeros can make up for. */
+static bool take_exponent(decimal *d, const char *at, const char *end)
+{
+    const long bound = 100000000;
+    const bool negative = at < end && *at == '-';
+    if (at < end && (*at == '+' || *at == '-')) at++;
+    if (at == end) return false;
+    long exponent = 0;
+    for (; at < end && is_digit(*at); at++)
+        if (exponent < bound) exponent = 10 * exponent + (*at - '0');
+    d->exponent += negative ? -exponent : exponent;
+    return at == end;
+}
+
+/* [+-]digits[.digits][e[+-]digits], digits before or after the point: no hexadecimal, nan, inf. */
+static bool read_decimal(decimal *d, const char *at, const char *end)
+{
+    *d = (decimal){ 0 };
+    if (at < end && (*at == '+' || *at == '-')) d->negative = *at++ == '-';
+    bool any = false, point = false;
+    for (; at < end && (is_digit(*at) || (*at == '.' && !point)); at++) {
+        if (*at == '.') {
+            point = true;
+        } else {
+            any = true;
+            if (point) d->exponent--;
+            take_digit(d, *at);
+        }
+    }
+    if (!any) return false;
+    if (at < end && (*at == 'e' || *at == 'E')) return take_exponent(d, at + 1, end);
+    return at == end;
+}
+
+/* The nearest float, which for tiny numbers is 0 and for large ones infinity. Written as an integer
+ * and an exponent there is no decimal point that a locale could change; strtof() rounds once. */
+static float to_float(const decimal *d)
+{
+    char text[SIGNIFICANT + 40];
+    snprintf(text, sizeof text, "%s%s%se%ld", d->negative ? "-" : "", d->count ? d->digit : "0",
+             d->inexact ? "1" : "", d->exponent - d->inexact);
+    return strtof(text, NULL);
+}
+
+/* Copies the start of a field for a message: printable ASCII as it is, other bytes as \xNN. */
+static void quote(char *quoted, size_t size, const char *at, const char *end)
+{
+    size_t used = 0;
+    for (; at < end && used + 8 < size; at++) {
+        const unsigned char c = (unsigned char)*at;
+        const char *format = c < 32 || c > 126 ? "\\x%02x" : c == '"' || c == '\\' ? "\\%c" : "%c";
+        used += (size_t)snprintf(quoted + used, size - used, format, c);
+    }
+    snprintf(quoted + used, size - used, "%s", at < end ? "..." : "");
+}
+
+static bool starts_with_word(const char *at, const char *end, const char *word)
+{
+    for (; *word; at++, word++)
+        if (at == end || (*at != *word && *at != *word - 'a' + 'A')) return false;
+    return true;
+}
+
+static bool fail_field(source *in, const char *at, const char *end, bool last)
+{
+    const size_t column = (size_t)(at - in->line) + 1;
+    if (at == end)
+        return fail(in, in->number, column, "expected a number%s",
+                    last ? " after the comma" : ", found an empty field");
+    char text[40];
+    quote(text, sizeof text, at, end);
+    const char *word = at + (*at == '+' || *at == '-');
+    if (starts_with_word(word, end, "nan") || starts_with_word(word, end, "inf"))
+        return fail(in, in->number, column, "expected a finite number, found \"%s\"", text);
+    const bool header = in->table->count == 0;
+    return fail(in, in->number, column, "expected a number, found \"%s\"%s", text,
+                header ? " (a line of column names must begin with '#')" : "");
+}
+
+static bool append(source *in, float value)
+{
+    reel_table *table = in->table;
+    if (table->count == table->capacity) {
+        const size_t capacity = table->capacity ? 2 * table->capacity : 256;
+        const bool fits = table->capacity <= PTRDIFF_MAX / sizeof(float) / 2;
+        float *values = fits ? realloc(table->values, capacity * sizeof(float)) : NULL;
+        if (!values) return fail(in, 0, 0, "out of memory");
+        table->values = values;
+        table->capacity = capacity;
+    }
+    table->values[table->count++] = value;
+    return true;
+}
+
+/* Reads the field [at, end) of the line; last is for the message of an empty one. */
+static bool read_field(source *in, const char *at, const char *end, bool last)
+{
+    while (at < end && is_space(*at)) at++;
+    while (end > at && is_space(end[-1])) end--;
+    decimal d;
+    if (!read_decimal(&d, at, end)) return fail_field(in, at, end, last);
+    const float value = to_float(&d);
+    if (isfinite(value)) return append(in, value);
+    char text[40];
+    quote(text, sizeof text, at, end);
+    return fail(in, in->number, (size_t)(at - in->line) + 1,
+                "number outside the range of a float: \"%s\"", text);
+}
+
+static bool end_row(source *in, int64_t columns)
+{
+    reel_table *table = in->table;
+    if (table->rows == 0) {
+        table->columns = columns;
+        table->first_line = in->number;
+    }
+    if (columns != table->columns)
+        return fail(in, in->number, 0, "%lld column%s, expected %lld as in line %lld",
+                    (long long)columns, columns == 1 ? "" : "s", (long long)table->columns,
+                    (long long)table->first_line);
+    table->rows++;
+    return true;
+}
+
+static bool read_row(source *in)
+{
+    const char *at = in->line, *line_end = in->line + in->length;
+    const char *nul = memchr(in->line, 0, in->length);
+    if (nul)
+        return fail(in, in->number, (size_t)(nul - in->line) + 1, "a NUL byte; not a text file");
+    if (*at == '#' || at + strspn(at, " \t") == line_end) return true;
+    for (int64_t columns = 1;; columns++) {
+        if (columns > MAX_COLUMNS)
+            return fail(in, in->number, 0, "more than %d columns", MAX_COLUMNS);
+        const char *comma = memchr(at, ',', (size_t)(line_end - at));
+        if (!read_field(in, at, comma ? comma : line_end, !comma)) return false;
+        if (!comma) return end_row(in, columns);
+        at = comma + 1;
+    }
+}
+
+/* Reads a line, without its end; false at the end of the file and on errors. */
+static bool read_line(source *in)
+{
+    int c = getc(in->file);
+    if (c == EOF && !ferror(in->file)) return false;
+    in->number++;
+    for (in->length = 0; c != EOF && c != '\n'; c = getc(in->file)) {
+        if (in->length == MAX_LINE) return fail(in, in->number, 0, "line longer than 1 MiB");
+        in->line[in->length++] = (char)c;
+    }
+    if (ferror(in->file)) return fail(in, 0, 0, "cannot read: %s", strerror(errno));
+    if (in->length > 0 && in->line[in->length - 1] == '\r') in->length--;
+    if (in->number == 1 && in->length >= 3 && memcmp(in->line, "\xef\xbb\xbf", 3) == 0) {
+        in->length -= 3;
+        memmove(in->line, in->line + 3, in->length);
+    }
+    in->line[in->length] = 0;
+    return true;
+}
+
+/* fopen() opens directories, too. */
+static bool open_file(source *in)
+{
+    struct stat about;
+    in->file = fopen(in->path, "rb");
+    if (!in->file) return fail(in, 0, 0, "cannot open: %s", strerror(errno));
+    if (fstat(fileno(in->file), &about) == 0 && S_ISDIR(about.st_mode))
+        return fail(in, 0, 0, "is a directory");
+    in->line = malloc(MAX_LINE + 1);
+    return in->line ? true : fail(in, 0, 0, "out of memory");
+}
+
+reel_table *reel_table_load(const char *path)
+{
+    reel_table *table = calloc(1, sizeof *table);
+    if (!table) return &no_memory;
+    source in = { .table = table, .path = path ? path : "(no path)" };
+    if (!path) fail(&in, 0, 0, "cannot open");
+    if (path && open_file(&in)) {
+        while (read_line(&in) && read_row(&in)) continue;
+        if (table->rows == 0 && !table->error[0]) fail(&in, 0, 0, "no rows");
+    }
+    if (in.file) fclose(in.file);
+    free(in.line);
+    if (table->error[0]) {
+        free(table->values);
+        table->values = NULL;
+        table->rows = table->columns = 0;
+    }
+    return table;
+}
+
+void reel_table_free(reel_table *table)
+{
+    if (!table || table == &no_memory) return;
+    free(table->values);
+    free(table);
+}
+
+const char *reel_table_error(const reel_table *table)
+{
+    if (!table) return "no table";
+    return table->error[0] ? table->error : NULL;
+}
+
+int64_t reel_table_rows(const reel_table *table) { return table ? table->rows : 0; }
+
+int64_t reel_table_columns(const reel_table *table) { return table ? table->columns : 0; }
+
+const float *reel_table_row(const reel_table *table, int64_t row)
+{
+    if (!table || row < 0 || row >= table->rows) return NULL;
+    return table->values + row * table->columns;
+}

@@ -1,0 +1,21 @@
+/* The linear layer. A layer is a function with a name: it opens the name as a scope and creates its parameters in it. */
+#include <reel.h>
+#include <string.h>
+
+reel_tensor *reel_linear_sized(reel_tensor *x, const char *name, int64_t out, const reel_linear_options *options, size_t size)
+{
+    reel_linear_options o = { 0 };
+    if (options) memcpy(&o, options, size < sizeof o ? size : sizeof o);
+    reel_tape *tape = reel_tape_of(x);
+    if (reel_is_bad(x)) return reel_detach(x);
+    if (reel_rank(x) < 1 || out < 1)
+        return reel_fail(tape, REEL_BAD_SHAPE, "linear: \"%s\" needs x [..., in] and out ≥ 1, not rank %d and out %lld",
+                         name ? name : "(null)", reel_rank(x), (long long)out);
+    int64_t in = reel_dim(x, -1);
+    reel_layer_push(tape, name);
+    reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(in, out), o.set_weight ? o.weight : reel_fan_in(1));
+    reel_tensor *y = reel_matmul(x, w);
+    if (!o.no_bias) y = reel_add(y, reel_parameter(x, "b", REEL_SHAPE(out), o.set_bias ? o.bias : reel_zeros()));
+    reel_scope_pop(tape);
+    return y;
+}

@@ -1,0 +1,82 @@
+/* Losses and the accuracy. Their factors are fixed in the table at the top of reel/nn.h. */
+#include <reel.h>
+#include <stdio.h>
+
+static const char *shape_text(const reel_tensor *x, char *text, size_t size)
+{
+    int used = snprintf(text, size, "[");
+    for (int d = 0; d < reel_rank(x); d++)
+        used += snprintf(text + used, size - (size_t)used, "%s%lld", d ? "," : "", (long long)reel_dim(x, d));
+    snprintf(text + used, size - (size_t)used, "]");
+    return text;
+}
+
+static bool same_leading(const reel_tensor *a, const reel_tensor *b, int count)
+{
+    for (int d = 0; d < count; d++)
+        if (reel_dim(a, d) != reel_dim(b, d)) return false;
+    return true;
+}
+
+static bool same_shape(const reel_tensor *a, const reel_tensor *b)
+{
+    return reel_rank(a) == reel_rank(b) && same_leading(a, b, reel_rank(a));
+}
+
+static reel_tensor *differ(const char *loss, reel_tensor *a, reel_tensor *b, const char *wanted)
+{
+    char first[200], second[200];
+    return reel_fail(reel_tape_of(a), REEL_BAD_SHAPE, "%s: shapes differ: %s and %s%s", loss,
+                     shape_text(a, first, sizeof first), shape_text(b, second, sizeof second), wanted);
+}
+
+reel_tensor *reel_mse(reel_tensor *a, reel_tensor *y)
+{
+    if (reel_is_bad(a) || reel_is_bad(y)) return reel_sub(a, y);
+    if (!same_shape(a, y)) return differ("mse", a, y, "");
+    return reel_scale(reel_mean(reel_square(reel_sub(y, a)), REEL_ALL, REEL_DROP), 0.5);
+}
+
+/* The chosen log-probability by comparing with the class, so that −Inf elsewhere does no harm. */
+static reel_tensor *chosen(reel_tensor *log_p, reel_tensor *classes)
+{
+    int64_t count = reel_dim(log_p, -1);
+    reel_tensor *column = reel_unsqueeze(reel_in_range(classes, count), -1);
+    reel_tensor *hit = reel_eq(column, reel_iota(column, count));
+    return reel_where(hit, log_p, reel_number(log_p, 0));
+}
+
+reel_tensor *reel_cross_entropy(reel_tensor *logits, reel_tensor *y)
+{
+    if (reel_is_bad(logits) || reel_is_bad(y)) return reel_sub(logits, y);
+    bool classes = reel_dtype_of(y) == REEL_I32;
+    if (reel_rank(logits) < 1 || reel_dim(logits, -1) < 1) return differ("cross_entropy", logits, y, " (logits are [..., K])");
+    if (classes && (reel_rank(y) != reel_rank(logits) - 1 || !same_leading(logits, y, reel_rank(y))))
+        return differ("cross_entropy", logits, y, " (classes are the logits' shape without the last axis)");
+    if (!classes && !same_shape(logits, y)) return differ("cross_entropy", logits, y, " (distributions are alike)");
+    reel_tensor *log_p = reel_log_softmax(logits, -1);
+    reel_tensor *terms = classes ? chosen(log_p, y) : reel_mul(y, log_p);
+    return reel_neg(reel_mean(reel_sum(terms, REEL_AXES(-1), REEL_DROP), REEL_ALL, REEL_DROP));
+}
+
+reel_tensor *reel_accuracy(reel_tensor *scores, reel_tensor *classes)
+{
+    if (reel_is_bad(scores) || reel_is_bad(classes)) return reel_sub(scores, classes);
+    if (reel_dtype_of(classes) != REEL_I32)
+        return reel_fail(reel_tape_of(classes), REEL_BAD_DTYPE, "accuracy: classes are i32 (use reel_cast)");
+    if (reel_rank(classes) != reel_rank(scores) - 1 || !same_leading(scores, classes, reel_rank(classes)))
+        return differ("accuracy", scores, classes, " (classes are the scores' shape without the last axis)");
+    reel_tensor *hit = reel_eq(reel_argmax(scores, -1), reel_in_range(classes, reel_dim(scores, -1)));
+    return reel_mean(reel_cast(hit, reel_dtype_of(scores)), REEL_ALL, REEL_DROP);
+}
+
+reel_tensor *reel_l2(reel_tensor *of, const char *pattern, double lambda)
+{
+    reel_list *parameters = reel_parameters(of, pattern);
+    reel_tensor *sum = NULL;
+    for (int i = 0; i < reel_list_count(parameters); i++) {
+        reel_tensor *term = reel_sum(reel_square(reel_list_at(parameters, i)), REEL_ALL, REEL_DROP);
+        sum = sum ? reel_add(sum, term) : term;
+    }
+    return sum ? reel_scale(sum, 0.5 * lambda) : reel_detach(reel_list_at(parameters, 0));
+}

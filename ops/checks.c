@@ -1,0 +1,96 @@
+/* Checks and broadcasting that all families share. */
+#include "ops/ops.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool reel__same_dtype(reel_tensor *y)
+{
+    for (int i = 1; i < y->input_count; i++)
+        if (y->inputs[i]->dtype != y->inputs[0]->dtype)
+            return reel_fail_shape(y, REEL_BAD_DTYPE, "%s and %s do not mix (use reel_cast)",
+                                   reel__dtype_name((reel_dtype)y->inputs[0]->dtype),
+                                   reel__dtype_name((reel_dtype)y->inputs[i]->dtype));
+    return true;
+}
+
+bool reel__float_inputs(reel_tensor *y)
+{
+    for (int i = 0; i < y->input_count; i++)
+        if (y->inputs[i]->dtype == REEL_I32)
+            return reel_fail_shape(y, REEL_BAD_DTYPE, "operand %d is i32; it takes f32 or f64 (use reel_cast)", i + 1);
+    return true;
+}
+
+bool reel__check_axis(reel_tape *tape, const char *op, const reel_tensor *x, int *axis)
+{
+    int a = *axis < 0 ? *axis + x->rank : *axis;
+    if (a < 0 || a >= x->rank) {
+        reel__fail(tape, REEL_BAD_ARGUMENT, "%s: there is no axis %d in %s", op, *axis, reel_shape_text(x));
+        return false;
+    }
+    *axis = a;
+    return true;
+}
+
+bool reel__good(const char *op, int count, reel_tensor *const *x)
+{
+    reel_tape *tape = NULL;
+    for (int i = 0; i < count && !tape; i++) tape = x[i] ? x[i]->tape : NULL;
+    if (!tape || tape->failed || tape->recording.status != REEL_OK) return false;
+    for (int i = 0; i < count; i++) {
+        char what[80];
+        if (x[i] && x[i]->tape == tape && !x[i]->is_bad && x[i]->generation == tape->generation) continue;
+        snprintf(what, sizeof what, "%s: operand %d", op, i + 1);
+        return reel__usable(tape, x[i], what);
+    }
+    return true;
+}
+
+bool reel__broadcast(const char *op, int count, reel_tensor **x)
+{
+    if (!reel__good(op, count, x)) return false;
+    bool alike = true;
+    for (int i = 1; i < count; i++) alike &= x[i]->size == x[0]->size && x[i]->rank == x[0]->rank;
+    if (alike) return true;
+    reel_shape shape = { 0 };
+    for (int i = 0; i < count; i++)
+        if (x[i]->rank > shape.rank) shape.rank = x[i]->rank;
+    for (int d = 0; d < shape.rank; d++) {
+        int64_t size = 1;
+        for (int i = 0; i < count; i++) {
+            int axis = d - (shape.rank - x[i]->rank);
+            int64_t s = axis < 0 ? 1 : x[i]->size[axis];
+            if (s == 1 || s == size) continue;
+            if (size != 1) {
+                char text[400] = "";
+                for (int j = 0; j < count; j++)
+                    snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", j ? " and " : "", reel_shape_text(x[j]));
+                reel__fail(x[0]->tape, REEL_BAD_SHAPE, "%s: shapes do not broadcast: %s", op, text);
+                return false;
+            }
+            size = s;
+        }
+        shape.size[d] = size;
+    }
+    for (int i = 0; i < count; i++) {
+        x[i] = reel_expand(x[i], shape);
+        if (x[i]->is_bad) return false;
+    }
+    return true;
+}
+
+reel_shape reel__shape_with(const reel_tensor *x, int axis, int64_t size)
+{
+    reel_shape shape = reel_shape_of(x);
+    shape.size[axis] = size;
+    return shape;
+}
+
+reel_shape reel__shape_without(const reel_tensor *x, int axis)
+{
+    reel_shape shape = { .rank = x->rank - 1 };
+    for (int i = 0, j = 0; i < x->rank; i++)
+        if (i != axis) shape.size[j++] = x->size[i];
+    return shape;
+}

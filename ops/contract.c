@@ -1,0 +1,392 @@
+/* The contraction, the one product: y[batch, m, n] = Σ_k a[batch, m, k] b[batch, k, n], where batch, m, n and k are lists
+ * of axes, each anywhere in its operand. Matmul, linear layers on any number of axes and attention are all it.
+ *
+ * To the bit: an element is a function of its k pairs alone. k, row-major over its axes, is cut every 512 from 0; a piece
+ * is one ascending chain of fused multiply-adds that starts at −0; pieces are added in ascending order; no k gives +0. */
+#include "ops/contract.h"
+
+#include <string.h>
+
+static reel_tensor *bad(reel_tensor *a, reel_tensor *b)
+{
+    return a ? &a->tape->bad : b ? &b->tape->bad : &reel__failed_tape.bad;
+}
+
+static const contract_attr *attr_of(const reel_tensor *y) { return y->attr; }
+
+static bool contract_shape(reel_tensor *y)
+{
+    const contract_attr *c = y->attr;
+    const reel_tensor *a = y->inputs[0], *b = y->inputs[1];
+    int64_t size[3 * REEL_MAX_RANK];
+    int rank = 0;
+    if (!reel__float_inputs(y) || !reel__same_dtype(y)) return false;
+    for (int i = 0; i < c->batch; i++) size[rank++] = a->size[c->a_batch[i]];
+    for (int i = 0; i < c->m; i++) size[rank++] = a->size[c->a_m[i]];
+    for (int i = 0; i < c->n; i++) size[rank++] = b->size[c->b_n[i]];
+    return reel_set_shape(y, (reel_dtype)a->dtype, rank, size);
+}
+
+/* ---- The plain kernel: operands packed to [batch, m, k] and [batch, k, n], then row by row ------------------------ */
+
+static const reel__product_kernels *const kernels[REEL__ISAS] = {
+    &reel__product_naive_baseline,
+#if defined(REEL_HAVE_AVX2)
+    [REEL__AVX2] = &reel__product_naive_avx2,
+#endif
+#if defined(REEL_HAVE_AVX512)
+    [REEL__AVX512] = &reel__product_naive_avx512,
+#endif
+};
+
+static int64_t extent(const reel_tensor *x, int count, const int8_t *axes)
+{
+    int64_t n = 1;
+    for (int i = 0; i < count; i++) n *= x->size[axes[i]];
+    return n;
+}
+
+/* Strides of a list of axes of a contiguous tensor, and one position in it. */
+typedef struct walker {
+    int count;
+    int64_t size[REEL_MAX_RANK], stride[REEL_MAX_RANK];
+} walker;
+
+static walker walk_axes(const reel_tensor *x, int count, const int8_t *axes)
+{
+    walker w = { .count = count };
+    int64_t stride[REEL_MAX_RANK];
+    reel__contiguous(x->rank, x->size, stride);
+    for (int i = 0; i < count; i++) w.size[i] = x->size[axes[i]], w.stride[i] = stride[axes[i]];
+    return w;
+}
+
+static int64_t offset_of(const walker *w, int64_t index)
+{
+    int64_t offset = 0;
+    for (int i = w->count; i-- > 0; index /= w->size[i]) offset += index % w->size[i] * w->stride[i];
+    return offset;
+}
+
+static void contract_run(const reel_call *call)
+{
+    const reel_tensor *y = call->node, *a = y->inputs[0], *b = y->inputs[1];
+    const contract_attr *c = y->attr;
+    walker ab = walk_axes(a, c->batch, c->a_batch), am = walk_axes(a, c->m, c->a_m), ak = walk_axes(a, c->k, c->a_k);
+    walker bb = walk_axes(b, c->batch, c->b_batch), bn = walk_axes(b, c->n, c->b_n), bk = walk_axes(b, c->k, c->b_k);
+    int64_t batch = extent(a, c->batch, c->a_batch), m = extent(a, c->m, c->a_m), n = extent(b, c->n, c->b_n);
+    int64_t k = extent(a, c->k, c->a_k);
+    size_t element = reel__dtype_size((reel_dtype)y->dtype);
+    if (!y->count) return;
+    for (int64_t i = 0; i < batch; i++)
+        for (int64_t row = 0; row < m; row++) {
+            char *out = (char *)call->y + (size_t)((i * m + row) * n) * element;
+            const char *x = (const char *)call->x[0] + (size_t)(offset_of(&ab, i) + offset_of(&am, row)) * element;
+            const char *w = (const char *)call->x[1] + (size_t)offset_of(&bb, i) * element;
+            for (int64_t column = 0; column < n; column += REEL__PRODUCT_COLUMNS) {
+                reel__product_row p = { .y = out + (size_t)column * element, .columns = n - column, .k = k };
+                if (p.columns > REEL__PRODUCT_COLUMNS) p.columns = REEL__PRODUCT_COLUMNS;
+                for (int64_t j = 0; j < p.columns; j++) p.column[j] = offset_of(&bn, column + j);
+                p.a = x, p.b = w, p.k_axes = c->k;
+                memcpy(p.k_size, ak.size, sizeof p.k_size);
+                memcpy(p.a_stride, ak.stride, sizeof p.a_stride);
+                memcpy(p.b_stride, bk.stride, sizeof p.b_stride);
+                kernels[call->isa]->row[y->dtype](&p);
+            }
+        }
+}
+
+/* ---- Gradients --------------------------------------------------------------------------------------------------- */
+
+static reel_tensor *contract_merge(reel_tensor *x, int count, const reel_contribution *contributions);
+
+const reel_op reel__contract_op = {
+    .size = sizeof(reel_op), .name = "contract", .shape = contract_shape, .run = contract_run, .merge = contract_merge
+};
+
+static reel_tensor *record(reel_tensor *a, reel_tensor *b, const contract_attr *attr)
+{
+    return reel_record(&reel__contract_op, 2, (reel_tensor *[]){ a, b }, attr, sizeof *attr);
+}
+
+static int append(int8_t *to, int at, const int8_t *from, int count)
+{
+    for (int i = 0; i < count; i++) to[at + i] = from[i];
+    return at + count;
+}
+
+static void count_up(int8_t *to, int first, int count)
+{
+    for (int i = 0; i < count; i++) to[i] = (int8_t)(first + i);
+}
+
+/* A result with its axes in the order `axes` of the tensor that it is the gradient of, brought back to that tensor's. */
+static reel_tensor *back_in_order(reel_tensor *g, const int8_t *axes, int count)
+{
+    reel_axes order = { .count = count };
+    for (int i = 0; i < count; i++) order.axis[axes[i]] = i;
+    return reel_permute(g, order);
+}
+
+/* ga[batch, m, k] = Σ_n gy[batch, m, n] b[batch, n, k] */
+static reel_tensor *left_gradient(reel_tensor *y, reel_tensor *gy)
+{
+    const contract_attr *c = attr_of(y);
+    contract_attr g = { .batch = c->batch, .m = c->m, .n = c->k, .k = c->n };
+    count_up(g.a_batch, 0, c->batch), count_up(g.a_m, c->batch, c->m), count_up(g.a_k, c->batch + c->m, c->n);
+    append(g.b_batch, 0, c->b_batch, c->batch), append(g.b_n, 0, c->b_k, c->k), append(g.b_k, 0, c->b_n, c->n);
+    int8_t axes[REEL_MAX_RANK];
+    int rank = append(axes, append(axes, append(axes, 0, c->a_batch, c->batch), c->a_m, c->m), c->a_k, c->k);
+    return back_in_order(record(gy, y->inputs[1], &g), axes, rank);
+}
+
+/* gb[batch, k, n] = Σ_m a[batch, k, m] gy[batch, m, n] */
+static reel_tensor *right_gradient(reel_tensor *y, reel_tensor *gy)
+{
+    const contract_attr *c = attr_of(y);
+    contract_attr g = { .batch = c->batch, .m = c->k, .n = c->n, .k = c->m };
+    append(g.a_batch, 0, c->a_batch, c->batch), append(g.a_m, 0, c->a_k, c->k), append(g.a_k, 0, c->a_m, c->m);
+    count_up(g.b_batch, 0, c->batch), count_up(g.b_k, c->batch, c->m), count_up(g.b_n, c->batch + c->m, c->n);
+    int8_t axes[REEL_MAX_RANK];
+    int rank = append(axes, append(axes, append(axes, 0, c->b_batch, c->batch), c->b_k, c->k), c->b_n, c->n);
+    return back_in_order(record(y->inputs[0], gy, &g), axes, rank);
+}
+
+static reel_tensor *single(const reel_contribution *c)
+{
+    return c->input == 0 ? left_gradient(c->y, c->gy) : right_gradient(c->y, c->gy);
+}
+
+/* An operand as a matrix [rows, columns], from two lists of its axes. */
+static reel_tensor *as_matrix(reel_tensor *x, const int8_t *rows, int row_count, const int8_t *columns, int column_count)
+{
+    reel_axes order = { .count = row_count + column_count };
+    for (int i = 0; i < row_count; i++) order.axis[i] = rows[i];
+    for (int i = 0; i < column_count; i++) order.axis[row_count + i] = columns[i];
+    int64_t r = extent(x, row_count, rows), n = extent(x, column_count, columns);
+    return reel_reshape(reel_permute(x, order), REEL_SHAPE(r, n));
+}
+
+/* Whether two products can be stacked: x stands in the same place in both, and no batch axis keeps rows apart. */
+static bool stackable(const reel_contribution *c, const reel_contribution *other)
+{
+    const contract_attr *p = attr_of(c->y), *q = attr_of(other->y);
+    if (c->input != other->input || p->batch || q->batch || p->k != q->k) return false;
+    if (c->input == 0) return p->m == q->m && !memcmp(p->a_m, q->a_m, sizeof p->a_m) && !memcmp(p->a_k, q->a_k, sizeof p->a_k);
+    return p->n == q->n && !memcmp(p->b_n, q->b_n, sizeof p->b_n) && !memcmp(p->b_k, q->b_k, sizeof p->b_k);
+}
+
+/* One product over the rows of all, stacked in order of arrival: for x on the right, gx[k, n] = Σ_rows a[rows, k]
+ * gy[rows, n]; on the left, gx[m, k] = Σ_rows gy[m, rows] b[rows, k]. */
+static reel_tensor *stacked(reel_tensor *x, int count, const reel_contribution *c, const bool *chosen, reel_tensor **parts)
+{
+    const contract_attr *first = NULL;
+    bool right = false;
+    int n = 0;
+    for (int i = 0; i < count; i++) {
+        if (!chosen[i]) continue;
+        const contract_attr *p = attr_of(c[i].y);
+        reel_tensor *other = c[i].y->inputs[1 - c[i].input];
+        if (!first) first = p, right = c[i].input == 1;
+        int64_t kept = right ? extent(x, p->n, p->b_n) : extent(x, p->m, p->a_m);
+        int64_t rows = kept ? c[i].gy->count / kept : 0;
+        parts[n] = right ? as_matrix(other, p->a_m, p->m, p->a_k, p->k) : as_matrix(other, p->b_n, p->n, p->b_k, p->k);
+        parts[count + n++] = reel_reshape(c[i].gy, right ? REEL_SHAPE(rows, kept) : REEL_SHAPE(kept, rows));
+    }
+    reel_tensor *others = reel_concat(n, parts, 0), *gys = reel_concat(n, parts + count, right ? 0 : 1);
+    contract_attr g = { .m = 1, .n = 1, .k = 1 };
+    g.a_m[0] = right ? 1 : 0, g.a_k[0] = right ? 0 : 1, g.b_n[0] = 1, g.b_k[0] = 0;
+    reel_tensor *product = right ? record(others, gys, &g) : record(gys, others, &g);
+    int8_t axes[REEL_MAX_RANK];
+    int rank = right ? append(axes, append(axes, 0, first->b_k, first->k), first->b_n, first->n)
+                     : append(axes, append(axes, 0, first->a_m, first->m), first->a_k, first->k);
+    reel_shape shape = { .rank = rank };
+    for (int i = 0; i < rank; i++) shape.size[i] = x->size[axes[i]];
+    return back_in_order(reel_reshape(product, shape), axes, rank);
+}
+
+static reel_tensor *contract_merge(reel_tensor *x, int count, const reel_contribution *c)
+{
+    if (count == 1) return single(c);
+    const reel_allocator *a = &x->tape->allocator;
+    size_t n = (size_t)count;
+    bool *done = reel__allocate(a, n), *chosen = reel__allocate(a, n);
+    reel_tensor **parts = reel__allocate(a, 2 * n * sizeof *parts), *sum = NULL;
+    bool enough = done && chosen && parts;
+    for (int i = 0; enough && i < count; i++) {
+        if (done[i]) continue;
+        int together = 0;
+        for (int j = 0; j < count; j++) {
+            chosen[j] = !done[j] && j >= i && (j == i || stackable(&c[i], &c[j]));
+            done[j] |= chosen[j];
+            together += chosen[j];
+        }
+        reel_tensor *g = together == 1 ? single(&c[i]) : stacked(x, count, c, chosen, parts);
+        sum = sum ? reel_add(sum, g) : g;
+    }
+    reel__release(a, done, n);
+    reel__release(a, chosen, n);
+    reel__release(a, parts, 2 * n * sizeof *parts);
+    return enough ? sum : reel__out_of_memory(x->tape, "gradients");
+}
+
+/* ---- Constructors ------------------------------------------------------------------------------------------------ */
+
+typedef struct notation {
+    char a[REEL_MAX_RANK + 1], b[REEL_MAX_RANK + 1], y[REEL_MAX_RANK + 1];
+} notation;
+
+static int place(const char *labels, char label)
+{
+    const char *p = label ? strchr(labels, label) : NULL;
+    return p ? (int)(p - labels) : -1;
+}
+
+static bool read_labels(const char **p, char *labels)
+{
+    int n = 0;
+    for (; (**p >= 'a' && **p <= 'z') || (**p >= 'A' && **p <= 'Z'); (*p)++) {
+        if (n == REEL_MAX_RANK || place(labels, **p) >= 0) return false;
+        labels[n++] = **p, labels[n] = 0;
+    }
+    return true;
+}
+
+static bool parse(const char *spec, notation *s)
+{
+    const char *p = spec;
+    memset(s, 0, sizeof *s);
+    if (!read_labels(&p, s->a) || *p++ != ',' || !read_labels(&p, s->b) || *p++ != '-' || *p++ != '>' ||
+        !read_labels(&p, s->y) || *p)
+        return false;
+    for (const char *label = s->y; *label; label++)
+        if (place(s->a, *label) < 0 && place(s->b, *label) < 0) return false;
+    return true;
+}
+
+/* Leaves out the axes of x that neither the other operand nor the result has, by summing over them. */
+static reel_tensor *sum_alone(reel_tensor *x, char *labels, const char *other, const char *y)
+{
+    reel_axes axes = { 0 };
+    char rest[REEL_MAX_RANK + 1] = "";
+    for (int i = 0; labels[i]; i++) {
+        if (place(other, labels[i]) < 0 && place(y, labels[i]) < 0) axes.axis[axes.count++] = i;
+        else rest[strlen(rest)] = labels[i];
+    }
+    if (!axes.count) return x;
+    strcpy(labels, rest);
+    return reel_sum(x, axes, REEL_DROP);
+}
+
+/* Takes out the axes along which x is an expand and that are batch axes: they then belong to the other operand alone, so
+ * that the gradient of what was repeated sums over them inside one product. */
+static reel_tensor *peel(reel_tensor *x, char *labels, const char *other, const char *y)
+{
+    if (x->op != &reel__expand_op.op) return x;
+    const reel_tensor *inner = x->inputs[0];
+    reel_shape small = { 0 }, rest = { 0 };
+    char left[REEL_MAX_RANK + 1] = "";
+    for (int d = 0; d < x->rank; d++) {
+        bool repeated = inner->size[d] == 1 && x->size[d] != 1;
+        if (repeated && place(other, labels[d]) >= 0 && place(y, labels[d]) >= 0) continue;
+        left[rest.rank] = labels[d];
+        small.size[small.rank++] = inner->size[d];
+        rest.size[rest.rank++] = x->size[d];
+    }
+    if (rest.rank == x->rank) return x;
+    strcpy(labels, left);
+    return reel_expand(reel_reshape(x->inputs[0], small), rest);
+}
+
+static bool sizes_agree(const reel_tensor *a, const reel_tensor *b, const notation *s)
+{
+    for (int i = 0; s->a[i]; i++) {
+        int j = place(s->b, s->a[i]);
+        if (j >= 0 && a->size[i] != b->size[j]) return false;
+    }
+    return true;
+}
+
+static reel_tensor *product(reel_tensor *a, reel_tensor *b, const notation *s)
+{
+    contract_attr c = { 0 };
+    char natural[2 * REEL_MAX_RANK + 1] = "";
+    for (const char *l = s->y; *l; l++)
+        if (place(s->a, *l) >= 0 && place(s->b, *l) >= 0) {
+            natural[strlen(natural)] = *l;
+            c.a_batch[c.batch] = (int8_t)place(s->a, *l), c.b_batch[c.batch++] = (int8_t)place(s->b, *l);
+        }
+    for (const char *l = s->y; *l; l++)
+        if (place(s->b, *l) < 0) natural[strlen(natural)] = *l, c.a_m[c.m++] = (int8_t)place(s->a, *l);
+    for (const char *l = s->y; *l; l++)
+        if (place(s->a, *l) < 0) natural[strlen(natural)] = *l, c.b_n[c.n++] = (int8_t)place(s->b, *l);
+    for (const char *l = s->a; *l; l++)
+        if (place(s->b, *l) >= 0 && place(s->y, *l) < 0)
+            c.a_k[c.k] = (int8_t)place(s->a, *l), c.b_k[c.k++] = (int8_t)place(s->b, *l);
+    reel_axes order = { .count = (int)strlen(s->y) };
+    for (int i = 0; i < order.count; i++) order.axis[i] = place(natural, s->y[i]);
+    return reel_permute(record(a, b, &c), order);
+}
+
+reel_tensor *reel_contract(reel_tensor *a, reel_tensor *b, const char *spec)
+{
+    notation s;
+    if (!reel__good("contract", 2, (reel_tensor *[]){ a, b })) return bad(a, b);
+    if (!spec || !parse(spec, &s))
+        return reel__fail(a->tape, REEL_BAD_ARGUMENT, "contract: \"%s\" is no notation as \"bmk,bkn->bmn\"", spec ? spec : "(null)");
+    if ((int)strlen(s.a) != a->rank || (int)strlen(s.b) != b->rank || !sizes_agree(a, b, &s))
+        return reel__fail(a->tape, REEL_BAD_SHAPE, "contract: \"%s\" does not fit %s and %s", spec, reel_shape_text(a),
+                          reel_shape_text(b));
+    a = sum_alone(a, s.a, s.b, s.y);
+    b = sum_alone(b, s.b, s.a, s.y);
+    if (a->is_bad || b->is_bad) return bad(a, b);
+    a = peel(a, s.a, s.b, s.y);
+    b = peel(b, s.b, s.a, s.y);
+    return a->is_bad || b->is_bad ? bad(a, b) : product(a, b, &s);
+}
+
+/* Labels of the leading axes of an operand of matmul: those of size 1 that the other repeats are taken out. */
+static reel_tensor *leading(reel_tensor *x, const reel_tensor *other, int batch, char *labels)
+{
+    reel_shape shape = { 0 };
+    int own = x->rank - 2, others = other->rank - 2, n = 0;
+    for (int d = 0; d < own; d++) {
+        int at = batch - own + d, theirs = at - (batch - others);
+        if (x->size[d] == 1 && theirs >= 0 && other->size[theirs] != 1) continue;
+        labels[n++] = (char)('A' + at);
+        shape.size[shape.rank++] = x->size[d];
+    }
+    shape.size[shape.rank++] = x->size[own], shape.size[shape.rank++] = x->size[own + 1];
+    return reel_reshape(x, shape);
+}
+
+static reel_tensor *batched_matmul(reel_tensor *a, reel_tensor *b)
+{
+    notation s = { 0 };
+    int batch = (a->rank > b->rank ? a->rank : b->rank) - 2;
+    reel_tensor *x = leading(a, b, batch, s.a), *w = leading(b, a, batch, s.b);
+    if (x->is_bad || w->is_bad) return bad(a, b);
+    for (int d = 0; d < batch; d++) s.y[d] = (char)('A' + d);
+    strcat(s.a, "mk"), strcat(s.b, "kn"), strcat(s.y, "mn");
+    if (!sizes_agree(x, w, &s))
+        return reel__fail(a->tape, REEL_BAD_SHAPE, "matmul: leading axes do not broadcast: %s x %s", reel_shape_text(a), reel_shape_text(b));
+    x = peel(x, s.a, s.b, s.y), w = peel(w, s.b, s.a, s.y);
+    return x->is_bad || w->is_bad ? bad(a, b) : product(x, w, &s);
+}
+
+reel_tensor *reel_matmul(reel_tensor *a, reel_tensor *b)
+{
+    if (!reel__good("matmul", 2, (reel_tensor *[]){ a, b })) return bad(a, b);
+    if (a->rank == 0 || b->rank == 0)
+        return reel__fail(a->tape, REEL_BAD_SHAPE, "matmul: a scalar has no rows: %s x %s", reel_shape_text(a), reel_shape_text(b));
+    reel_tensor *left = a->rank == 1 ? reel_unsqueeze(a, 0) : a, *right = b->rank == 1 ? reel_unsqueeze(b, 1) : b;
+    int64_t k = left->size[left->rank - 1];
+    if (k != right->size[right->rank - 2]) {
+        bool turned = right->size[right->rank - 1] == k;
+        return reel__fail(a->tape, REEL_BAD_SHAPE, "matmul: inner sizes differ: %s x %s%s", reel_shape_text(a), reel_shape_text(b),
+                          turned ? " (did you mean reel_transpose?)" : "");
+    }
+    reel_tensor *y = batched_matmul(left, right);
+    if (b->rank == 1) y = reel_squeeze(y, -1);
+    return a->rank == 1 ? reel_squeeze(y, b->rank == 1 ? -1 : -2) : y;
+}

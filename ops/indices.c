@@ -1,0 +1,182 @@
+/* Ops with indices. Every index goes through in_range, which is where it is checked, so gather and scatter_add can trust
+ * theirs: an index that is an input is checked before anything is computed, a computed one before anything is assigned. */
+#include "ops/ops.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static reel_tensor *bad(reel_tensor *x) { return x ? &x->tape->bad : &reel__failed_tape.bad; }
+
+/* ---- in_range ---------------------------------------------------------------------------------------------------- */
+
+typedef struct range_attr {
+    int64_t size;
+} range_attr;
+
+static bool range_shape(reel_tensor *y)
+{
+    const reel_tensor *x = y->inputs[0];
+    if (x->dtype != REEL_I32)
+        return reel_fail_shape(y, REEL_BAD_DTYPE, "indices are i32, not %s (use reel_cast)", reel__dtype_name((reel_dtype)x->dtype));
+    return reel_set_shape(y, REEL_I32, x->rank, x->size);
+}
+
+static bool range_check(const reel_call *call, char *text, size_t size)
+{
+    const reel_tensor *y = call->node;
+    const int32_t *x = call->x[0];
+    int64_t end = ((const range_attr *)y->attr)->size;
+    for (int64_t i = 0; i < y->count; i++) {
+        if (x[i] >= 0 && x[i] < end) continue;
+        int64_t at[REEL_MAX_RANK], rest = i;
+        for (int d = y->rank; d-- > 0; rest /= y->size[d]) at[d] = rest % y->size[d];
+        reel__text position;
+        snprintf(text, size, "the index %d at %s of %s is outside 0 … %lld", (int)x[i],
+                 reel__shape_text(&position, y->rank, at), reel_name_of(y->inputs[0]), (long long)end - 1);
+        return false;
+    }
+    return true;
+}
+
+static void range_run(const reel_call *call)
+{
+    if (call->node->count) memcpy(call->y, call->x[0], (size_t)call->node->count * sizeof(int32_t));
+}
+
+static const reel_op range_op = {
+    .size = sizeof(reel_op), .name = "in_range", .shape = range_shape, .run = range_run, .check = range_check
+};
+
+reel_tensor *reel_in_range(reel_tensor *indices, int64_t size)
+{
+    if (!reel__good("in_range", 1, &indices)) return bad(indices);
+    if (size < 0) return reel__fail(indices->tape, REEL_BAD_ARGUMENT, "in_range: the size is %lld", (long long)size);
+    range_attr attr = { size };
+    return reel_record(&range_op, 1, &indices, &attr, sizeof attr);
+}
+
+/* ---- gather and scatter_add -------------------------------------------------------------------------------------- */
+
+/* x [outer, n, inner], indices [count], y [outer, count, inner] */
+typedef struct index_attr {
+    int64_t axis, size; /* size: of scatter_add's result along the axis */
+} index_attr;
+
+static bool gather_shape(reel_tensor *y)
+{
+    const reel_tensor *x = y->inputs[0], *indices = y->inputs[1];
+    int axis = (int)((const index_attr *)y->attr)->axis, rank = 0;
+    int64_t size[2 * REEL_MAX_RANK];
+    for (int d = 0; d < axis; d++) size[rank++] = x->size[d];
+    for (int d = 0; d < indices->rank; d++) size[rank++] = indices->size[d];
+    for (int d = axis + 1; d < x->rank; d++) size[rank++] = x->size[d];
+    return reel_set_shape(y, (reel_dtype)x->dtype, rank, size);
+}
+
+static void extents(const reel_tensor *x, int axis, int64_t *outer, int64_t *inner)
+{
+    *outer = *inner = 1;
+    for (int d = 0; d < axis; d++) *outer *= x->size[d];
+    for (int d = axis + 1; d < x->rank; d++) *inner *= x->size[d];
+}
+
+static void gather_run(const reel_call *call)
+{
+    const reel_tensor *y = call->node, *x = y->inputs[0];
+    int axis = (int)((const index_attr *)y->attr)->axis;
+    int64_t outer, inner, n = x->size[axis], count = y->inputs[1]->count;
+    extents(x, axis, &outer, &inner);
+    size_t row = (size_t)inner * reel__dtype_size((reel_dtype)y->dtype);
+    const int32_t *indices = call->x[1];
+    if (!y->count) return;
+    for (int64_t o = 0; o < outer; o++)
+        for (int64_t i = 0; i < count; i++)
+            memcpy((char *)call->y + (size_t)(o * count + i) * row, (const char *)call->x[0] + (size_t)(o * n + indices[i]) * row, row);
+}
+
+static reel_tensor *gather_vjp(reel_tensor *y, reel_tensor *gy, int input)
+{
+    int axis = (int)((const index_attr *)y->attr)->axis;
+    return input ? NULL : reel_scatter_add(gy, axis, y->inputs[1], y->inputs[0]->size[axis]);
+}
+
+static const reel_op gather_op = {
+    .size = sizeof(reel_op), .name = "gather", .shape = gather_shape, .run = gather_run, .vjp = gather_vjp
+};
+
+reel_tensor *reel_gather(reel_tensor *x, int axis, reel_tensor *indices)
+{
+    if (!reel__good("gather", 2, (reel_tensor *[]){ x, indices })) return bad(x ? x : indices);
+    if (!reel__check_axis(x->tape, "gather", x, &axis)) return bad(x);
+    index_attr attr = { axis, 0 };
+    reel_tensor *inputs[] = { x, reel_in_range(indices, x->size[axis]) };
+    return reel_record(&gather_op, 2, inputs, &attr, sizeof attr);
+}
+
+static bool scatter_shape(reel_tensor *y)
+{
+    const reel_tensor *x = y->inputs[0], *indices = y->inputs[1];
+    const index_attr *attr = y->attr;
+    int axis = (int)attr->axis, rank = 0;
+    int64_t size[REEL_MAX_RANK];
+    bool fits = x->rank >= axis + indices->rank;
+    for (int d = 0; fits && d < indices->rank; d++) fits = x->size[axis + d] == indices->size[d];
+    if (x->dtype == REEL_I32) return reel_fail_shape(y, REEL_BAD_DTYPE, "operand 1 is i32; it takes f32 or f64 (use reel_cast)");
+    if (!fits || x->rank - indices->rank + 1 > REEL_MAX_RANK)
+        return reel_fail_shape(y, REEL_BAD_SHAPE, "the indices %s are not the axes of %s from axis %d on",
+                               reel_shape_text(indices), reel_shape_text(x), axis);
+    for (int d = 0; d < axis; d++) size[rank++] = x->size[d];
+    size[rank++] = attr->size;
+    for (int d = axis + indices->rank; d < x->rank; d++) size[rank++] = x->size[d];
+    return reel_set_shape(y, (reel_dtype)x->dtype, rank, size);
+}
+
+/* Every destination adds up its sources in ascending order, beginning with +0. */
+static void scatter_run(const reel_call *call)
+{
+    const reel_tensor *y = call->node;
+    int axis = (int)((const index_attr *)y->attr)->axis;
+    int64_t outer, inner, n = y->size[axis], count = y->inputs[1]->count;
+    extents(y, axis, &outer, &inner);
+    const int32_t *indices = call->x[1];
+    memset(call->y, 0, (size_t)y->count * reel__dtype_size((reel_dtype)y->dtype));
+    for (int64_t o = 0; o < outer; o++)
+        for (int64_t i = 0; i < count; i++) {
+            int64_t to = (o * n + indices[i]) * inner, from = (o * count + i) * inner;
+            if (y->dtype == REEL_F32)
+                for (int64_t k = 0; k < inner; k++) ((float *)call->y)[to + k] += ((const float *)call->x[0])[from + k];
+            else
+                for (int64_t k = 0; k < inner; k++) ((double *)call->y)[to + k] += ((const double *)call->x[0])[from + k];
+        }
+}
+
+static reel_tensor *scatter_vjp(reel_tensor *y, reel_tensor *gy, int input)
+{
+    int axis = (int)((const index_attr *)y->attr)->axis;
+    return input ? NULL : reel_gather(gy, axis, y->inputs[1]);
+}
+
+static const reel_op scatter_op = {
+    .size = sizeof(reel_op), .name = "scatter_add", .shape = scatter_shape, .run = scatter_run, .vjp = scatter_vjp
+};
+
+reel_tensor *reel_scatter_add(reel_tensor *x, int axis, reel_tensor *indices, int64_t size)
+{
+    if (!reel__good("scatter_add", 2, (reel_tensor *[]){ x, indices })) return bad(x ? x : indices);
+    int rank = x->rank - indices->rank + 1, at = axis < 0 ? axis + rank : axis;
+    if (at < 0 || at >= rank || size < 0)
+        return reel__fail(x->tape, REEL_BAD_ARGUMENT, "scatter_add: axis %d and size %lld do not fit %s with indices %s", axis,
+                          (long long)size, reel_shape_text(x), reel_shape_text(indices));
+    index_attr attr = { at, size };
+    reel_tensor *checked = indices->op == &range_op && ((const range_attr *)indices->attr)->size == size ? indices
+                                                                                                  : reel_in_range(indices, size);
+    reel_tensor *inputs[] = { x, checked };
+    return reel_record(&scatter_op, 2, inputs, &attr, sizeof attr);
+}
+
+reel_tensor *reel_one_hot(reel_tensor *indices, int64_t classes, reel_dtype dtype)
+{
+    reel_tensor *checked = reel_in_range(indices, classes);
+    reel_tensor *column = reel_unsqueeze(checked, -1);
+    return reel_cast(reel_eq(column, reel_iota(column, classes)), dtype);
+}

@@ -1,0 +1,579 @@
+/* The movement ops: the same elements elsewhere. Those whose result is a strided view of the operand (expand, permute,
+ * slice, flip, reshape where strides allow) say so by an index map, which is their kernel as well; pad and concat write
+ * their parts in place. They are adjoint in pairs: expand/sum, slice/pad, permute/inverse, reshape/reshape, flip/flip,
+ * concat/slice. */
+#include "ops/ops.h"
+
+#include <string.h>
+
+void reel__contiguous(int rank, const int64_t *size, int64_t *stride)
+{
+    int64_t s = 1;
+    for (int d = rank; d-- > 0; s *= size[d]) stride[d] = s;
+}
+
+/* A loop nest over `size`, the last axis innermost, on elements of 4 or 8 bytes. */
+static void copy(char *y, const int64_t *y_stride, const char *x, const int64_t *x_stride, size_t element, int rank,
+                 const int64_t *size)
+{
+    int64_t at[REEL_MAX_RANK] = { 0 };
+    for (int d = 0; d < rank; d++)
+        if (size[d] == 0) return;
+    const int64_t n = rank ? size[rank - 1] : 1, ys = rank ? y_stride[rank - 1] : 0, xs = rank ? x_stride[rank - 1] : 0;
+    for (;;) {
+        if (element == 4)
+            for (int64_t i = 0; i < n; i++) ((uint32_t *)(void *)y)[i * ys] = ((const uint32_t *)(const void *)x)[i * xs];
+        else
+            for (int64_t i = 0; i < n; i++) ((uint64_t *)(void *)y)[i * ys] = ((const uint64_t *)(const void *)x)[i * xs];
+        int d = rank - 2;
+        for (; d >= 0; d--) {
+            y += y_stride[d] * (int64_t)element, x += x_stride[d] * (int64_t)element;
+            if (++at[d] < size[d]) break;
+            y -= size[d] * y_stride[d] * (int64_t)element, x -= size[d] * x_stride[d] * (int64_t)element;
+            at[d] = 0;
+        }
+        if (d < 0) return;
+    }
+}
+
+void reel__copy_strided(void *y, const void *x, size_t element, int rank, const int64_t *size, const int64_t *x_stride)
+{
+    int64_t y_stride[REEL_MAX_RANK];
+    reel__contiguous(rank, size, y_stride);
+    copy(y, y_stride, x, x_stride, element, rank, size);
+}
+
+void reel__view_run(const reel_call *call)
+{
+    const reel_tensor *y = call->node, *x = y->inputs[0];
+    int64_t x_stride[REEL_MAX_RANK], y_stride[REEL_MAX_RANK], offset = 0;
+    size_t element = reel__dtype_size((reel_dtype)y->dtype);
+    reel__contiguous(x->rank, x->size, x_stride);
+    if (!y->count || !((const reel__view_op *)y->op)->map(y, x_stride, &offset, y_stride)) return;
+    reel__copy_strided(call->y, (const char *)call->x[0] + offset * (int64_t)element, element, y->rank, y->size, y_stride);
+}
+
+#define VIEW(OP, derivative)                                                                                           \
+    {                                                                                                                  \
+        .op = { .size = sizeof(reel_op), .name = #OP, .shape = OP##_shape, .run = reel__view_run, .vjp = derivative }, \
+        .map = OP##_map                                                                                                \
+    }
+
+static reel_tensor *bad(reel_tensor *x) { return x ? &x->tape->bad : &reel__failed_tape.bad; }
+
+/* ---- reshape ----------------------------------------------------------------------------------------------------- */
+
+static bool reshape_shape(reel_tensor *y)
+{
+    const reel_shape *shape = y->attr;
+    return reel_set_shape(y, (reel_dtype)y->inputs[0]->dtype, shape->rank, shape->size);
+}
+
+/* Axes of x that step as one are matched with the axes of y that cover the same elements. */
+static bool reshape_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offset, int64_t *y_stride)
+{
+    const reel_tensor *x = y->inputs[0];
+    *offset = 0;
+    int xd = x->rank - 1, yd = y->rank - 1;
+    while (xd >= 0 || yd >= 0) {
+        while (xd >= 0 && x->size[xd] == 1) xd--;
+        while (yd >= 0 && y->size[yd] == 1) y_stride[yd--] = 0;
+        if (xd < 0 || yd < 0) break;
+        int64_t stride = x_stride[xd], x_count = x->size[xd--], y_count = y->size[yd];
+        y_stride[yd--] = stride;
+        while (x_count != y_count) {
+            if (x_count < y_count) {
+                if (x->size[xd] != 1 && x_stride[xd] != stride * x_count) return false;
+                x_count *= x->size[xd--];
+            } else {
+                y_stride[yd] = stride * y_count;
+                y_count *= y->size[yd--];
+            }
+        }
+    }
+    return true;
+}
+
+static reel_tensor *reshape_vjp(reel_tensor *y, reel_tensor *gy, int input)
+{
+    return reel_reshape(gy, reel_shape_of(y->inputs[input]));
+}
+
+static const reel__view_op reshape_op = VIEW(reshape, reshape_vjp);
+
+reel_tensor *reel_reshape(reel_tensor *x, reel_shape shape)
+{
+    if (!reel__good("reshape", 1, &x)) return bad(x);
+    reel_shape wanted = { .rank = shape.rank };
+    int64_t known = 1;
+    int open = -1;
+    if (shape.rank < 0 || shape.rank > REEL_MAX_RANK)
+        return reel__fail(x->tape, REEL_BAD_SHAPE, "reshape: %d dimensions; at most %d are possible", shape.rank, REEL_MAX_RANK);
+    for (int d = 0; d < shape.rank; d++) {
+        wanted.size[d] = shape.size[d];
+        if (shape.size[d] == -1 && open < 0) open = d;
+        else if (shape.size[d] < 0 || !reel__multiply(known, shape.size[d], &known)) known = -1;
+        if (known < 0) break;
+    }
+    if (open >= 0 && known > 0 && x->count % known == 0) wanted.size[open] = x->count / known, known = x->count;
+    reel__text text;
+    if (known != x->count || (open >= 0 && wanted.size[open] < 0))
+        return reel__fail(x->tape, REEL_BAD_SHAPE, "reshape: %s has %lld elements and cannot become %s", reel_shape_text(x),
+                          (long long)x->count, reel__shape_text(&text, shape.rank, shape.size));
+    if (wanted.rank == x->rank && memcmp(wanted.size, x->size, (size_t)x->rank * sizeof *x->size) == 0) return x;
+    if (x->op == &reshape_op.op) return reel_reshape(x->inputs[0], wanted);
+    return reel_record(&reshape_op.op, 1, &x, &wanted, sizeof wanted);
+}
+
+/* ---- permute ----------------------------------------------------------------------------------------------------- */
+
+static bool permute_shape(reel_tensor *y)
+{
+    const reel_axes *order = y->attr;
+    int64_t size[REEL_MAX_RANK];
+    for (int d = 0; d < order->count; d++) size[d] = y->inputs[0]->size[order->axis[d]];
+    return reel_set_shape(y, (reel_dtype)y->inputs[0]->dtype, order->count, size);
+}
+
+static bool permute_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offset, int64_t *y_stride)
+{
+    const reel_axes *order = y->attr;
+    *offset = 0;
+    for (int d = 0; d < order->count; d++) y_stride[d] = x_stride[order->axis[d]];
+    return true;
+}
+
+static reel_tensor *permute_vjp(reel_tensor *y, reel_tensor *gy, int input)
+{
+    const reel_axes *order = y->attr;
+    reel_axes inverse = { .count = order->count };
+    (void)input;
+    for (int d = 0; d < order->count; d++) inverse.axis[order->axis[d]] = d;
+    return reel_permute(gy, inverse);
+}
+
+static const reel__view_op permute_op = VIEW(permute, permute_vjp);
+
+reel_tensor *reel_permute(reel_tensor *x, reel_axes order)
+{
+    if (!reel__good("permute", 1, &x)) return bad(x);
+    reel_axes clean = { .count = x->rank };
+    bool seen[REEL_MAX_RANK] = { false }, identity = true;
+    if (order.count == -1) return x;
+    if (order.count != x->rank)
+        return reel__fail(x->tape, REEL_BAD_ARGUMENT, "permute: %d axes for %s", order.count, reel_shape_text(x));
+    for (int d = 0; d < x->rank; d++) {
+        int axis = order.axis[d];
+        if (!reel__check_axis(x->tape, "permute", x, &axis)) return bad(x);
+        if (seen[axis]) return reel__fail(x->tape, REEL_BAD_ARGUMENT, "permute: axis %d twice for %s", axis, reel_shape_text(x));
+        seen[axis] = true;
+        clean.axis[d] = axis;
+        identity &= axis == d;
+    }
+    if (identity) return x;
+    return reel_record(&permute_op.op, 1, &x, &clean, sizeof clean);
+}
+
+reel_tensor *reel_transpose(reel_tensor *x)
+{
+    if (!reel__good("transpose", 1, &x)) return bad(x);
+    if (x->rank < 2) return reel__fail(x->tape, REEL_BAD_SHAPE, "transpose: %s has no last two axes", reel_shape_text(x));
+    reel_axes order = { .count = x->rank };
+    for (int d = 0; d < x->rank; d++) order.axis[d] = d;
+    order.axis[x->rank - 2] = x->rank - 1, order.axis[x->rank - 1] = x->rank - 2;
+    return reel_permute(x, order);
+}
+
+/* ---- expand and its adjoint -------------------------------------------------------------------------------------- */
+
+static bool expand_shape(reel_tensor *y)
+{
+    const reel_shape *shape = y->attr;
+    return reel_set_shape(y, (reel_dtype)y->inputs[0]->dtype, shape->rank, shape->size);
+}
+
+static bool expand_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offset, int64_t *y_stride)
+{
+    *offset = 0;
+    for (int d = 0; d < y->rank; d++) y_stride[d] = y->inputs[0]->size[d] == 1 ? 0 : x_stride[d];
+    return true;
+}
+
+static reel_tensor *expand_vjp(reel_tensor *y, reel_tensor *gy, int input)
+{
+    return reel_sum_to(gy, reel_shape_of(y->inputs[input]));
+}
+
+const reel__view_op reel__expand_op = VIEW(expand, expand_vjp);
+
+/* The node has the rank of its operand, to which leading axes of size 1 were added. */
+reel_tensor *reel_expand(reel_tensor *x, reel_shape shape)
+{
+    if (!reel__good("expand", 1, &x)) return bad(x);
+    reel_shape same_rank = { .rank = shape.rank }, wanted = { .rank = shape.rank };
+    bool fits = shape.rank >= x->rank && shape.rank <= REEL_MAX_RANK;
+    for (int d = 0; fits && d < shape.rank; d++) {
+        int axis = d - (shape.rank - x->rank);
+        same_rank.size[d] = axis < 0 ? 1 : x->size[axis];
+        wanted.size[d] = shape.size[d];
+        fits = same_rank.size[d] == shape.size[d] || same_rank.size[d] == 1;
+    }
+    reel__text text;
+    if (!fits)
+        return reel__fail(x->tape, REEL_BAD_SHAPE, "expand: %s does not broadcast to %s", reel_shape_text(x),
+                          reel__shape_text(&text, shape.rank < REEL_MAX_RANK ? shape.rank : REEL_MAX_RANK, shape.size));
+    x = reel_reshape(x, same_rank);
+    if (x->is_bad || memcmp(wanted.size, x->size, (size_t)x->rank * sizeof *x->size) == 0) return x;
+    return reel_record(&reel__expand_op.op, 1, &x, &wanted, sizeof wanted);
+}
+
+reel_tensor *reel_sum_to(reel_tensor *x, reel_shape shape)
+{
+    if (!reel__good("sum_to", 1, &x)) return bad(x);
+    reel_axes axes = { 0 };
+    bool fits = shape.rank <= x->rank && shape.rank >= 0;
+    for (int d = 0; fits && d < x->rank; d++) {
+        int axis = d - (x->rank - shape.rank);
+        int64_t size = axis < 0 ? 1 : shape.size[axis];
+        if (size != x->size[d]) axes.axis[axes.count++] = d;
+        fits = size == x->size[d] || size == 1;
+    }
+    reel__text text;
+    if (!fits)
+        return reel__fail(x->tape, REEL_BAD_SHAPE, "sum_to: %s is no broadcast of %s", reel_shape_text(x),
+                          reel__shape_text(&text, shape.rank < REEL_MAX_RANK ? shape.rank : REEL_MAX_RANK, shape.size));
+    if (axes.count) x = reel_sum(x, axes, REEL_DROP);
+    return reel_reshape(x, shape);
+}
+
+/* ---- slice and pad ----------------------------------------------------------------------------------------------- */
+
+typedef struct slice_attr {
+    int64_t axis, start, size, step;
+} slice_attr;
+
+static bool slice_shape(reel_tensor *y)
+{
+    const slice_attr *s = y->attr;
+    reel_shape shape = reel__shape_with(y->inputs[0], (int)s->axis, s->size);
+    return reel_set_shape(y, (reel_dtype)y->inputs[0]->dtype, shape.rank, shape.size);
+}
+
+static bool slice_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offset, int64_t *y_stride)
+{
+    const slice_attr *s = y->attr;
+    memcpy(y_stride, x_stride, (size_t)y->rank * sizeof *y_stride);
+    *offset = s->start * x_stride[s->axis];
+    y_stride[s->axis] *= s->step;
+    return true;
+}
+
+static reel_tensor *padded(reel_tensor *y, reel_tensor *gy)
+{
+    const slice_attr *s = y->attr;
+    int64_t last = s->size ? s->start + (s->size - 1) * s->step + 1 : s->start;
+    return reel_pad_step(gy, (int)s->axis, s->start, y->inputs[0]->size[s->axis] - last, s->step);
+}
+
+typedef struct piece {
+    int64_t start, size;
+    reel_tensor *gy;
+} piece;
+
+static reel_tensor *zeros(reel_tensor *x, int axis, int64_t size)
+{
+    return reel_fill(x, reel__shape_with(x, axis, size), 0);
+}
+
+/* Pieces in ascending order, with zeros where nothing arrived. */
+static reel_tensor *side_by_side(reel_tensor *x, int axis, int count, const piece *pieces)
+{
+    const reel_allocator *a = &x->tape->allocator;
+    size_t bytes = (size_t)(2 * count + 1) * sizeof(reel_tensor *);
+    reel_tensor **parts = reel__allocate(a, bytes);
+    if (!parts) return reel__out_of_memory(x->tape, "gradients");
+    int n = 0;
+    int64_t at = 0;
+    for (int i = 0; i < count; i++) {
+        if (pieces[i].start > at) parts[n++] = zeros(x, axis, pieces[i].start - at);
+        parts[n++] = pieces[i].gy;
+        at = pieces[i].start + pieces[i].size;
+    }
+    if (at < x->size[axis]) parts[n++] = zeros(x, axis, x->size[axis] - at);
+    reel_tensor *g = reel_concat(n, parts, axis);
+    reel__release(a, parts, bytes);
+    return g;
+}
+
+/* A heap sort by start: a recurrent network has thousands of slices, in reverse. */
+static void sift(piece *p, int root, int count)
+{
+    for (int child; (child = 2 * root + 1) < count; root = child) {
+        if (child + 1 < count && p[child].start < p[child + 1].start) child++;
+        if (p[root].start >= p[child].start) return;
+        piece swap = p[root];
+        p[root] = p[child], p[child] = swap;
+    }
+}
+
+static void sort(piece *p, int count)
+{
+    for (int i = count / 2; i-- > 0;) sift(p, i, count);
+    for (int end = count; end-- > 1;) {
+        piece swap = p[0];
+        p[0] = p[end], p[end] = swap;
+        sift(p, 0, end);
+    }
+}
+
+static reel_tensor *add_up(reel_tensor *sum, reel_tensor *g) { return sum ? reel_add(sum, g) : g; }
+
+/* The slices of one axis: one concat if they are disjoint, else padded and added in order of arrival. */
+static reel_tensor *merge_axis(reel_tensor *x, int axis, int count, const reel_contribution *c, piece *pieces)
+{
+    int n = 0;
+    bool disjoint = true;
+    for (int i = 0; i < count; i++) {
+        const slice_attr *s = c[i].y->attr;
+        if (s->axis != axis) continue;
+        disjoint &= s->step == 1;
+        pieces[n++] = (piece){ s->start, s->size, c[i].gy };
+    }
+    sort(pieces, n);
+    for (int i = 1; i < n; i++) disjoint &= pieces[i - 1].start + pieces[i - 1].size <= pieces[i].start;
+    if (disjoint && n > 1) return side_by_side(x, axis, n, pieces);
+    reel_tensor *sum = NULL;
+    for (int i = 0; i < count; i++)
+        if (((const slice_attr *)c[i].y->attr)->axis == axis) sum = add_up(sum, padded(c[i].y, c[i].gy));
+    return sum;
+}
+
+static reel_tensor *slice_merge(reel_tensor *x, int count, const reel_contribution *c)
+{
+    if (count == 1) return padded(c[0].y, c[0].gy);
+    piece *pieces = reel__allocate(&x->tape->allocator, (size_t)count * sizeof *pieces);
+    if (!pieces) return reel__out_of_memory(x->tape, "gradients");
+    bool done[REEL_MAX_RANK] = { false };
+    reel_tensor *sum = NULL;
+    for (int i = 0; i < count; i++) {
+        int axis = (int)((const slice_attr *)c[i].y->attr)->axis;
+        if (done[axis]) continue;
+        done[axis] = true;
+        sum = add_up(sum, merge_axis(x, axis, count, c, pieces));
+    }
+    reel__release(&x->tape->allocator, pieces, (size_t)count * sizeof *pieces);
+    return sum;
+}
+
+static const reel__view_op slice_op = {
+    .op = { .size = sizeof(reel_op), .name = "slice", .shape = slice_shape, .run = reel__view_run, .merge = slice_merge },
+    .map = slice_map
+};
+
+reel_tensor *reel_slice_step(reel_tensor *x, int axis, int64_t start, int64_t stop, int64_t step)
+{
+    if (!reel__good("slice", 1, &x) || !reel__check_axis(x->tape, "slice", x, &axis)) return bad(x);
+    int64_t n = x->size[axis], from = start < 0 ? start + n : start, to = stop < 0 ? stop + n : stop;
+    if (step < 1) return reel__fail(x->tape, REEL_BAD_ARGUMENT, "slice: the step is %lld; it must be at least 1", (long long)step);
+    if (from < 0 || to > n || from > to)
+        return reel__fail(x->tape, REEL_BAD_ARGUMENT, "slice: %lld … %lld is not within axis %d of %s", (long long)start,
+                          (long long)stop, axis, reel_shape_text(x));
+    if (from == 0 && to == n && step == 1) return x;
+    slice_attr attr = { axis, from, (to - from + step - 1) / step, step };
+    return reel_record(&slice_op.op, 1, &x, &attr, sizeof attr);
+}
+
+reel_tensor *reel_slice(reel_tensor *x, int axis, int64_t start, int64_t stop)
+{
+    return reel_slice_step(x, axis, start, stop, 1);
+}
+
+typedef struct pad_attr {
+    int64_t axis, before, size, step;
+} pad_attr;
+
+static bool pad_shape(reel_tensor *y)
+{
+    const pad_attr *p = y->attr;
+    reel_shape shape = reel__shape_with(y->inputs[0], (int)p->axis, p->size);
+    return reel_set_shape(y, (reel_dtype)y->inputs[0]->dtype, shape.rank, shape.size);
+}
+
+static void pad_run(const reel_call *call)
+{
+    const reel_tensor *y = call->node, *x = y->inputs[0];
+    const pad_attr *p = y->attr;
+    size_t element = reel__dtype_size((reel_dtype)y->dtype);
+    int64_t x_stride[REEL_MAX_RANK], y_stride[REEL_MAX_RANK];
+    reel__contiguous(x->rank, x->size, x_stride);
+    reel__contiguous(y->rank, y->size, y_stride);
+    memset(call->y, 0, (size_t)y->count * element);
+    char *start = (char *)call->y + p->before * y_stride[p->axis] * (int64_t)element;
+    y_stride[p->axis] *= p->step;
+    copy(start, y_stride, call->x[0], x_stride, element, x->rank, x->size);
+}
+
+static reel_tensor *pad_vjp(reel_tensor *y, reel_tensor *gy, int input)
+{
+    const pad_attr *p = y->attr;
+    int64_t n = y->inputs[input]->size[p->axis], stop = n ? p->before + (n - 1) * p->step + 1 : p->before;
+    return reel_slice_step(gy, (int)p->axis, p->before, stop, p->step);
+}
+
+static const reel_op pad_op = { .size = sizeof(reel_op), .name = "pad", .shape = pad_shape, .run = pad_run, .vjp = pad_vjp };
+
+reel_tensor *reel_pad_step(reel_tensor *x, int axis, int64_t before, int64_t after, int64_t step)
+{
+    if (!reel__good("pad", 1, &x) || !reel__check_axis(x->tape, "pad", x, &axis)) return bad(x);
+    int64_t n = x->size[axis], inner = 0, size;
+    if (before < 0 || after < 0 || step < 1)
+        return reel__fail(x->tape, REEL_BAD_ARGUMENT, "pad: %lld before, %lld after, step %lld: not negative, step at least 1",
+                          (long long)before, (long long)after, (long long)step);
+    if ((n && !reel__multiply(n - 1, step, &inner)) || !reel__add_sizes(inner + (n > 0), before, &size) ||
+        !reel__add_sizes(size, after, &size))
+        return reel__fail(x->tape, REEL_TOO_LARGE, "pad: the size of axis %d of %s overflows", axis, reel_shape_text(x));
+    if (before == 0 && after == 0 && step == 1) return x;
+    pad_attr attr = { axis, before, size, step };
+    return reel_record(&pad_op, 1, &x, &attr, sizeof attr);
+}
+
+reel_tensor *reel_pad(reel_tensor *x, int axis, int64_t before, int64_t after) { return reel_pad_step(x, axis, before, after, 1); }
+
+/* ---- flip -------------------------------------------------------------------------------------------------------- */
+
+static bool flip_shape(reel_tensor *y)
+{
+    return reel_set_shape(y, (reel_dtype)y->inputs[0]->dtype, y->inputs[0]->rank, y->inputs[0]->size);
+}
+
+static bool flip_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offset, int64_t *y_stride)
+{
+    const reel_axes *axes = y->attr;
+    memcpy(y_stride, x_stride, (size_t)y->rank * sizeof *y_stride);
+    *offset = 0;
+    for (int i = 0; i < axes->count; i++) {
+        int axis = axes->axis[i];
+        *offset += (y->size[axis] - 1) * x_stride[axis];
+        y_stride[axis] = -x_stride[axis];
+    }
+    return true;
+}
+
+static reel_tensor *flip_vjp(reel_tensor *y, reel_tensor *gy, int input)
+{
+    (void)input;
+    return reel_flip(gy, *(const reel_axes *)y->attr);
+}
+
+static const reel__view_op flip_op = VIEW(flip, flip_vjp);
+
+reel_tensor *reel_flip(reel_tensor *x, reel_axes axes)
+{
+    if (!reel__good("flip", 1, &x)) return bad(x);
+    bool chosen[REEL_MAX_RANK] = { false };
+    reel_axes clean = { 0 };
+    if (axes.count > REEL_MAX_RANK) return reel__fail(x->tape, REEL_BAD_ARGUMENT, "flip: %d axes", axes.count);
+    for (int i = 0; i < (axes.count < 0 ? x->rank : axes.count); i++) {
+        int axis = axes.count < 0 ? i : axes.axis[i];
+        if (!reel__check_axis(x->tape, "flip", x, &axis)) return bad(x);
+        if (chosen[axis]) return reel__fail(x->tape, REEL_BAD_ARGUMENT, "flip: axis %d twice for %s", axis, reel_shape_text(x));
+        chosen[axis] = true;
+    }
+    for (int d = 0; d < x->rank; d++)
+        if (chosen[d] && x->size[d] > 1) clean.axis[clean.count++] = d;
+    return clean.count ? reel_record(&flip_op.op, 1, &x, &clean, sizeof clean) : x;
+}
+
+/* ---- concat ------------------------------------------------------------------------------------------------------ */
+
+typedef struct concat_attr {
+    int64_t axis;
+} concat_attr;
+
+static bool concat_shape(reel_tensor *y)
+{
+    int axis = (int)((const concat_attr *)y->attr)->axis;
+    const reel_tensor *first = y->inputs[0];
+    int64_t size = 0;
+    if (!reel__same_dtype(y)) return false;
+    for (int i = 0; i < y->input_count; i++) {
+        const reel_tensor *x = y->inputs[i];
+        bool fits = x->rank == first->rank;
+        for (int d = 0; fits && d < x->rank; d++) fits = d == axis || x->size[d] == first->size[d];
+        if (!fits)
+            return reel_fail_shape(y, REEL_BAD_SHAPE, "part %d is %s, the first %s; they may differ in axis %d only", i + 1,
+                                   reel_shape_text(x), reel_shape_text(first), axis);
+        if (!reel__add_sizes(size, x->size[axis], &size)) return reel_fail_shape(y, REEL_TOO_LARGE, "the size overflows");
+    }
+    reel_shape shape = reel__shape_with(first, axis, size);
+    return reel_set_shape(y, (reel_dtype)first->dtype, shape.rank, shape.size);
+}
+
+static void concat_run(const reel_call *call)
+{
+    const reel_tensor *y = call->node;
+    int axis = (int)((const concat_attr *)y->attr)->axis;
+    size_t element = reel__dtype_size((reel_dtype)y->dtype);
+    int64_t y_stride[REEL_MAX_RANK], x_stride[REEL_MAX_RANK];
+    reel__contiguous(y->rank, y->size, y_stride);
+    char *at = call->y;
+    for (int i = 0; i < y->input_count; i++) {
+        const reel_tensor *x = y->inputs[i];
+        reel__contiguous(x->rank, x->size, x_stride);
+        copy(at, y_stride, call->x[i], x_stride, element, x->rank, x->size);
+        at += x->size[axis] * y_stride[axis] * (int64_t)element;
+    }
+}
+
+static reel_tensor *concat_vjp(reel_tensor *y, reel_tensor *gy, int input)
+{
+    int axis = (int)((const concat_attr *)y->attr)->axis;
+    int64_t start = 0;
+    for (int i = 0; i < input; i++) start += y->inputs[i]->size[axis];
+    return reel_slice(gy, axis, start, start + y->inputs[input]->size[axis]);
+}
+
+static const reel_op concat_op = {
+    .size = sizeof(reel_op), .name = "concat", .shape = concat_shape, .run = concat_run, .vjp = concat_vjp
+};
+
+reel_tensor *reel_concat(int count, reel_tensor *const *x, int axis)
+{
+    if (count < 1 || !x) return x && count == 0 ? &reel__failed_tape.bad : &reel__failed_tape.bad;
+    if (!reel__good("concat", count, x)) return bad(x[0]);
+    if (!reel__check_axis(x[0]->tape, "concat", x[0], &axis)) return bad(x[0]);
+    concat_attr attr = { axis };
+    return count == 1 ? x[0] : reel_record(&concat_op, count, x, &attr, sizeof attr);
+}
+
+reel_tensor *reel_stack(int count, reel_tensor *const *x, int axis)
+{
+    if (count < 1 || !x || !reel__good("stack", count, x)) return x && count > 0 ? bad(x[0]) : &reel__failed_tape.bad;
+    const reel_allocator *a = &x[0]->tape->allocator;
+    size_t bytes = (size_t)count * sizeof *x;
+    reel_tensor **parts = reel__allocate(a, bytes);
+    if (!parts) return reel__out_of_memory(x[0]->tape, "stack");
+    for (int i = 0; i < count; i++) parts[i] = reel_unsqueeze(x[i], axis);
+    reel_tensor *y = reel_concat(count, parts, axis);
+    reel__release(a, parts, bytes);
+    return y;
+}
+
+reel_tensor *reel_unsqueeze(reel_tensor *x, int axis)
+{
+    if (!reel__good("unsqueeze", 1, &x)) return bad(x);
+    int at = axis < 0 ? axis + x->rank + 1 : axis;
+    if (at < 0 || at > x->rank || x->rank == REEL_MAX_RANK)
+        return reel__fail(x->tape, REEL_BAD_ARGUMENT, "unsqueeze: no new axis %d in %s", axis, reel_shape_text(x));
+    reel_shape shape = { .rank = x->rank + 1 };
+    for (int d = 0, j = 0; d < shape.rank; d++) shape.size[d] = d == at ? 1 : x->size[j++];
+    return reel_reshape(x, shape);
+}
+
+reel_tensor *reel_squeeze(reel_tensor *x, int axis)
+{
+    if (!reel__good("squeeze", 1, &x) || !reel__check_axis(x->tape, "squeeze", x, &axis)) return bad(x);
+    if (x->size[axis] != 1)
+        return reel__fail(x->tape, REEL_BAD_SHAPE, "squeeze: axis %d of %s is not of size 1", axis, reel_shape_text(x));
+    return reel_reshape(x, reel__shape_without(x, axis));
+}

@@ -1,0 +1,196 @@
+/* The pointwise ops: descriptors, derivatives and constructors, made from the rows of pointwise.table.h, and the three
+ * that are no rows because their operands differ in type: where, cast, detach. Kernels are in pointwise.kernel.c. */
+#include "ops/pointwise.h"
+
+#include <string.h>
+
+static const reel__pointwise_kernels *const kernels[REEL__ISAS] = {
+    &reel__pointwise_baseline,
+#if defined(REEL_HAVE_AVX2)
+    [REEL__AVX2] = &reel__pointwise_avx2,
+#endif
+#if defined(REEL_HAVE_AVX512)
+    [REEL__AVX512] = &reel__pointwise_avx512,
+#endif
+};
+
+static const reel__pointwise_op where_op, cast_op, detach_op;
+
+/* The type that chooses the kernel is that of the last operand: a comparison's result is i32, where's condition too. */
+reel__row_kernel *reel__pointwise_kernel(const reel_tensor *y, int isa)
+{
+    const reel__pointwise_op *op = (const reel__pointwise_op *)y->op;
+    const int type = y->inputs[y->input_count - 1]->dtype;
+    reel__row_kernel *const *row = (reel__row_kernel *const *)(const void *)((const char *)kernels[isa] + op->kernel);
+    return op == &cast_op ? row[type * REEL__DTYPES + y->dtype] : op == &detach_op ? row[type * REEL__DTYPES + type] : row[type];
+}
+
+void reel__pointwise_run(const reel_call *call)
+{
+    const reel_tensor *y = call->node;
+    reel__tile tile = { .rows = 1, .columns = y->count, .y = call->y };
+    for (int i = 0; i < y->input_count; i++) tile.x[i] = call->x[i];
+    if (y->count) reel__pointwise_kernel(y, call->isa)(&tile);
+}
+
+/* ---- Shape rules ------------------------------------------------------------------------------------------------- */
+
+static bool alike(reel_tensor *y, reel_dtype dtype)
+{
+    const reel_tensor *last = y->inputs[y->input_count - 1];
+    return reel_set_shape(y, dtype, last->rank, last->size);
+}
+
+static bool floats_shape(reel_tensor *y) { return reel__float_inputs(y) && reel__same_dtype(y) && alike(y, (reel_dtype)y->inputs[0]->dtype); }
+static bool numbers_shape(reel_tensor *y) { return reel__same_dtype(y) && alike(y, (reel_dtype)y->inputs[0]->dtype); }
+static bool compare_shape(reel_tensor *y) { return reel__same_dtype(y) && alike(y, REEL_I32); }
+
+/* ---- Derivatives that are more than a line ----------------------------------------------------------------------- */
+
+static reel_tensor *one_minus(reel_tensor *x) { return reel_sub(reel_number(x, 1), x); }
+static reel_tensor *cube(reel_tensor *x) { return reel_mul(reel_mul(x, x), x); }
+
+/* erf' = 2/√π e^(−x²) */
+static reel_tensor *bell(reel_tensor *x) { return reel_scale(reel_exp(reel_neg(reel_mul(x, x))), 1.12837916709551257390); }
+
+static reel_tensor *zero_like(reel_tensor *x) { return reel_number(x, 0); }
+
+/* gy to the one that was chosen, half where they are equal. */
+static reel_tensor *share_less(reel_tensor *gy, reel_tensor *chosen, reel_tensor *other)
+{
+    reel_tensor *tie = reel_where(reel_eq(chosen, other), reel_scale(gy, 0.5), zero_like(gy));
+    return reel_where(reel_lt(chosen, other), gy, tie);
+}
+
+static reel_tensor *share_more(reel_tensor *gy, reel_tensor *chosen, reel_tensor *other)
+{
+    reel_tensor *tie = reel_where(reel_eq(chosen, other), reel_scale(gy, 0.5), zero_like(gy));
+    return reel_where(reel_lt(other, chosen), gy, tie);
+}
+
+/* d a^b / da = b a^(b−1), and 0 where b is 0, whatever a */
+static reel_tensor *power_base(reel_tensor *gy, reel_tensor *a, reel_tensor *b)
+{
+    reel_tensor *slope = reel_mul(b, reel_pow(a, reel_shift(b, -1)));
+    return reel_mul(gy, reel_where(reel_eq(b, zero_like(b)), zero_like(b), slope));
+}
+
+/* d a^b / db = a^b ln a, and 0 where a is 0 and b is not negative */
+static reel_tensor *power_exponent(reel_tensor *gy, reel_tensor *y, reel_tensor *a, reel_tensor *b)
+{
+    reel_tensor *flat = reel_mul(reel_eq(a, zero_like(a)), reel_ge(b, zero_like(b)));
+    reel_tensor *safe = reel_where(flat, reel_number(a, 1), a);
+    return reel_mul(gy, reel_where(flat, zero_like(a), reel_mul(y, reel_log(safe))));
+}
+
+/* ---- The rows ---------------------------------------------------------------------------------------------------- */
+
+#define FLOATS floats_shape
+#define NUMBERS numbers_shape
+#define DESCRIPTOR(OP, rule, derivative)                                                                               \
+    static const reel__pointwise_op OP##_op = {                                                                        \
+        .op = { .size = sizeof(reel_op), .name = #OP, .shape = rule, .run = reel__pointwise_run, .vjp = derivative },  \
+        .kernel = offsetof(reel__pointwise_kernels, OP)                                                                \
+    };
+
+#define UNARY(OP, types, expression, gx, low, high)                                                                    \
+    static reel_tensor *OP##_vjp(reel_tensor *y, reel_tensor *gy, int input)                                           \
+    {                                                                                                                  \
+        reel_tensor *x = y->inputs[input];                                                                             \
+        return (void)x, (void)gy, gx;                                                                                  \
+    }                                                                                                                  \
+    DESCRIPTOR(OP, types, OP##_vjp)                                                                                    \
+    reel_tensor *reel_##OP(reel_tensor *x) { return reel_record(&OP##_op.op, 1, &x, NULL, 0); }
+
+static reel_tensor *binary(const reel__pointwise_op *op, reel_tensor *a, reel_tensor *b)
+{
+    reel_tensor *x[] = { a, b };
+    if (!reel__broadcast(op->op.name, 2, x)) return a ? &a->tape->bad : b ? &b->tape->bad : &reel__failed_tape.bad;
+    return reel_record(&op->op, 2, x, NULL, 0);
+}
+
+#define BINARY(OP, types, expression, ga, gb, low, high)                                                               \
+    static reel_tensor *OP##_vjp(reel_tensor *y, reel_tensor *gy, int input)                                           \
+    {                                                                                                                  \
+        reel_tensor *a = y->inputs[0], *b = y->inputs[1];                                                              \
+        return (void)a, (void)b, input == 0 ? ga : gb;                                                                 \
+    }                                                                                                                  \
+    DESCRIPTOR(OP, types, OP##_vjp)                                                                                    \
+    reel_tensor *reel_##OP(reel_tensor *a, reel_tensor *b) { return binary(&OP##_op, a, b); }
+
+#define COMPARE(OP, expression)                                                                                        \
+    DESCRIPTOR(OP, compare_shape, NULL)                                                                                \
+    reel_tensor *reel_##OP(reel_tensor *a, reel_tensor *b) { return binary(&OP##_op, a, b); }
+
+#include "ops/pointwise.table.h"
+
+reel_tensor *reel_gt(reel_tensor *a, reel_tensor *b) { return reel_lt(b, a); }
+reel_tensor *reel_ge(reel_tensor *a, reel_tensor *b) { return reel_le(b, a); }
+
+/* ---- where, cast, detach ----------------------------------------------------------------------------------------- */
+
+static bool where_shape(reel_tensor *y)
+{
+    if (y->inputs[0]->dtype != REEL_I32)
+        return reel_fail_shape(y, REEL_BAD_DTYPE, "the condition is %s; a comparison gives i32",
+                               reel__dtype_name((reel_dtype)y->inputs[0]->dtype));
+    if (y->inputs[1]->dtype != y->inputs[2]->dtype)
+        return reel_fail_shape(y, REEL_BAD_DTYPE, "%s and %s do not mix (use reel_cast)",
+                               reel__dtype_name((reel_dtype)y->inputs[1]->dtype), reel__dtype_name((reel_dtype)y->inputs[2]->dtype));
+    return alike(y, (reel_dtype)y->inputs[2]->dtype);
+}
+
+static reel_tensor *where_vjp(reel_tensor *y, reel_tensor *gy, int input)
+{
+    reel_tensor *zero = zero_like(gy);
+    return input == 1 ? reel_where(y->inputs[0], gy, zero) : reel_where(y->inputs[0], zero, gy);
+}
+
+static const reel__pointwise_op where_op = {
+    .op = { .size = sizeof(reel_op), .name = "where", .shape = where_shape, .run = reel__pointwise_run, .vjp = where_vjp },
+    .kernel = offsetof(reel__pointwise_kernels, where)
+};
+
+reel_tensor *reel_where(reel_tensor *condition, reel_tensor *a, reel_tensor *b)
+{
+    reel_tensor *x[] = { condition, a, b };
+    if (!reel__broadcast("where", 3, x)) return condition ? &condition->tape->bad : &reel__failed_tape.bad;
+    return reel_record(&where_op.op, 3, x, NULL, 0);
+}
+
+typedef struct cast_attr {
+    reel_dtype dtype;
+} cast_attr;
+
+static bool cast_shape(reel_tensor *y)
+{
+    return alike(y, ((const cast_attr *)y->attr)->dtype);
+}
+
+static reel_tensor *cast_vjp(reel_tensor *y, reel_tensor *gy, int input)
+{
+    return y->dtype == REEL_I32 ? NULL : reel_cast(gy, (reel_dtype)y->inputs[input]->dtype);
+}
+
+static const reel__pointwise_op cast_op = {
+    .op = { .size = sizeof(reel_op), .name = "cast", .shape = cast_shape, .run = reel__pointwise_run, .vjp = cast_vjp },
+    .kernel = offsetof(reel__pointwise_kernels, cast)
+};
+
+reel_tensor *reel_cast(reel_tensor *x, reel_dtype dtype)
+{
+    if (!reel__good("cast", 1, &x)) return x ? &x->tape->bad : &reel__failed_tape.bad;
+    if ((unsigned)dtype > REEL_I32) return reel__fail(x->tape, REEL_BAD_DTYPE, "cast: %d is no dtype", (int)dtype);
+    if (x->dtype == dtype) return x;
+    cast_attr attr = { dtype };
+    return reel_record(&cast_op.op, 1, &x, &attr, sizeof attr);
+}
+
+static bool detach_shape(reel_tensor *y) { return alike(y, (reel_dtype)y->inputs[0]->dtype); }
+
+static const reel__pointwise_op detach_op = {
+    .op = { .size = sizeof(reel_op), .name = "detach", .shape = detach_shape, .run = reel__pointwise_run },
+    .kernel = offsetof(reel__pointwise_kernels, cast)
+};
+
+reel_tensor *reel_detach(reel_tensor *x) { return reel_record(&detach_op.op, 1, &x, NULL, 0); }

@@ -1,0 +1,157 @@
+/* The register tile of the product and the sweep of tiles over a block, for one type: included by product_kernels.c
+ * once with REAL float and once with double, N(name) giving the type's suffix. Here every element's chain is computed;
+ * product.c cuts k into pieces and packs. */
+
+/* c[r, x] (+)= sum over k of y[r, k] x[k, x]: one piece of k, at most TILE_ROWS rows, at most WIDTH columns. A copying
+ * tile leaves x packed in `copy`. */
+typedef struct {
+    const REAL *x, *y;
+    REAL *c, *copy;
+    int64_t k, x_k, y_r, y_k, c_r;
+    int add;
+    N(mask) last;
+} N(tile_job);
+
+/* The running sum of the pieces before comes first, the piece's chain second. */
+INLINE void N(tile_store)(const N(tile_job) *t, N(vector) sum[TILE_ROWS][2], const int rows, const int vectors,
+                          const int partial)
+{
+    REAL *const c = t->c;
+    const int64_t c_r = t->c_r;
+    const N(mask) last = t->last;
+    if (t->add) {
+        UNROLL
+        for (int r = 0; r < rows; r++) {
+            UNROLL
+            for (int v = 0; v < vectors; v++) {
+                N(vector) before;
+                if (partial && v == vectors - 1)
+                    before = N(load_first)(c + r * c_r + v * N(LANES), last);
+                else
+                    memcpy(&before, c + r * c_r + v * N(LANES), sizeof before);
+                sum[r][v] = before + sum[r][v];
+            }
+        }
+    }
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++) {
+            if (partial && v == vectors - 1)
+                N(store_first)(c + r * c_r + v * N(LANES), sum[r][v], last);
+            else
+                memcpy(c + r * c_r + v * N(LANES), &sum[r][v], sizeof sum[r][v]);
+        }
+    }
+}
+
+/* Rows are addressed from every fourth by 0, 1, 2, 3 times their stride, which leaves registers for the rest; the
+ * empty asm keeps compilers from giving each row a pointer of its own. */
+INLINE void N(tile)(const N(tile_job) *t, const int rows, const int vectors, const int partial, const int copying)
+{
+    REAL *copy = t->copy;
+    N(vector) sum[TILE_ROWS][2];
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        sum[r][0] = N(splat)((REAL)-0.0);
+        sum[r][1] = sum[r][0];
+    }
+    const N(mask) last = t->last;
+    const char *x = (const char *)t->x, *y = (const char *)t->y;
+    const int64_t x_k = t->x_k * (int64_t)sizeof(REAL), y_k = t->y_k * (int64_t)sizeof(REAL);
+    int64_t r1 = t->y_r * (int64_t)sizeof(REAL), r3 = 3 * r1;
+    const char *y4 = y + 4 * r1, *y8 = y4 + 4 * r1;
+    HIDE(r1);
+    HIDE(r3);
+    for (int64_t k = t->k; k > 0; k--) {
+        N(vector) b[2];
+        UNROLL
+        for (int v = 0; v < vectors; v++) {
+            const REAL *at = (const REAL *)(const void *)x + v * N(LANES);
+            if (partial && v == vectors - 1)
+                b[v] = N(load_first)(at, last);
+            else
+                memcpy(&b[v], at, sizeof b[v]);
+            if (copying) memcpy(copy + v * N(LANES), &b[v], sizeof b[v]);
+        }
+        copy += N(WIDTH);
+        UNROLL
+        for (int r = 0; r < rows; r++) {
+            const char *four = r < 4 ? y : r < 8 ? y4 : y8;
+            const int64_t step = r % 4 == 0 ? 0 : r % 4 == 1 ? r1 : r % 4 == 2 ? 2 * r1 : r3;
+            const N(vector) a = N(splat)(*(const REAL *)(const void *)(four + step));
+            UNROLL
+            for (int v = 0; v < vectors; v++) sum[r][v] = N(fma)(a, b[v], sum[r][v]);
+        }
+        x += x_k;
+        y += y_k;
+        if (rows > 4) y4 += y_k;
+        if (rows > 8) y8 += y_k;
+    }
+    N(tile_store)(t, sum, rows, vectors, partial);
+}
+
+#define TILE(rows)                                                                 \
+    static void N(one_##rows)(const N(tile_job) *t) { N(tile)(t, rows, 1, 1, 0); }  \
+    static void N(two_##rows)(const N(tile_job) *t) { N(tile)(t, rows, 2, 1, 0); }  \
+    static void N(full_##rows)(const N(tile_job) *t) { N(tile)(t, rows, 2, 0, 0); } \
+    static void N(copy_##rows)(const N(tile_job) *t) { N(tile)(t, rows, 2, 0, 1); }
+EACH_ROWS(TILE)
+#undef TILE
+
+#define TILE(rows) {N(one_##rows), N(two_##rows), N(full_##rows), N(copy_##rows)},
+static void (*const N(tiles)[TILE_ROWS][KINDS])(const N(tile_job) *) = {EACH_ROWS(TILE)};
+#undef TILE
+
+/* to[x, y] (+)= from[y, x], the tile computed with vectors along the rows of c or along nothing that is contiguous. */
+static void N(place)(const REAL *from, int rows, int width, REAL *to, int64_t to_x, int64_t to_y, int add)
+{
+    int y = 0;
+    if (to_y == 1)
+        for (; y < rows; y += N(GROUP)) {
+            const int count = rows - y < N(GROUP) ? rows - y : N(GROUP);
+            N(place_rows)(from + y * N(WIDTH), count, width, to + y, to_x, add);
+        }
+    for (; y < rows; y++)
+        for (int x = 0; x < width; x++) {
+            REAL *at = to + x * to_x + y * to_y;
+            *at = add ? *at + from[y * N(WIDTH) + x] : from[y * N(WIDTH) + x];
+        }
+}
+
+/* One tile of the block, from column x and row y on. Where x is to be copied, the first tile of a panel does it and the
+ * others read the copy. */
+static void N(sweep_tile)(const reel__sweep *s, int64_t x, int64_t y)
+{
+    const int width = s->nx - x < N(WIDTH) ? (int)(s->nx - x) : N(WIDTH);
+    const int rows = s->ny - y < s->y_rows ? (int)(s->ny - y) : (int)s->y_rows;
+    const int vectors = width > N(LANES) ? 2 : 1;
+    int kind = width == N(WIDTH) ? FULL : vectors == 2 ? TWO : ONE;
+    N(tile_job) t = {
+        .x = (const REAL *)s->x + x / N(WIDTH) * s->x_panel,
+        .y = (const REAL *)s->y + y / s->y_rows * s->y_panel,
+        .c = (REAL *)s->c + x * s->c_x + y * s->c_y, .copy = s->x_copy,
+        .k = s->k, .x_k = s->x_k, .y_r = s->y_r, .y_k = s->y_k, .c_r = s->c_y, .add = s->add,
+        .last = N(first)(width - (vectors - 1) * N(LANES)),
+    };
+    if (kind == FULL && s->x_copy && y == 0) kind = COPYING;
+    if (kind == FULL && s->x_copy && y > 0) t.x = t.copy, t.x_k = N(WIDTH);
+    if (s->c_x == 1) {
+        N(tiles)[rows - 1][kind](&t);
+        return;
+    }
+    REAL buffer[(TILE_ROWS + N(GROUP) - 1) / N(GROUP) * N(GROUP) * N(WIDTH)], *const c = t.c;
+    t.c = buffer, t.c_r = N(WIDTH), t.add = 0;
+    N(tiles)[rows - 1][kind](&t);
+    N(place)(buffer, rows, width, c, s->c_x, s->c_y, s->add);
+}
+
+static void N(sweep)(const reel__sweep *s)
+{
+    if (s->y_first)
+        for (int64_t y = 0; y < s->ny; y += s->y_rows)
+            for (int64_t x = 0; x < s->nx; x += N(WIDTH)) N(sweep_tile)(s, x, y);
+    else
+        for (int64_t x = 0; x < s->nx; x += N(WIDTH))
+            for (int64_t y = 0; y < s->ny; y += s->y_rows) N(sweep_tile)(s, x, y);
+}
