@@ -12,11 +12,11 @@ static reel_tensor *bad(reel_tensor *a, reel_tensor *b)
     return a ? &a->tape->bad : b ? &b->tape->bad : &reel__failed_tape.bad;
 }
 
-static const contract_attr *attr_of(const reel_tensor *y) { return y->attr; }
+static const reel__product_axes *attr_of(const reel_tensor *y) { return y->attr; }
 
 static bool contract_shape(reel_tensor *y)
 {
-    const contract_attr *c = y->attr;
+    const reel__product_axes *c = y->attr;
     const reel_tensor *a = y->inputs[0], *b = y->inputs[1];
     int64_t size[3 * REEL_MAX_RANK];
     int rank = 0;
@@ -71,7 +71,7 @@ static int64_t offset_of(const walker *w, int64_t index)
 static void contract_run(const reel_call *call)
 {
     const reel_tensor *y = call->node, *a = y->inputs[0], *b = y->inputs[1];
-    const contract_attr *c = y->attr;
+    const reel__product_axes *c = y->attr;
     walker ab = walk_axes(a, c->batch, c->a_batch), am = walk_axes(a, c->m, c->a_m), ak = walk_axes(a, c->k, c->a_k);
     walker bb = walk_axes(b, c->batch, c->b_batch), bn = walk_axes(b, c->n, c->b_n), bk = walk_axes(b, c->k, c->b_k);
     int64_t batch = extent(a, c->batch, c->a_batch), m = extent(a, c->m, c->a_m), n = extent(b, c->n, c->b_n);
@@ -100,11 +100,18 @@ static void contract_run(const reel_call *call)
 
 static reel_tensor *contract_merge(reel_tensor *x, int count, const reel_contribution *contributions);
 
+static const reel__product_api api = {
+    .axes = attr_of, .plan = reel__product_plan_make, .block = reel__product_block, .layout = reel__product_layout_of,
+    .pack = reel__product_pack
+};
+static const reel__kind contract_kind = { .product = &api };
+
 const reel_op reel__contract_op = {
-    .size = sizeof(reel_op), .name = "contract", .shape = contract_shape, .run = contract_run, .merge = contract_merge
+    .size = sizeof(reel_op), .name = "contract", .shape = contract_shape, .run = contract_run, .merge = contract_merge,
+    .kind = &contract_kind
 };
 
-static reel_tensor *record(reel_tensor *a, reel_tensor *b, const contract_attr *attr)
+static reel_tensor *record(reel_tensor *a, reel_tensor *b, const reel__product_axes *attr)
 {
     return reel_record(&reel__contract_op, 2, (reel_tensor *[]){ a, b }, attr, sizeof *attr);
 }
@@ -131,8 +138,8 @@ static reel_tensor *back_in_order(reel_tensor *g, const int8_t *axes, int count)
 /* ga[batch, m, k] = Σ_n gy[batch, m, n] b[batch, n, k] */
 static reel_tensor *left_gradient(reel_tensor *y, reel_tensor *gy)
 {
-    const contract_attr *c = attr_of(y);
-    contract_attr g = { .batch = c->batch, .m = c->m, .n = c->k, .k = c->n };
+    const reel__product_axes *c = attr_of(y);
+    reel__product_axes g = { .batch = c->batch, .m = c->m, .n = c->k, .k = c->n };
     count_up(g.a_batch, 0, c->batch), count_up(g.a_m, c->batch, c->m), count_up(g.a_k, c->batch + c->m, c->n);
     append(g.b_batch, 0, c->b_batch, c->batch), append(g.b_n, 0, c->b_k, c->k), append(g.b_k, 0, c->b_n, c->n);
     int8_t axes[REEL_MAX_RANK];
@@ -143,8 +150,8 @@ static reel_tensor *left_gradient(reel_tensor *y, reel_tensor *gy)
 /* gb[batch, k, n] = Σ_m a[batch, k, m] gy[batch, m, n] */
 static reel_tensor *right_gradient(reel_tensor *y, reel_tensor *gy)
 {
-    const contract_attr *c = attr_of(y);
-    contract_attr g = { .batch = c->batch, .m = c->k, .n = c->n, .k = c->m };
+    const reel__product_axes *c = attr_of(y);
+    reel__product_axes g = { .batch = c->batch, .m = c->k, .n = c->n, .k = c->m };
     append(g.a_batch, 0, c->a_batch, c->batch), append(g.a_m, 0, c->a_k, c->k), append(g.a_k, 0, c->a_m, c->m);
     count_up(g.b_batch, 0, c->batch), count_up(g.b_k, c->batch, c->m), count_up(g.b_n, c->batch + c->m, c->n);
     int8_t axes[REEL_MAX_RANK];
@@ -170,7 +177,7 @@ static reel_tensor *as_matrix(reel_tensor *x, const int8_t *rows, int row_count,
 /* Whether two products can be stacked: x stands in the same place in both, and no batch axis keeps rows apart. */
 static bool stackable(const reel_contribution *c, const reel_contribution *other)
 {
-    const contract_attr *p = attr_of(c->y), *q = attr_of(other->y);
+    const reel__product_axes *p = attr_of(c->y), *q = attr_of(other->y);
     if (c->input != other->input || p->batch || q->batch || p->k != q->k) return false;
     if (c->input == 0) return p->m == q->m && !memcmp(p->a_m, q->a_m, sizeof p->a_m) && !memcmp(p->a_k, q->a_k, sizeof p->a_k);
     return p->n == q->n && !memcmp(p->b_n, q->b_n, sizeof p->b_n) && !memcmp(p->b_k, q->b_k, sizeof p->b_k);
@@ -180,12 +187,12 @@ static bool stackable(const reel_contribution *c, const reel_contribution *other
  * gy[rows, n]; on the left, gx[m, k] = Σ_rows gy[m, rows] b[rows, k]. */
 static reel_tensor *stacked(reel_tensor *x, int count, const reel_contribution *c, const bool *chosen, reel_tensor **parts)
 {
-    const contract_attr *first = NULL;
+    const reel__product_axes *first = NULL;
     bool right = false;
     int n = 0;
     for (int i = 0; i < count; i++) {
         if (!chosen[i]) continue;
-        const contract_attr *p = attr_of(c[i].y);
+        const reel__product_axes *p = attr_of(c[i].y);
         reel_tensor *other = c[i].y->inputs[1 - c[i].input];
         if (!first) first = p, right = c[i].input == 1;
         int64_t kept = right ? extent(x, p->n, p->b_n) : extent(x, p->m, p->a_m);
@@ -194,7 +201,7 @@ static reel_tensor *stacked(reel_tensor *x, int count, const reel_contribution *
         parts[count + n++] = reel_reshape(c[i].gy, right ? REEL_SHAPE(rows, kept) : REEL_SHAPE(kept, rows));
     }
     reel_tensor *others = reel_concat(n, parts, 0), *gys = reel_concat(n, parts + count, right ? 0 : 1);
-    contract_attr g = { .m = 1, .n = 1, .k = 1 };
+    reel__product_axes g = { .m = 1, .n = 1, .k = 1 };
     g.a_m[0] = right ? 1 : 0, g.a_k[0] = right ? 0 : 1, g.b_n[0] = 1, g.b_k[0] = 0;
     reel_tensor *product = right ? record(others, gys, &g) : record(gys, others, &g);
     int8_t axes[REEL_MAX_RANK];
@@ -282,7 +289,7 @@ static reel_tensor *sum_alone(reel_tensor *x, char *labels, const char *other, c
  * that the gradient of what was repeated sums over them inside one product. */
 static reel_tensor *peel(reel_tensor *x, char *labels, const char *other, const char *y)
 {
-    if (x->op != &reel__expand_op.op) return x;
+    if (x->op != &reel__expand_op) return x;
     const reel_tensor *inner = x->inputs[0];
     reel_shape small = { 0 }, rest = { 0 };
     char left[REEL_MAX_RANK + 1] = "";
@@ -309,7 +316,7 @@ static bool sizes_agree(const reel_tensor *a, const reel_tensor *b, const notati
 
 static reel_tensor *product(reel_tensor *a, reel_tensor *b, const notation *s)
 {
-    contract_attr c = { 0 };
+    reel__product_axes c = { 0 };
     char natural[2 * REEL_MAX_RANK + 1] = "";
     for (const char *l = s->y; *l; l++)
         if (place(s->a, *l) >= 0 && place(s->b, *l) >= 0) {

@@ -1,15 +1,8 @@
-/* A contraction's attributes, and the plain kernel of one row of a product. */
+/* The plain kernel of one row of a product. A contraction's attributes are a reel__product_axes. */
 #ifndef REEL_OPS_CONTRACT_H
 #define REEL_OPS_CONTRACT_H
 
 #include "ops/ops.h"
-
-/* Which axes of the operands are batch, m, n and k axes. The result's are batch, m, n. */
-typedef struct contract_attr {
-    int8_t batch, m, n, k; /* how many */
-    int8_t a_batch[REEL_MAX_RANK], a_m[REEL_MAX_RANK], a_k[REEL_MAX_RANK];
-    int8_t b_batch[REEL_MAX_RANK], b_n[REEL_MAX_RANK], b_k[REEL_MAX_RANK];
-} contract_attr;
 
 extern const reel_op reel__contract_op;
 

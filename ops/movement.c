@@ -6,57 +6,21 @@
 
 #include <string.h>
 
-void reel__contiguous(int rank, const int64_t *size, int64_t *stride)
-{
-    int64_t s = 1;
-    for (int d = rank; d-- > 0; s *= size[d]) stride[d] = s;
-}
-
-/* A loop nest over `size`, the last axis innermost, on elements of 4 or 8 bytes. */
-static void copy(char *y, const int64_t *y_stride, const char *x, const int64_t *x_stride, size_t element, int rank,
-                 const int64_t *size)
-{
-    int64_t at[REEL_MAX_RANK] = { 0 };
-    for (int d = 0; d < rank; d++)
-        if (size[d] == 0) return;
-    const int64_t n = rank ? size[rank - 1] : 1, ys = rank ? y_stride[rank - 1] : 0, xs = rank ? x_stride[rank - 1] : 0;
-    for (;;) {
-        if (element == 4)
-            for (int64_t i = 0; i < n; i++) ((uint32_t *)(void *)y)[i * ys] = ((const uint32_t *)(const void *)x)[i * xs];
-        else
-            for (int64_t i = 0; i < n; i++) ((uint64_t *)(void *)y)[i * ys] = ((const uint64_t *)(const void *)x)[i * xs];
-        int d = rank - 2;
-        for (; d >= 0; d--) {
-            y += y_stride[d] * (int64_t)element, x += x_stride[d] * (int64_t)element;
-            if (++at[d] < size[d]) break;
-            y -= size[d] * y_stride[d] * (int64_t)element, x -= size[d] * x_stride[d] * (int64_t)element;
-            at[d] = 0;
-        }
-        if (d < 0) return;
-    }
-}
-
-void reel__copy_strided(void *y, const void *x, size_t element, int rank, const int64_t *size, const int64_t *x_stride)
-{
-    int64_t y_stride[REEL_MAX_RANK];
-    reel__contiguous(rank, size, y_stride);
-    copy(y, y_stride, x, x_stride, element, rank, size);
-}
-
 void reel__view_run(const reel_call *call)
 {
     const reel_tensor *y = call->node, *x = y->inputs[0];
     int64_t x_stride[REEL_MAX_RANK], y_stride[REEL_MAX_RANK], offset = 0;
     size_t element = reel__dtype_size((reel_dtype)y->dtype);
     reel__contiguous(x->rank, x->size, x_stride);
-    if (!y->count || !((const reel__view_op *)y->op)->map(y, x_stride, &offset, y_stride)) return;
-    reel__copy_strided(call->y, (const char *)call->x[0] + offset * (int64_t)element, element, y->rank, y->size, y_stride);
+    if (!y->count || !y->op->kind->map(y, x_stride, &offset, y_stride)) return;
+    reel__contiguous(y->rank, y->size, x_stride);
+    reel__copy_strided(call->y, x_stride, (const char *)call->x[0] + offset * (int64_t)element, y_stride, element, y->rank, y->size);
 }
 
 #define VIEW(OP, derivative)                                                                                           \
     {                                                                                                                  \
-        .op = { .size = sizeof(reel_op), .name = #OP, .shape = OP##_shape, .run = reel__view_run, .vjp = derivative }, \
-        .map = OP##_map                                                                                                \
+        .size = sizeof(reel_op), .name = #OP, .shape = OP##_shape, .run = reel__view_run, .vjp = derivative,           \
+        .kind = &(const reel__kind){ .map = OP##_map }                                                                 \
     }
 
 static reel_tensor *bad(reel_tensor *x) { return x ? &x->tape->bad : &reel__failed_tape.bad; }
@@ -99,7 +63,7 @@ static reel_tensor *reshape_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return reel_reshape(gy, reel_shape_of(y->inputs[input]));
 }
 
-static const reel__view_op reshape_op = VIEW(reshape, reshape_vjp);
+static const reel_op reshape_op = VIEW(reshape, reshape_vjp);
 
 reel_tensor *reel_reshape(reel_tensor *x, reel_shape shape)
 {
@@ -121,8 +85,8 @@ reel_tensor *reel_reshape(reel_tensor *x, reel_shape shape)
         return reel__fail(x->tape, REEL_BAD_SHAPE, "reshape: %s has %lld elements and cannot become %s", reel_shape_text(x),
                           (long long)x->count, reel__shape_text(&text, shape.rank, shape.size));
     if (wanted.rank == x->rank && memcmp(wanted.size, x->size, (size_t)x->rank * sizeof *x->size) == 0) return x;
-    if (x->op == &reshape_op.op) return reel_reshape(x->inputs[0], wanted);
-    return reel_record(&reshape_op.op, 1, &x, &wanted, sizeof wanted);
+    if (x->op == &reshape_op) return reel_reshape(x->inputs[0], wanted);
+    return reel_record(&reshape_op, 1, &x, &wanted, sizeof wanted);
 }
 
 /* ---- permute ----------------------------------------------------------------------------------------------------- */
@@ -152,7 +116,7 @@ static reel_tensor *permute_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return reel_permute(gy, inverse);
 }
 
-static const reel__view_op permute_op = VIEW(permute, permute_vjp);
+static const reel_op permute_op = VIEW(permute, permute_vjp);
 
 reel_tensor *reel_permute(reel_tensor *x, reel_axes order)
 {
@@ -171,7 +135,7 @@ reel_tensor *reel_permute(reel_tensor *x, reel_axes order)
         identity &= axis == d;
     }
     if (identity) return x;
-    return reel_record(&permute_op.op, 1, &x, &clean, sizeof clean);
+    return reel_record(&permute_op, 1, &x, &clean, sizeof clean);
 }
 
 reel_tensor *reel_transpose(reel_tensor *x)
@@ -204,7 +168,7 @@ static reel_tensor *expand_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return reel_sum_to(gy, reel_shape_of(y->inputs[input]));
 }
 
-const reel__view_op reel__expand_op = VIEW(expand, expand_vjp);
+const reel_op reel__expand_op = VIEW(expand, expand_vjp);
 
 /* The node has the rank of its operand, to which leading axes of size 1 were added. */
 reel_tensor *reel_expand(reel_tensor *x, reel_shape shape)
@@ -224,7 +188,7 @@ reel_tensor *reel_expand(reel_tensor *x, reel_shape shape)
                           reel__shape_text(&text, shape.rank < REEL_MAX_RANK ? shape.rank : REEL_MAX_RANK, shape.size));
     x = reel_reshape(x, same_rank);
     if (x->is_bad || memcmp(wanted.size, x->size, (size_t)x->rank * sizeof *x->size) == 0) return x;
-    return reel_record(&reel__expand_op.op, 1, &x, &wanted, sizeof wanted);
+    return reel_record(&reel__expand_op, 1, &x, &wanted, sizeof wanted);
 }
 
 reel_tensor *reel_sum_to(reel_tensor *x, reel_shape shape)
@@ -365,9 +329,9 @@ static reel_tensor *slice_merge(reel_tensor *x, int count, const reel_contributi
     return sum;
 }
 
-static const reel__view_op slice_op = {
-    .op = { .size = sizeof(reel_op), .name = "slice", .shape = slice_shape, .run = reel__view_run, .merge = slice_merge },
-    .map = slice_map
+static const reel_op slice_op = {
+    .size = sizeof(reel_op), .name = "slice", .shape = slice_shape, .run = reel__view_run, .merge = slice_merge,
+    .kind = &(const reel__kind){ .map = slice_map }
 };
 
 reel_tensor *reel_slice_step(reel_tensor *x, int axis, int64_t start, int64_t stop, int64_t step)
@@ -380,7 +344,7 @@ reel_tensor *reel_slice_step(reel_tensor *x, int axis, int64_t start, int64_t st
                           (long long)stop, axis, reel_shape_text(x));
     if (from == 0 && to == n && step == 1) return x;
     slice_attr attr = { axis, from, (to - from + step - 1) / step, step };
-    return reel_record(&slice_op.op, 1, &x, &attr, sizeof attr);
+    return reel_record(&slice_op, 1, &x, &attr, sizeof attr);
 }
 
 reel_tensor *reel_slice(reel_tensor *x, int axis, int64_t start, int64_t stop)
@@ -410,7 +374,7 @@ static void pad_run(const reel_call *call)
     memset(call->y, 0, (size_t)y->count * element);
     char *start = (char *)call->y + p->before * y_stride[p->axis] * (int64_t)element;
     y_stride[p->axis] *= p->step;
-    copy(start, y_stride, call->x[0], x_stride, element, x->rank, x->size);
+    reel__copy_strided(start, y_stride, call->x[0], x_stride, element, x->rank, x->size);
 }
 
 static reel_tensor *pad_vjp(reel_tensor *y, reel_tensor *gy, int input)
@@ -465,7 +429,7 @@ static reel_tensor *flip_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return reel_flip(gy, *(const reel_axes *)y->attr);
 }
 
-static const reel__view_op flip_op = VIEW(flip, flip_vjp);
+static const reel_op flip_op = VIEW(flip, flip_vjp);
 
 reel_tensor *reel_flip(reel_tensor *x, reel_axes axes)
 {
@@ -481,7 +445,7 @@ reel_tensor *reel_flip(reel_tensor *x, reel_axes axes)
     }
     for (int d = 0; d < x->rank; d++)
         if (chosen[d] && x->size[d] > 1) clean.axis[clean.count++] = d;
-    return clean.count ? reel_record(&flip_op.op, 1, &x, &clean, sizeof clean) : x;
+    return clean.count ? reel_record(&flip_op, 1, &x, &clean, sizeof clean) : x;
 }
 
 /* ---- concat ------------------------------------------------------------------------------------------------------ */
@@ -520,7 +484,7 @@ static void concat_run(const reel_call *call)
     for (int i = 0; i < y->input_count; i++) {
         const reel_tensor *x = y->inputs[i];
         reel__contiguous(x->rank, x->size, x_stride);
-        copy(at, y_stride, call->x[i], x_stride, element, x->rank, x->size);
+        reel__copy_strided(at, y_stride, call->x[i], x_stride, element, x->rank, x->size);
         at += x->size[axis] * y_stride[axis] * (int64_t)element;
     }
 }

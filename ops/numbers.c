@@ -25,9 +25,12 @@ static void number_run(const reel_call *call)
 
 /* 0, ±1 and powers of two belong to the structure of a program: equal ones are one node, and rewrites may look at them.
  * Any other number is data: a learning rate that changes from one recording to the next is the same program. */
-static const reel_op constant_op = { .size = sizeof(reel_op), .name = "constant", .shape = number_shape, .run = number_run };
+static const reel__kind number_kind = { .is_number = true };
+static const reel_op constant_op = {
+    .size = sizeof(reel_op), .name = "constant", .shape = number_shape, .run = number_run, .kind = &number_kind
+};
 static const reel_op number_op = {
-    .size = sizeof(reel_op), .name = "number", .shape = number_shape, .run = number_run, .unique = true
+    .size = sizeof(reel_op), .name = "number", .shape = number_shape, .run = number_run, .unique = true, .kind = &number_kind
 };
 
 static bool is_structural(double value)
@@ -71,7 +74,9 @@ static void iota_run(const reel_call *call)
     for (int64_t i = 0; i < call->node->count; i++) y[i] = (int32_t)i;
 }
 
-static const reel_op iota_op = { .size = sizeof(reel_op), .name = "iota", .shape = iota_shape, .run = iota_run };
+static const reel_op iota_op = {
+    .size = sizeof(reel_op), .name = "iota", .shape = iota_shape, .run = iota_run, .kind = &number_kind
+};
 
 reel_tensor *reel_iota(reel_tensor *like, int64_t count)
 {

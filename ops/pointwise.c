@@ -14,15 +14,10 @@ static const reel__pointwise_kernels *const kernels[REEL__ISAS] = {
 #endif
 };
 
-static const reel__pointwise_op where_op, cast_op, detach_op;
-
 /* The type that chooses the kernel is that of the last operand: a comparison's result is i32, where's condition too. */
-reel__row_kernel *reel__pointwise_kernel(const reel_tensor *y, int isa)
+static int type_of(const reel_tensor *y)
 {
-    const reel__pointwise_op *op = (const reel__pointwise_op *)y->op;
-    const int type = y->inputs[y->input_count - 1]->dtype;
-    reel__row_kernel *const *row = (reel__row_kernel *const *)(const void *)((const char *)kernels[isa] + op->kernel);
-    return op == &cast_op ? row[type * REEL__DTYPES + y->dtype] : op == &detach_op ? row[type * REEL__DTYPES + type] : row[type];
+    return y->inputs[y->input_count - 1]->dtype;
 }
 
 void reel__pointwise_run(const reel_call *call)
@@ -30,7 +25,7 @@ void reel__pointwise_run(const reel_call *call)
     const reel_tensor *y = call->node;
     reel__tile tile = { .rows = 1, .columns = y->count, .y = call->y };
     for (int i = 0; i < y->input_count; i++) tile.x[i] = call->x[i];
-    if (y->count) reel__pointwise_kernel(y, call->isa)(&tile);
+    if (y->count) y->op->kind->row(y, call->isa)(&tile);
 }
 
 /* ---- Shape rules ------------------------------------------------------------------------------------------------- */
@@ -88,9 +83,11 @@ static reel_tensor *power_exponent(reel_tensor *gy, reel_tensor *y, reel_tensor 
 #define FLOATS floats_shape
 #define NUMBERS numbers_shape
 #define DESCRIPTOR(OP, rule, derivative)                                                                               \
-    static const reel__pointwise_op OP##_op = {                                                                        \
-        .op = { .size = sizeof(reel_op), .name = #OP, .shape = rule, .run = reel__pointwise_run, .vjp = derivative },  \
-        .kernel = offsetof(reel__pointwise_kernels, OP)                                                                \
+    static reel__row_kernel *OP##_row(const reel_tensor *y, int isa) { return kernels[isa]->OP[type_of(y)]; }          \
+    static const reel__kind OP##_kind = { .row = OP##_row };                                                           \
+    static const reel_op OP##_op = {                                                                                   \
+        .size = sizeof(reel_op), .name = #OP, .shape = rule, .run = reel__pointwise_run, .vjp = derivative,            \
+        .kind = &OP##_kind                                                                                             \
     };
 
 #define UNARY(OP, types, expression, gx, low, high)                                                                    \
@@ -100,13 +97,13 @@ static reel_tensor *power_exponent(reel_tensor *gy, reel_tensor *y, reel_tensor 
         return (void)x, (void)gy, gx;                                                                                  \
     }                                                                                                                  \
     DESCRIPTOR(OP, types, OP##_vjp)                                                                                    \
-    reel_tensor *reel_##OP(reel_tensor *x) { return reel_record(&OP##_op.op, 1, &x, NULL, 0); }
+    reel_tensor *reel_##OP(reel_tensor *x) { return reel_record(&OP##_op, 1, &x, NULL, 0); }
 
-static reel_tensor *binary(const reel__pointwise_op *op, reel_tensor *a, reel_tensor *b)
+static reel_tensor *binary(const reel_op *op, reel_tensor *a, reel_tensor *b)
 {
     reel_tensor *x[] = { a, b };
-    if (!reel__broadcast(op->op.name, 2, x)) return a ? &a->tape->bad : b ? &b->tape->bad : &reel__failed_tape.bad;
-    return reel_record(&op->op, 2, x, NULL, 0);
+    if (!reel__broadcast(op->name, 2, x)) return a ? &a->tape->bad : b ? &b->tape->bad : &reel__failed_tape.bad;
+    return reel_record(op, 2, x, NULL, 0);
 }
 
 #define BINARY(OP, types, expression, ga, gb, low, high)                                                               \
@@ -146,16 +143,13 @@ static reel_tensor *where_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return input == 1 ? reel_where(y->inputs[0], gy, zero) : reel_where(y->inputs[0], zero, gy);
 }
 
-static const reel__pointwise_op where_op = {
-    .op = { .size = sizeof(reel_op), .name = "where", .shape = where_shape, .run = reel__pointwise_run, .vjp = where_vjp },
-    .kernel = offsetof(reel__pointwise_kernels, where)
-};
+DESCRIPTOR(where, where_shape, where_vjp)
 
 reel_tensor *reel_where(reel_tensor *condition, reel_tensor *a, reel_tensor *b)
 {
     reel_tensor *x[] = { condition, a, b };
     if (!reel__broadcast("where", 3, x)) return condition ? &condition->tape->bad : &reel__failed_tape.bad;
-    return reel_record(&where_op.op, 3, x, NULL, 0);
+    return reel_record(&where_op, 3, x, NULL, 0);
 }
 
 typedef struct cast_attr {
@@ -172,9 +166,10 @@ static reel_tensor *cast_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return y->dtype == REEL_I32 ? NULL : reel_cast(gy, (reel_dtype)y->inputs[input]->dtype);
 }
 
-static const reel__pointwise_op cast_op = {
-    .op = { .size = sizeof(reel_op), .name = "cast", .shape = cast_shape, .run = reel__pointwise_run, .vjp = cast_vjp },
-    .kernel = offsetof(reel__pointwise_kernels, cast)
+static reel__row_kernel *cast_row(const reel_tensor *y, int isa) { return kernels[isa]->cast[type_of(y)][y->dtype]; }
+static const reel__kind cast_kind = { .row = cast_row };
+static const reel_op cast_op = {
+    .size = sizeof(reel_op), .name = "cast", .shape = cast_shape, .run = reel__pointwise_run, .vjp = cast_vjp, .kind = &cast_kind
 };
 
 reel_tensor *reel_cast(reel_tensor *x, reel_dtype dtype)
@@ -183,14 +178,22 @@ reel_tensor *reel_cast(reel_tensor *x, reel_dtype dtype)
     if ((unsigned)dtype > REEL_I32) return reel__fail(x->tape, REEL_BAD_DTYPE, "cast: %d is no dtype", (int)dtype);
     if (x->dtype == dtype) return x;
     cast_attr attr = { dtype };
-    return reel_record(&cast_op.op, 1, &x, &attr, sizeof attr);
+    return reel_record(&cast_op, 1, &x, &attr, sizeof attr);
 }
 
 static bool detach_shape(reel_tensor *y) { return alike(y, (reel_dtype)y->inputs[0]->dtype); }
 
-static const reel__pointwise_op detach_op = {
-    .op = { .size = sizeof(reel_op), .name = "detach", .shape = detach_shape, .run = reel__pointwise_run },
-    .kernel = offsetof(reel__pointwise_kernels, cast)
+/* As a view it costs nothing. */
+static bool detach_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offset, int64_t *y_stride)
+{
+    *offset = 0;
+    for (int d = 0; d < y->rank; d++) y_stride[d] = x_stride[d];
+    return true;
+}
+
+static const reel__kind detach_kind = { .map = detach_map };
+static const reel_op detach_op = {
+    .size = sizeof(reel_op), .name = "detach", .shape = detach_shape, .run = reel__view_run, .kind = &detach_kind
 };
 
-reel_tensor *reel_detach(reel_tensor *x) { return reel_record(&detach_op.op, 1, &x, NULL, 0); }
+reel_tensor *reel_detach(reel_tensor *x) { return reel_record(&detach_op, 1, &x, NULL, 0); }

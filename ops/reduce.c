@@ -81,8 +81,26 @@ static reel_tensor *max_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return reel_where(largest, spread(reel_div(gy, ties), x, axis), reel_number(x, 0));
 }
 
-static const reel_op sum_op = { .size = sizeof(reel_op), .name = "sum", .shape = reduced_shape, .run = sum_run, .vjp = sum_vjp };
-static const reel_op max_op = { .size = sizeof(reel_op), .name = "max", .shape = max_shape, .run = max_run, .vjp = max_vjp };
+static reel__reduce_kernel *sum_reduce(const reel_tensor *y, int isa, int *axis, int64_t *block)
+{
+    *axis = axis_of(y), *block = REEL__ROW_BLOCK;
+    return kernels[isa]->sum[y->dtype];
+}
+
+static reel__reduce_kernel *max_reduce(const reel_tensor *y, int isa, int *axis, int64_t *block)
+{
+    *axis = axis_of(y), *block = 0;
+    return kernels[isa]->max[y->dtype];
+}
+
+static const reel__kind sum_kind = { .reduce = sum_reduce }, max_kind = { .reduce = max_reduce };
+
+static const reel_op sum_op = {
+    .size = sizeof(reel_op), .name = "sum", .shape = reduced_shape, .run = sum_run, .vjp = sum_vjp, .kind = &sum_kind
+};
+static const reel_op max_op = {
+    .size = sizeof(reel_op), .name = "max", .shape = max_shape, .run = max_run, .vjp = max_vjp, .kind = &max_kind
+};
 static const reel_op argmax_op = { .size = sizeof(reel_op), .name = "argmax", .shape = argmax_shape, .run = argmax_run };
 
 /* Which axes are chosen; false with an error. */

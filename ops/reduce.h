@@ -4,8 +4,7 @@
 
 #include "ops/ops.h"
 
-/* y[outer, inner] from x[outer, n, inner], both contiguous. scratch holds what reel__sum_scratch() says, in elements. */
-typedef void reel__reduce_kernel(void *y, const void *x, int64_t outer, int64_t n, int64_t inner);
+enum { REEL__ROW_BLOCK = 256 }; /* elements of a last axis that are summed as one block */
 
 typedef struct reel__reduce_kernels {
     reel__reduce_kernel *sum[3], *max[3], *argmax[3];

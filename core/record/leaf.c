@@ -246,7 +246,6 @@ reel_tensor *(reel_assign)(reel_tensor *target, reel_tensor *value)
     if (y->is_bad) return y;
     target->assigned = true;
     REEL__AT(tape->assigns, reel_tensor *, tape->assigns.count++) = y;
-    tape->changed = true;
     return y;
 }
 
@@ -259,7 +258,6 @@ reel_tensor *(reel_keep)(reel_tensor *x, const char *name)
         return reel__out_of_memory(tape, "keep");
     REEL__AT(tape->keeps, reel__kept, tape->keeps.count++) = (reel__kept){ full, x };
     x->readable = true;
-    tape->changed = true;
     return x;
 }
 

@@ -46,6 +46,7 @@ static void retire(reel_tape *tape, reel_tensor *x)
     else tape->free_first = x;
     tape->free_last = x;
     tape->free_count++;
+    tape->retired++;
 }
 
 /* Forgets what is left of the recording before. */
@@ -149,7 +150,10 @@ static reel_tensor *commit(reel_tape *tape, const reel_tensor *draft)
 /* Makes a node of the recording before one of this one. */
 static void revive(reel_tape *tape, reel_tensor *x, const void *attr)
 {
-    if (x->op->unique && x->attr_size) memcpy((void *)(uintptr_t)x->attr, attr, (size_t)x->attr_size);
+    if (x->op->unique && x->attr_size && memcmp(x->attr, attr, (size_t)x->attr_size) != 0) {
+        memcpy((void *)(uintptr_t)x->attr, attr, (size_t)x->attr_size);
+        tape->numbers++;
+    }
     if (x->generation == tape->generation) return;
     x->generation = tape->generation;
     x->readable = x->assigned = false;

@@ -32,10 +32,10 @@ reel_tape *reel_tape_new_sized(reel_model *model, const reel_tape_options *optio
     if (options) memcpy(&tape->options, options, size < sizeof tape->options ? size : sizeof tape->options);
     tape->options.keep_everything |= environment_flag("REEL_KEEP_EVERYTHING");
     tape->options.checked |= environment_flag("REEL_CHECKED");
+    tape->plain = environment_flag("REEL_PLAIN");
     tape->model = model;
     tape->allocator = model->allocator;
     tape->generation = 1;
-    tape->changed = true;
     tape->bad = (reel_tensor){ .tape = tape, .is_bad = true };
     tape->bad_list = (reel_list){ .tape = tape, .is_bad = true };
     tape->root.path = tape->root.name = "";
@@ -66,7 +66,6 @@ void reel_tape_clear(reel_tape *tape)
     tape->root.entry = ++tape->entries;
     tape->unstamped_uses.count = tape->replacements.count = 0;
     tape->keeps.count = tape->losses.count = tape->assigns.count = 0;
-    tape->changed = true;
 }
 
 void reel_tape_free(reel_tape *tape)
@@ -74,6 +73,7 @@ void reel_tape_free(reel_tape *tape)
     if (!tape || tape->failed) return;
     const reel_allocator allocator = tape->allocator;
     if (tape->program_free) tape->program_free(tape);
+    reel__release(&allocator, tape->settings, tape->settings_size);
     reel__nodes_free(tape);
     reel__lists_free(tape);
     reel__scopes_free(tape);
@@ -87,6 +87,7 @@ void reel_tape_free(reel_tape *tape)
     reel__array_free(&allocator, &tape->assigns, sizeof(reel_tensor *));
     reel__array_free(&allocator, &tape->stack, sizeof(reel_tensor *));
     reel__array_free(&allocator, &tape->order, sizeof(reel_tensor *));
+    reel__array_free(&allocator, &tape->outputs, sizeof(reel_tensor *));
     reel_model *model = tape->model;
     reel__release(&allocator, tape, sizeof *tape);
     reel__model_release(model);

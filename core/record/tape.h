@@ -97,7 +97,6 @@ struct reel_tape {
     reel__array log;                 /* reel_tensor *: what each call of this recording returned, in order */
     int64_t previous;                /* entries of the log beyond this recording's, from the one before */
     int64_t unstamped;               /* log entries from here on have no line yet */
-    bool changed;                    /* since the program was last prepared */
     reel_tensor **table;
     int64_t table_size, table_used;
     reel__array shapes, shape_table; /* sizes shared by nodes */
@@ -114,11 +113,17 @@ struct reel_tape {
     reel__values inputs, states;     /* states: those that an evaluating tape has of its own */
 
     reel__array stack, order;        /* of walks */
+    reel__array outputs;             /* reel_tensor *: scratch of a run */
     reel__text texts[8];
     int next_text;
     int64_t scratch_size[REEL_MAX_RANK];
 
+    int64_t retired;                 /* nodes that have gone */
+    uint64_t numbers;                /* how often a number has changed */
+    bool plain;                      /* run by the plain executor; also REEL_PLAIN=1 */
     struct reel__program *program;   /* of the executor, freed by it */
+    struct reel__plan_settings *settings; /* of the planner, made by it */
+    size_t settings_size;
     void (*program_free)(reel_tape *tape);
 };
 
@@ -164,6 +169,5 @@ bool reel__walk(reel_tape *tape, int64_t count, reel_tensor *const *roots);
 bool reel__mark_loss(reel_tensor *loss);
 reel_tensor *const *reel__order(const reel_tape *tape, int64_t *count);
 
-static inline int reel__axis(const reel_tensor *x, int axis) { return axis < 0 ? axis + x->rank : axis; }
 
 #endif

@@ -45,6 +45,5 @@ bool reel__mark_loss(reel_tensor *loss)
     if (!reel__reserve(&tape->allocator, &tape->losses, tape->losses.count, sizeof loss)) return false;
     REEL__AT(tape->losses, reel_tensor *, tape->losses.count++) = loss;
     loss->readable = true;
-    tape->changed = true;
     return true;
 }

@@ -51,20 +51,25 @@ static reel_status check_finite(reel_tape *tape, const reel_tensor *x, const voi
                           isnan(v) ? "NaN" : v > 0 ? "Inf" : "-Inf", where_text(x, where, sizeof where));
 }
 
-static void fill_call(const reel_tape *tape, const reel__program *program, const reel_tensor *x, reel_call *call)
+void reel__set_stream(const reel_tape *tape, const reel_tensor *x, reel_call *call)
 {
-    const void **operands = program->scratch.items;
-    for (int j = 0; j < x->input_count; j++) operands[j] = REEL__AT(program->values, void *, x->inputs[j]->index);
-    *call = (reel_call){ .node = x, .y = reel__program_value(program, x), .x = operands, .isa = reel__isa_best() };
-    if (!x->op->draws) return;
     uint64_t run = tape->options.evaluate ? tape->runs : tape->model->runs;
     reel__stream s = reel__stream_of(tape->model->seed, reel__hash_string(x->name) + (uint64_t)x->entry - 1, run + 1);
     call->stream[0] = s.key;
     call->stream[1] = (uint64_t)s.high[1] << 32 | s.high[0];
 }
 
-static reel_status check_written(reel_tape *tape, const reel__program *program)
+static void fill_call(const reel_tape *tape, const reel__program *program, const reel_tensor *x, reel_call *call)
 {
+    const void **operands = program->scratch.items;
+    for (int j = 0; j < x->input_count; j++) operands[j] = REEL__AT(program->values, void *, x->inputs[j]->index);
+    *call = (reel_call){ .node = x, .y = REEL__AT(program->values, void *, x->index), .x = operands, .isa = reel__isa_best() };
+    if (x->op->draws) reel__set_stream(tape, x, call);
+}
+
+reel_status reel__check_written(reel_tape *tape)
+{
+    const reel__program *program = tape->program;
     for (int64_t i = 0; i < program->nodes.count; i++) {
         const reel_tensor *x = REEL__AT(program->nodes, reel_tensor *, i);
         if (x->op == &reel__input_op && !x->value->written) {
@@ -77,16 +82,20 @@ static reel_status check_written(reel_tape *tape, const reel__program *program)
     return REEL_OK;
 }
 
+reel_status reel__check_node(reel_tape *tape, const reel_tensor *x, const reel_call *call)
+{
+    char text[400], where[320];
+    if (!x->op->check || x->op->check(call, text, sizeof text)) return REEL_OK;
+    tape->site_file = NULL;
+    return reel__run_fail(tape, REEL_BAD_INDEX, "%s: %s%s", x->op->name, text, where_text(x, where, sizeof where));
+}
+
 static reel_status run_node(reel_tape *tape, const reel__program *program, const reel_tensor *x)
 {
     reel_call call;
-    char text[400];
     fill_call(tape, program, x, &call);
-    if (x->op->check && !x->op->check(&call, text, sizeof text)) {
-        char where[320];
-        tape->site_file = NULL;
-        return reel__run_fail(tape, REEL_BAD_INDEX, "%s: %s%s", x->op->name, text, where_text(x, where, sizeof where));
-    }
+    reel_status status = reel__check_node(tape, x, &call);
+    if (status != REEL_OK) return status;
     if (x->op->run) x->op->run(&call);
     return tape->options.checked ? check_finite(tape, x, call.y) : REEL_OK;
 }
@@ -101,7 +110,7 @@ reel_status reel__execute_plain(reel_tape *tape)
 {
     reel__program *program = tape->program;
     program->computed = false;
-    reel_status status = check_written(tape, program);
+    reel_status status = reel__check_written(tape);
     for (int pass = 0; pass < 2; pass++)
         for (int64_t i = 0; status == REEL_OK && i < program->nodes.count; i++) {
             const reel_tensor *x = REEL__AT(program->nodes, reel_tensor *, i);

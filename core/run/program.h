@@ -1,5 +1,5 @@
-/* A prepared program: the nodes in order, with a place for each value. The plain executor runs it one op at a time and
- * keeps every value: it is the definition of what a run computes. */
+/* A prepared program: what a run computes, ready to be executed. The plain executor runs it one op at a time and keeps
+ * every value: it is the definition of what a run computes. The planned one runs the steps of a plan to the same bits. */
 #ifndef REEL_CORE_RUN_PROGRAM_H
 #define REEL_CORE_RUN_PROGRAM_H
 
@@ -7,26 +7,42 @@
 
 typedef struct reel__program {
     reel__array nodes;  /* reel_tensor *: all that the outputs need, inputs first */
+    reel__array outputs; /* reel_tensor *: what it was prepared for */
+    /* plain */
     reel__array values; /* void *: where each node's value is */
     reel__array scratch; /* const void *: operands of one call */
     void *arena;
     size_t arena_size;
-    uint32_t generation; /* of the recording that it was prepared for */
-    bool computed;       /* its values are those of a finished run or evaluation */
-    bool for_run;        /* prepared for reel_run(), with the assignments */
-    uint64_t serial;     /* of the last run, see readable values */
-    reel_tensor **asked; /* by reel_eval() */
-    int asked_count;
+    /* planned */
+    struct reel__steps *steps;
+
+    bool computed;      /* its values are those of a finished run or evaluation */
+    int64_t retired;    /* see tape->retired: nodes of the program may be gone when it has changed */
+    uint64_t numbers;   /* see tape->numbers: constants are computed anew when it has changed */
 } reel__program;
 
-/* Prepares for the given outputs. False: out of memory, and there is no program. */
+/* Makes tape->program one for these outputs, if it is not already. False: out of memory, and there is no program. */
 bool reel__program_prepare(reel_tape *tape, int64_t count, reel_tensor *const *outputs);
 void reel__program_free(reel_tape *tape);
 
-/* Executes without assigning; the status is that of the run. */
+/* Executes without assigning, but for what a plan assigns in place; the status is that of the run. */
 reel_status reel__execute_plain(reel_tape *tape);
+reel_status reel__execute_planned(reel_tape *tape);
+reel_status reel__check_written(reel_tape *tape);
+reel_status reel__check_node(reel_tape *tape, const reel_tensor *x, const reel_call *call);
+void reel__set_stream(const reel_tape *tape, const reel_tensor *x, reel_call *call);
 
-/* Where the value of a node of the program is after a run; NULL: it is not in it. */
-void *reel__program_value(const reel__program *program, const reel_tensor *x);
+/* Makes and frees the planned side of a program. */
+bool reel__steps_prepare(reel_tape *tape, reel__program *program);
+void reel__steps_release(reel_tape *tape, reel__program *program);
+
+/* Copies the value of a node of the program after a run; false: it is not in it. */
+bool reel__program_read(const reel__program *program, const reel_tensor *x, void *data);
+
+/* Whether the run has already written an assignment's value into its target. */
+bool reel__assigned_in_place(const reel__program *program, const reel_tensor *assign);
+
+/* What tests force; zero at first, read from REEL_FORCE in the environment. See core/plan/plan.h. */
+struct reel__plan_settings *reel__settings(reel_tape *tape);
 
 #endif

@@ -51,23 +51,26 @@ static bool collect_outputs(reel_tape *tape, reel__array *outputs)
 
 static bool prepare_run(reel_tape *tape)
 {
-    reel__program *program = tape->program;
-    if (program && program->for_run && !tape->changed && program->generation == tape->generation) return true;
-    reel__array outputs = { 0 };
-    bool good = collect_outputs(tape, &outputs) && reel__program_prepare(tape, outputs.count, outputs.items);
-    reel__array_free(&tape->allocator, &outputs, sizeof(reel_tensor *));
-    if (good) tape->program->for_run = true, tape->changed = false;
-    return good;
+    reel__array *outputs = &tape->outputs;
+    outputs->count = 0;
+    return collect_outputs(tape, outputs) && reel__program_prepare(tape, outputs->count, outputs->items);
 }
 
-/* All at once, after everything that can fail. */
+static reel_status execute(reel_tape *tape)
+{
+    control_word saved = set_control_word();
+    reel_status status = tape->program->steps ? reel__execute_planned(tape) : reel__execute_plain(tape);
+    restore_control_word(&saved);
+    tape->site_file = NULL;
+    return status;
+}
+
+/* All at once, after everything that can fail. A plan has done some in place. */
 static void commit(reel_tape *tape)
 {
     for (int64_t i = 0; i < tape->assigns.count; i++) {
         const reel_tensor *y = REEL__AT(tape->assigns, reel_tensor *, i);
-        const void *value = reel__program_value(tape->program, y);
-        size_t bytes = (size_t)y->count * reel__dtype_size((reel_dtype)y->dtype);
-        if (bytes) memcpy(y->inputs[0]->value->data, value, bytes);
+        if (!reel__assigned_in_place(tape->program, y)) reel__program_read(tape->program, y, y->inputs[0]->value->data);
     }
     if (tape->options.evaluate) tape->runs++;
     else tape->model->runs++;
@@ -96,11 +99,8 @@ reel_status (reel_run)(reel_tape *tape)
     if (!tape->assigns.count && !tape->losses.count && !tape->keeps.count && !tape->options.keep_everything)
         return reel__run_fail(tape, REEL_BAD_STATE, "run: the tape computes nothing that is kept, assigned or a loss");
     if (!prepare_run(tape)) return reel__run_fail(tape, REEL_OUT_OF_MEMORY, "run: out of memory for the values of the program");
-    control_word saved = set_control_word();
-    status = reel__execute_plain(tape);
+    status = execute(tape);
     if (status == REEL_OK) commit(tape);
-    restore_control_word(&saved);
-    tape->site_file = NULL;
     return status;
 }
 
@@ -113,12 +113,8 @@ reel_status (reel_eval)(reel_tape *tape, int count, reel_tensor *const *tensors)
         if (!reel__usable(tape, tensors[i], "eval: a tensor")) return tape->recording.status;
     if (!reel__program_prepare(tape, count, tensors))
         return reel__run_fail(tape, REEL_OUT_OF_MEMORY, "eval: out of memory for the values of the program");
-    control_word saved = set_control_word();
-    status = reel__execute_plain(tape);
-    restore_control_word(&saved);
     for (int i = 0; i < count; i++) tensors[i]->readable = true;
-    tape->site_file = NULL;
-    return status;
+    return execute(tape);
 }
 
 /* ---- Writing and reading ----------------------------------------------------------------------------------------- */
@@ -163,27 +159,28 @@ static reel_status write_value(reel_tensor *x, reel_dtype dtype, const void *dat
     return REEL_OK;
 }
 
-static const void *readable_value(reel_tape *tape, const char *what, const reel_tensor *x)
+/* Copies the value of x, after all checks; false: an error has been recorded. */
+static bool copy_value(reel_tape *tape, const char *what, const reel_tensor *x, void *data)
 {
     const reel__program *program = tape->program;
-    if (x->value && (x->op != &reel__input_op || x->value->written)) return x->value->data;
+    if (x->value && (x->op != &reel__input_op || x->value->written)) {
+        if (x->count) memcpy(data, x->value->data, (size_t)x->count * reel__dtype_size((reel_dtype)x->dtype));
+        return true;
+    }
     if (x->value) reel__run_fail(tape, REEL_BAD_STATE, "%s: the input %s was never written", what, reel__node_text(x));
     else if (!x->readable && !tape->options.keep_everything)
         reel__run_fail(tape, REEL_BAD_STATE, "%s: %s is not kept (mark it with reel_keep() before the run)", what, reel__node_text(x));
-    else if (!program || !program->computed || program->generation != tape->generation || !reel__program_value(program, x))
+    else if (!program || !program->computed || program->retired != tape->retired || !reel__program_read(program, x, data))
         reel__run_fail(tape, REEL_BAD_STATE, "%s: %s has no value: no run or evaluation has computed it", what, reel__node_text(x));
-    else return reel__program_value(program, x);
-    return NULL;
+    else return true;
+    return false;
 }
 
 static reel_status read_value(reel_tensor *x, reel_dtype dtype, void *data, int64_t count)
 {
     reel_tape *tape = x ? x->tape : &reel__failed_tape;
     if (!x || !current(tape, "read", x)) return x ? reel_tape_status(tape) : REEL_BAD_ARGUMENT;
-    if (!fits(tape, "read", x, dtype, data, count)) return tape->running.status;
-    const void *value = readable_value(tape, "read", x);
-    if (!value) return tape->running.status;
-    if (count) memcpy(data, value, (size_t)count * reel__dtype_size(dtype));
+    if (!fits(tape, "read", x, dtype, data, count) || !copy_value(tape, "read", x, data)) return tape->running.status;
     tape->site_file = NULL;
     return REEL_OK;
 }
@@ -191,16 +188,19 @@ static reel_status read_value(reel_tensor *x, reel_dtype dtype, void *data, int6
 double (reel_item)(reel_tensor *x)
 {
     reel_tape *tape = x ? x->tape : &reel__failed_tape;
+    union {
+        float f32;
+        double f64;
+        int32_t i32;
+    } value = { .f64 = 0 };
     if (!x || !current(tape, "item", x)) return (double)NAN;
     if (x->count != 1) {
         reel__run_fail(tape, REEL_BAD_SHAPE, "item: %s is not one number", reel__node_text(x));
         return (double)NAN;
     }
-    const void *value = readable_value(tape, "item", x);
+    if (!copy_value(tape, "item", x, &value)) return (double)NAN;
     tape->site_file = NULL;
-    if (!value) return (double)NAN;
-    if (x->dtype == REEL_I32) return *(const int32_t *)value;
-    return x->dtype == REEL_F32 ? (double)*(const float *)value : *(const double *)value;
+    return x->dtype == REEL_I32 ? value.i32 : x->dtype == REEL_F32 ? (double)value.f32 : value.f64;
 }
 
 reel_status (reel_write_f32)(reel_tensor *x, const float *data, int64_t count) { return write_value(x, REEL_F32, data, count); }

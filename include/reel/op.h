@@ -51,6 +51,8 @@ typedef struct reel_op {
 
     bool unique; /* two nodes alike are still two (by default they are one) */
     bool draws;  /* the node's value is random: a kernel gets its stream */
+
+    const struct reel__kind *kind; /* what the library's planner knows of it; NULL in a user's op */
 } reel_op;
 
 /* Records a node, or finds the one that is the same. attr is copied and compared byte by byte: begin with `= { 0 }`

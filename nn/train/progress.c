@@ -118,7 +118,7 @@ static void add_means(line *to, means epoch)
     add(to, "  loss %s", reel__significant(epoch.loss, 4).text);
     if (!isnan(epoch.accuracy))
         add(to, "  accuracy %s%%", reel__fixed(100 * epoch.accuracy, 1).text);
-    if (!isnan(epoch.rate))
+    if (epoch.rate > 0)
         add(to, "  %s samples/s", reel__fixed(epoch.rate, epoch.rate < 10 ? 1 : 0).text);
 }
 

@@ -1,5 +1,6 @@
-/* Runs one block of a product: cuts k into pieces, packs what the plan packs, sweeps tiles over the block. The kernels
- * are in product_kernels.c, the plan in product_plan.c, packing in product_pack.c. */
+/* Runs one block of a product: cuts k into pieces, packs what the plan packs, sweeps tiles over
+ * the block. The kernels are in product_kernels.c, the plan in product_plan.c, packing in
+ * product_pack.c. */
 #include "ops/product/product.h"
 #include "core/base/isa.h"
 #include "ops/product/product_kernels.h"
@@ -23,16 +24,19 @@ static void fill_zero(void *c, int element, int64_t m, int64_t n, int64_t c_m, i
 }
 
 /* Where row r0 of an operand starts, at k0: r0 begins a panel if it came packed. */
-static const void *operand_at(const reel__product_operand *o, int element, const void *data, int64_t r0, int64_t k0)
+static const void *operand_at(const reel__product_operand *o, int element, const void *data,
+                              int64_t r0, int64_t k0)
 {
-    if (o->use == REEL__IN_PLACE || o->use == REEL__PACK)
-        return (const char *)data + (r0 * o->row_stride + k0 * o->k_stride) * element;
-    return (const char *)data + (r0 * o->k + k0 * o->width) * element;
+    const int64_t offset = o->use == REEL__PACKED_X || o->use == REEL__PACKED_Y
+                               ? r0 * o->k + k0 * o->width
+                               : r0 * o->row_stride + k0 * o->k_stride;
+    return (const char *)data + offset * element;
 }
 
-/* One piece of k with x packed a few panels at a time, each used by all of y while it is in the cache. */
-static void sweep_packing_x(const reel__product_plan *plan, const reel__product_kernels *kernels, reel__sweep s,
-                            const void *x, int64_t x0, int64_t k0, void *panels)
+/* One piece of k with x packed a few panels at a time, each used by all of y while it is in the
+ * cache. */
+static void sweep_packing_x(const reel__product_plan *plan, const reel__product_kernels *kernels,
+                            reel__sweep s, const void *x, int64_t x0, int64_t k0, void *panels)
 {
     const int64_t nx = s.nx, width = plan->x.width, most = plan->x_panels * width;
     char *const c = s.c;
@@ -40,58 +44,101 @@ static void sweep_packing_x(const reel__product_plan *plan, const reel__product_
     for (int64_t i = 0; i < nx; i += most) {
         s.nx = nx - i < most ? nx - i : most;
         s.c = c + i * s.c_x * plan->element;
-        reel__product_pack_part(plan->isa, plan->element, &plan->x.side, x, x0 + i, s.nx, k0, s.k, (int)width,
-                                s.x_panel, panels);
+        reel__product_pack_part(plan->isa, plan->element, &plan->x.side, x, x0 + i, s.nx, k0, s.k,
+                                (int)width, s.x_panel, panels);
         kernels->sweep(&s);
     }
 }
 
-void reel__product_block(const reel__product_plan *plan, const void *a, const void *b, int64_t m0, int64_t m1,
-                         int64_t n0, int64_t n1, void *c, int64_t c_m, int64_t c_n, void *workspace)
+/* Cuts the block's y into panels: as even as can be, but where y came packed it is cut already. */
+static void cut_y(reel__sweep *s, const reel__product_operand *y, int most)
 {
-    const reel__product_kernels *kernels = reel__product_kernels_of(plan->isa, plan->element);
-    const int element = plan->element, over_m = plan->over_m;
-    const reel__product_operand *ox = &plan->x, *oy = &plan->y;
-    const void *x = over_m ? a : b, *y = over_m ? b : a;
-    const int64_t x0 = over_m ? m0 : n0, y0 = over_m ? n0 : m0;
-    reel__sweep s = {
-        .c = c, .c_x = over_m ? c_m : c_n, .c_y = over_m ? c_n : c_m,
-        .nx = over_m ? m1 - m0 : n1 - n0, .ny = over_m ? n1 - n0 : m1 - m0,
-        .x_k = ox->width, .x_panel = ox->k * ox->width,
-        .y_rows = oy->width, .y_r = 1, .y_k = oy->width, .y_panel = oy->k * oy->width,
+    if (s->ny <= most && y->use != REEL__PACKED_Y) return;
+    s->y_rows = y->use == REEL__PACKED_Y ? y->width : reel__product_y_rows(most, s->ny);
+    s->y_panels = s->y_tall = (s->ny + s->y_rows - 1) / s->y_rows;
+    if (y->use != REEL__PACKED_Y) s->y_tall -= s->y_panels * s->y_rows - s->ny;
+}
+
+/* Packs a piece of the block's y into the workspace. */
+static void pack_y(const reel__product_plan *plan, reel__sweep *s, const void *y, int64_t y0,
+                   int64_t k0, void *to)
+{
+    const reel__side *side = &plan->y.side;
+    const int64_t tall = s->y_tall * s->y_rows, rows = s->y_rows, panel = s->k * rows;
+    reel__product_pack_part(plan->isa, plan->element, side, y, y0, tall, k0, s->k, (int)rows, panel,
+                            to);
+    if (tall < s->ny)
+        reel__product_pack_part(plan->isa, plan->element, side, y, y0 + tall, s->ny - tall, k0,
+                                s->k, (int)rows - 1, panel,
+                                (char *)to + s->y_tall * panel * plan->element);
+    s->y = to, s->y_panel = panel;
+}
+
+/* The block before its first piece. Every field is named, since clearing the others would take
+ * longer than a small product. */
+static reel__sweep sweep_of(const reel__product_plan *plan, int64_t nx, int64_t ny, void *c,
+                            int64_t c_x, int64_t c_y)
+{
+    const reel__product_operand *x = &plan->x, *y = &plan->y;
+    const int x_lies = x->use == REEL__IN_PLACE || plan->x_copied, y_lies = y->use == REEL__IN_PLACE;
+    return (reel__sweep){
+        .x = NULL,
+        .y = NULL,
+        .c = c,
+        .x_copy = NULL,
+        .nx = nx,
+        .ny = ny,
+        .k = plan->k,
+        .x_panel = x_lies ? x->width : x->k * x->width,
+        .x_k = x_lies ? x->k_stride : x->width,
+        .x_x = x->row_stride,
+        .y_panels = 1,
+        .y_tall = 1,
+        .y_rows = ny,
+        .y_panel = y_lies ? 0 : y->k * y->width,
+        .y_r = y_lies ? y->row_stride : 1,
+        .y_k = y_lies ? y->k_stride : y->width,
+        .c_x = c_x,
+        .c_y = c_y,
+        .add = 0,
         .y_first = plan->y_first,
     };
-    if (s.nx <= 0 || s.ny <= 0) return;
+}
+
+void reel__product_block(const reel__product_plan *plan, const void *a, const void *b, int64_t m0,
+                         int64_t m1, int64_t n0, int64_t n1, void *c, int64_t c_m, int64_t c_n,
+                         void *workspace)
+{
+    if (m1 <= m0 || n1 <= n0) return;
     if (plan->k == 0) {
-        fill_zero(c, element, m1 - m0, n1 - n0, c_m, c_n);
+        fill_zero(c, plan->element, m1 - m0, n1 - n0, c_m, c_n);
         return;
     }
-    if (ox->use == REEL__IN_PLACE || plan->x_copied) s.x_k = ox->k_stride, s.x_panel = ox->width;
-    if (plan->x_copied && s.ny > s.y_rows) s.x_copy = (char *)workspace + plan->y_workspace;
-    if (oy->use == REEL__IN_PLACE) {
-        s.y_r = oy->row_stride, s.y_k = oy->k_stride, s.y_panel = oy->width * oy->row_stride;
-        if (s.ny == 1 && ox->use == REEL__IN_PLACE) {
-            s.x = operand_at(ox, element, x, x0, 0), s.y = operand_at(oy, element, y, y0, 0);
-            s.k = plan->k, s.x_x = ox->row_stride;
-            kernels->stream(&s);
-            return;
-        }
-    }
+    const reel__product_kernels *kernels = reel__product_kernels_of(plan->isa, plan->element);
+    const reel__product_operand *ox = &plan->x, *oy = &plan->y;
+    const int element = plan->element, over_m = plan->over_m;
+    const void *x = over_m ? a : b, *y = over_m ? b : a;
+    const int64_t x0 = over_m ? m0 : n0, y0 = over_m ? n0 : m0;
+    reel__sweep s = over_m ? sweep_of(plan, m1 - m0, n1 - n0, c, c_m, c_n)
+                           : sweep_of(plan, n1 - n0, m1 - m0, c, c_n, c_m);
+    void (*sweep)(const reel__sweep *) = kernels->sweep;
+    if (ox->use == REEL__IN_PLACE && oy->use == REEL__IN_PLACE && s.ny == 1)
+        sweep = ox->row_stride == 1 ? kernels->stream : kernels->turned;
+    cut_y(&s, oy, kernels->rows);
+    char *const x_space = workspace ? (char *)workspace + plan->y_workspace : NULL;
+    if (plan->x_copied && s.y_panels > 1) s.x_copy = x_space;
     for (int64_t k0 = 0; k0 < plan->k; k0 += REEL__PIECE) {
         s.k = plan->k - k0 < REEL__PIECE ? plan->k - k0 : REEL__PIECE;
         s.add = k0 > 0;
-        if (oy->use == REEL__PACK) {
-            reel__product_pack_part(plan->isa, element, &oy->side, y, y0, s.ny, k0, s.k, oy->width, s.k * oy->width,
-                                    workspace);
-            s.y = workspace, s.y_panel = s.k * oy->width;
-        } else {
+        if (oy->use == REEL__PACK)
+            pack_y(plan, &s, y, y0, k0, workspace);
+        else
             s.y = operand_at(oy, element, y, y0, k0);
-        }
         if (ox->use == REEL__PACK && !plan->x_copied) {
-            sweep_packing_x(plan, kernels, s, x, x0, k0, (char *)workspace + plan->y_workspace);
+            sweep_packing_x(plan, kernels, s, x, x0, k0, x_space);
         } else {
             s.x = operand_at(ox, element, x, x0, k0);
-            kernels->sweep(&s);
+            sweep(&s);
         }
     }
 }

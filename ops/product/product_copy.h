@@ -1,5 +1,6 @@
-/* Copies that turn: packing a run of rows into a panel, and placing a computed tile whose vectors ran across the rows
- * of c. For one type: included by product_kernels.c as product_tile.h is. */
+/* Copies that turn: packing a run of rows into a panel, and placing a computed tile whose
+ * vectors ran across the rows of c. For one type: included by product_kernels.c as
+ * product_tile.h is. */
 
 enum { N(WIDTH) = 2 * N(LANES), N(GROUP) = 32 / (int)sizeof(REAL) };
 
@@ -31,8 +32,8 @@ static void N(place_rows)(const REAL *from, int rows, int width, REAL *to, int64
     }
 }
 
-/* to[k, r] = from[r, k] for GROUP values of r and k in [0, nk), nk a multiple of GROUP. Rows are addressed as in the
- * tile, from every fourth. */
+/* to[k, r] = from[r, k] for GROUP values of r and k in [0, nk), nk a multiple of GROUP. Rows are
+ * addressed as in the tile, from every fourth. */
 static void N(pack_whole)(const REAL *from, int64_t from_r, int64_t nk, REAL *to, int64_t to_k)
 {
     int64_t r1 = from_r, r3 = 3 * from_r;
@@ -40,17 +41,20 @@ static void N(pack_whole)(const REAL *from, int64_t from_r, int64_t nk, REAL *to
     HIDE(r1);
     HIDE(r3);
     for (int64_t k = 0; k < nk; k += N(GROUP), from += N(GROUP), from4 += N(GROUP)) {
-        const REAL *const row[8] = {from, from + r1, from + 2 * r1, from + r3,
+        const REAL *const row[8] = {from,  from + r1,  from + 2 * r1,  from + r3,
                                     from4, from4 + r1, from4 + 2 * r1, from4 + r3};
         N(group) column[N(GROUP)];
         N(transpose)(row, 0, column);
         UNROLL
-        for (int i = 0; i < N(GROUP); i++) memcpy(to + (k + i) * to_k, &column[i], sizeof column[i]);
+        for (int i = 0; i < N(GROUP); i++)
+            memcpy(to + (k + i) * to_k, &column[i], sizeof column[i]);
     }
 }
 
-/* The same for fewer values of r. If `spill`, what follows a row of the panel may be overwritten, up to nk. */
-static void N(pack_rest)(const REAL *from, int64_t from_r, int rows, int64_t nk, REAL *to, int64_t to_k, int spill)
+/* The same for fewer values of r. If `spill`, what follows a row of the panel may be
+ * overwritten, up to nk. */
+static void N(pack_rest)(const REAL *from, int64_t from_r, int rows, int64_t nk, REAL *to,
+                         int64_t to_k, int spill)
 {
     const REAL *row[N(GROUP)];
     for (int r = 0; r < N(GROUP); r++) row[r] = from + (r < rows ? r : rows - 1) * from_r;
@@ -67,17 +71,20 @@ static void N(pack_rest)(const REAL *from, int64_t from_r, int rows, int64_t nk,
     }
 }
 
-/* to[k, r] = from[r, k] where k is contiguous: for two cache lines of k, all rows, so that `to` is written once from
- * front to back. The incomplete group goes first: what it spills is written over. */
-static void N(pack_turned)(const REAL *from, int64_t from_r, int rows, int64_t nk, REAL *to, int64_t to_k)
+/* to[k, r] = from[r, k] where k is contiguous: for two cache lines of k, all rows, so that `to`
+ * is written once from front to back. The incomplete group goes first: what it spills is written
+ * over. */
+static void N(pack_turned)(const REAL *from, int64_t from_r, int rows, int64_t nk, REAL *to,
+                           int64_t to_k)
 {
     const int groups = rows / N(GROUP) * N(GROUP);
-    const int64_t whole = nk / N(GROUP) * N(GROUP), step = rows > N(GROUP) ? 128 / (int)sizeof(REAL) : whole;
+    const int64_t whole = nk / N(GROUP) * N(GROUP);
+    const int64_t step = rows > N(GROUP) ? 128 / (int)sizeof(REAL) : whole;
     for (int64_t k = 0; k < whole; k += step) {
         const int64_t n = whole - k < step ? whole - k : step;
         if (groups < rows)
-            N(pack_rest)(from + groups * from_r + k, from_r, rows - groups, n, to + k * to_k + groups, to_k,
-                         rows == to_k);
+            N(pack_rest)(from + groups * from_r + k, from_r, rows - groups, n,
+                         to + k * to_k + groups, to_k, rows == to_k);
         for (int r = 0; r < groups; r += N(GROUP))
             N(pack_whole)(from + r * from_r + k, from_r, n, to + k * to_k + r, to_k);
     }
@@ -85,8 +92,10 @@ static void N(pack_turned)(const REAL *from, int64_t from_r, int rows, int64_t n
         for (int r = 0; r < rows; r++) to[k * to_k + r] = from[r * from_r + k];
 }
 
-/* to[k, r] = from[r, k] where r is contiguous. A row that fills the panel's may spill into the next, written after. */
-INLINE void N(pack_straight)(const REAL *from, int64_t from_k, int rows, int64_t nk, REAL *to, int64_t to_k)
+/* to[k, r] = from[r, k] where r is contiguous. A row that fills the panel's may spill into the
+ * next, written after. */
+INLINE void N(pack_straight)(const REAL *from, int64_t from_k, int rows, int64_t nk, REAL *to,
+                             int64_t to_k)
 {
     const int whole = (rows - 1) / N(LANES) * N(LANES);
     const N(mask) last = N(first)(rows - whole);
@@ -106,11 +115,12 @@ INLINE void N(pack_straight)(const REAL *from, int64_t from_k, int rows, int64_t
     }
 }
 
-/* Panel r / width of `to`, at [k, r % width], = from[r, k], from the start of a panel on, or within one panel if `rows`
- * is below the width. Where r is contiguous, panels advance together, a few k at a time: one alone would use a part of
- * a cache line and come back for the rest when it is gone. */
-static void N(pack)(const void *from, int64_t from_r, int64_t from_k, int64_t rows, int64_t nk, void *to, int width,
-                    int64_t panel)
+/* Panel r / width of `to`, at [k, r % width], = from[r, k], from the start of a panel on, or
+ * within one panel if `rows` is below the width. Where r is contiguous, panels advance together,
+ * a few k at a time: one alone would use a part of a cache line and come back for the rest when
+ * it is gone. */
+static void N(pack)(const void *from, int64_t from_r, int64_t from_k, int64_t rows, int64_t nk,
+                    void *to, int width, int64_t panel)
 {
     enum { STEP = 8 };
     const int64_t step = from_r == 1 && rows > width ? STEP : nk;

@@ -1,26 +1,31 @@
-/* The product's kernels for one instruction set: compiled once per set with -DREEL_ISA_<SET>. The tile is in
- * product_tile.h, one row in product_stream.h, packing in product_copy.h, the set's vectors in product_vector.h; the driver is product.c. */
+/* The product's kernels for one instruction set: compiled once per set with -DREEL_ISA_<SET>.
+ * The tile is in product_tile.h, one row in product_stream.h, packing in product_copy.h, the
+ * set's vectors in product_vector.h; the driver is product.c. */
 #include "ops/product/product_kernels.h"
 #include "ops/product/product_vector.h"
 
-/* Rows of the tile, two vectors wide: sums, one row of x and one element of y fill the registers. */
+/* Rows of the tile, two vectors wide: sums, one row of x and one element of y fill the
+ * registers. Where the fused multiply-add is emulated, it needs the registers itself. */
 #if defined(REEL_ISA_AVX512)
 #define TILE_ROWS 12
 #define EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
-#elif defined(REEL_ISA_AVX2)
+#elif defined(REEL_ISA_AVX2) || defined(__aarch64__)
 #define TILE_ROWS 6
 #define EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #else
-#define TILE_ROWS 4
-#define EACH_ROWS(X) X(1) X(2) X(3) X(4)
+#define TILE_ROWS 2
+#define EACH_ROWS(X) X(1) X(2)
 #endif
 
-enum { STRIP = 1024 };                  /* columns whose chains a stream keeps */
-enum { ONE, TWO, FULL, COPYING, KINDS }; /* tiles: up to one vector of columns, up to two, two, two and a copy */
+/* Columns whose chains a stream keeps. Tiles: up to one vector of columns, up to two, two, two and
+ * a copy. */
+enum { STRIP = 1024 };
+enum { ONE, TWO, FULL, COPYING, KINDS };
 
 #define scalar_fma_f32 reel__fma_f32
 #define scalar_fma_f64 reel__fma_f64
 
+/* Keeps the compiler from seeing where x came from. */
 #define HIDE(x) __asm__("" : "+r"(x))
 
 #define REAL float
@@ -40,6 +45,6 @@ enum { ONE, TWO, FULL, COPYING, KINDS }; /* tiles: up to one vector of columns, 
 #undef N
 
 const reel__product_kernels K(reel__product_kernels)[2] = {
-    {WIDTH_f32, TILE_ROWS, sweep_f32, stream_f32, pack_f32},
-    {WIDTH_f64, TILE_ROWS, sweep_f64, stream_f64, pack_f64},
+    {WIDTH_f32, TILE_ROWS, sweep_f32, stream_f32, turned_f32, pack_f32},
+    {WIDTH_f64, TILE_ROWS, sweep_f64, stream_f64, turned_f64, pack_f64},
 };

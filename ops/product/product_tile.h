@@ -1,9 +1,9 @@
-/* The register tile of the product and the sweep of tiles over a block, for one type: included by product_kernels.c
- * once with REAL float and once with double, N(name) giving the type's suffix. Here every element's chain is computed;
- * product.c cuts k into pieces and packs. */
+/* The register tile of the product and the sweep of tiles over a block, for one type: included
+ * by product_kernels.c once with REAL float and once with double, N(name) giving the type's
+ * suffix. Here every element's chain is computed; product.c cuts k into pieces and packs. */
 
-/* c[r, x] (+)= sum over k of y[r, k] x[k, x]: one piece of k, at most TILE_ROWS rows, at most WIDTH columns. A copying
- * tile leaves x packed in `copy`. */
+/* c[r, x] (+)= sum over k of y[r, k] x[k, x]: one piece of k, at most TILE_ROWS rows, at most
+ * WIDTH columns. A copying tile leaves x packed in `copy`. */
 typedef struct {
     const REAL *x, *y;
     REAL *c, *copy;
@@ -13,8 +13,8 @@ typedef struct {
 } N(tile_job);
 
 /* The running sum of the pieces before comes first, the piece's chain second. */
-INLINE void N(tile_store)(const N(tile_job) *t, N(vector) sum[TILE_ROWS][2], const int rows, const int vectors,
-                          const int partial)
+INLINE void N(tile_store)(const N(tile_job) *t, N(vector) sum[TILE_ROWS][2], const int rows,
+                          const int vectors, const int partial)
 {
     REAL *const c = t->c;
     const int64_t c_r = t->c_r;
@@ -45,9 +45,10 @@ INLINE void N(tile_store)(const N(tile_job) *t, N(vector) sum[TILE_ROWS][2], con
     }
 }
 
-/* Rows are addressed from every fourth by 0, 1, 2, 3 times their stride, which leaves registers for the rest; the
- * empty asm keeps compilers from giving each row a pointer of its own. */
-INLINE void N(tile)(const N(tile_job) *t, const int rows, const int vectors, const int partial, const int copying)
+/* Rows are addressed from every fourth by 0, 1, 2, 3 times their stride, which leaves registers
+ * for the rest; the empty asm keeps compilers from giving each row a pointer of its own. */
+INLINE void N(tile)(const N(tile_job) *t, const int rows, const int vectors, const int partial,
+                    const int copying)
 {
     REAL *copy = t->copy;
     N(vector) sum[TILE_ROWS][2];
@@ -91,7 +92,7 @@ INLINE void N(tile)(const N(tile_job) *t, const int rows, const int vectors, con
     N(tile_store)(t, sum, rows, vectors, partial);
 }
 
-#define TILE(rows)                                                                 \
+#define TILE(rows)                                                                  \
     static void N(one_##rows)(const N(tile_job) *t) { N(tile)(t, rows, 1, 1, 0); }  \
     static void N(two_##rows)(const N(tile_job) *t) { N(tile)(t, rows, 2, 1, 0); }  \
     static void N(full_##rows)(const N(tile_job) *t) { N(tile)(t, rows, 2, 0, 0); } \
@@ -103,8 +104,10 @@ EACH_ROWS(TILE)
 static void (*const N(tiles)[TILE_ROWS][KINDS])(const N(tile_job) *) = {EACH_ROWS(TILE)};
 #undef TILE
 
-/* to[x, y] (+)= from[y, x], the tile computed with vectors along the rows of c or along nothing that is contiguous. */
-static void N(place)(const REAL *from, int rows, int width, REAL *to, int64_t to_x, int64_t to_y, int add)
+/* to[x, y] (+)= from[y, x], the tile computed with vectors along the rows of c or along nothing
+ * that is contiguous. */
+static void N(place)(const REAL *from, int rows, int width, REAL *to, int64_t to_x, int64_t to_y,
+                     int add)
 {
     int y = 0;
     if (to_y == 1)
@@ -119,23 +122,31 @@ static void N(place)(const REAL *from, int rows, int width, REAL *to, int64_t to
         }
 }
 
-/* One tile of the block, from column x and row y on. Where x is to be copied, the first tile of a panel does it and the
- * others read the copy. */
-static void N(sweep_tile)(const reel__sweep *s, int64_t x, int64_t y)
+/* One tile of the block, from column x on, in panel p of y. Where x is to be copied, the first
+ * tile of a panel does it and the others read the copy. */
+static void N(sweep_tile)(const reel__sweep *s, int64_t x, int64_t p)
 {
+    const int64_t y = p * s->y_rows - (p > s->y_tall ? p - s->y_tall : 0);
+    const int high = (int)s->y_rows - (p >= s->y_tall),
+              rows = s->ny - y < high ? (int)(s->ny - y) : high;
     const int width = s->nx - x < N(WIDTH) ? (int)(s->nx - x) : N(WIDTH);
-    const int rows = s->ny - y < s->y_rows ? (int)(s->ny - y) : (int)s->y_rows;
     const int vectors = width > N(LANES) ? 2 : 1;
     int kind = width == N(WIDTH) ? FULL : vectors == 2 ? TWO : ONE;
     N(tile_job) t = {
         .x = (const REAL *)s->x + x / N(WIDTH) * s->x_panel,
-        .y = (const REAL *)s->y + y / s->y_rows * s->y_panel,
-        .c = (REAL *)s->c + x * s->c_x + y * s->c_y, .copy = s->x_copy,
-        .k = s->k, .x_k = s->x_k, .y_r = s->y_r, .y_k = s->y_k, .c_r = s->c_y, .add = s->add,
+        .y = (const REAL *)s->y + (s->y_panel ? p * s->y_panel : y * s->y_r),
+        .c = (REAL *)s->c + x * s->c_x + y * s->c_y,
+        .copy = s->x_copy,
+        .k = s->k,
+        .x_k = s->x_k,
+        .y_r = s->y_r,
+        .y_k = s->y_panel ? high : s->y_k,
+        .c_r = s->c_y,
+        .add = s->add,
         .last = N(first)(width - (vectors - 1) * N(LANES)),
     };
-    if (kind == FULL && s->x_copy && y == 0) kind = COPYING;
-    if (kind == FULL && s->x_copy && y > 0) t.x = t.copy, t.x_k = N(WIDTH);
+    if (kind == FULL && s->x_copy && p == 0) kind = COPYING;
+    if (kind == FULL && s->x_copy && p > 0) t.x = t.copy, t.x_k = N(WIDTH);
     if (s->c_x == 1) {
         N(tiles)[rows - 1][kind](&t);
         return;
@@ -149,9 +160,9 @@ static void N(sweep_tile)(const reel__sweep *s, int64_t x, int64_t y)
 static void N(sweep)(const reel__sweep *s)
 {
     if (s->y_first)
-        for (int64_t y = 0; y < s->ny; y += s->y_rows)
-            for (int64_t x = 0; x < s->nx; x += N(WIDTH)) N(sweep_tile)(s, x, y);
+        for (int64_t p = 0; p < s->y_panels; p++)
+            for (int64_t x = 0; x < s->nx; x += N(WIDTH)) N(sweep_tile)(s, x, p);
     else
         for (int64_t x = 0; x < s->nx; x += N(WIDTH))
-            for (int64_t y = 0; y < s->ny; y += s->y_rows) N(sweep_tile)(s, x, y);
+            for (int64_t p = 0; p < s->y_panels; p++) N(sweep_tile)(s, x, p);
 }

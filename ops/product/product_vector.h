@@ -1,6 +1,6 @@
-/* Vectors of the product's kernels: for each instruction set and type, V lanes with a fused multiply-add, and loads and
- * stores of the first few lanes that touch no byte beyond them. Everything else in the kernels is GNU vector C.
- * Included by product_kernels.c only. */
+/* Vectors of the product's kernels: for each instruction set and type, V lanes with a fused
+ * multiply-add, and loads and stores of the first few lanes that touch no byte beyond them.
+ * Everything else in the kernels is GNU vector C. Included by product_kernels.c only. */
 #ifndef REEL_OPS_PRODUCT_VECTOR_H
 #define REEL_OPS_PRODUCT_VECTOR_H
 
@@ -17,7 +17,8 @@
 #define UNROLL _Pragma("GCC unroll 32")
 #endif
 
-/* The lanes of a float vector, and of a double vector; eight floats and four doubles, the unit of a transposition. */
+/* The lanes of a float vector, and of a double vector; eight floats and four doubles, the unit
+ * of a transposition. */
 enum { LANES_f32 = VECTOR_F32, LANES_f64 = VECTOR_F32 / 2 };
 typedef float vector_f32 __attribute__((vector_size(4 * VECTOR_F32)));
 typedef double vector_f64 __attribute__((vector_size(4 * VECTOR_F32)));
@@ -41,10 +42,22 @@ INLINE vector_f64 fma_f64(vector_f64 a, vector_f64 b, vector_f64 c)
 {
     return (vector_f64)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
 }
-INLINE vector_f32 load_first_f32(const float *p, mask_f32 m) { return (vector_f32)_mm512_maskz_loadu_ps(m, p); }
-INLINE vector_f64 load_first_f64(const double *p, mask_f64 m) { return (vector_f64)_mm512_maskz_loadu_pd(m, p); }
-INLINE void store_first_f32(float *p, vector_f32 x, mask_f32 m) { _mm512_mask_storeu_ps(p, m, (__m512)x); }
-INLINE void store_first_f64(double *p, vector_f64 x, mask_f64 m) { _mm512_mask_storeu_pd(p, m, (__m512d)x); }
+INLINE vector_f32 load_first_f32(const float *p, mask_f32 m)
+{
+    return (vector_f32)_mm512_maskz_loadu_ps(m, p);
+}
+INLINE vector_f64 load_first_f64(const double *p, mask_f64 m)
+{
+    return (vector_f64)_mm512_maskz_loadu_pd(m, p);
+}
+INLINE void store_first_f32(float *p, vector_f32 x, mask_f32 m)
+{
+    _mm512_mask_storeu_ps(p, m, (__m512)x);
+}
+INLINE void store_first_f64(double *p, vector_f64 x, mask_f64 m)
+{
+    _mm512_mask_storeu_pd(p, m, (__m512d)x);
+}
 INLINE void load_group_f32(group_f32 *x, const float *p, int count)
 {
     *x = (group_f32)_mm256_maskz_loadu_ps((__mmask8)((1u << count) - 1), p);
@@ -64,9 +77,16 @@ INLINE void store_group_f64(double *p, const group_f64 *x, int count)
 
 #elif defined(REEL_ISA_AVX2)
 
-/* A masked store takes tens of cycles on some AVX2 machines; a store by halves takes two or three. */
-typedef struct { __m256i lanes; int count; } mask_f32;
-typedef struct { __m256i lanes; int count; } mask_f64;
+/* A masked store takes tens of cycles on some AVX2 machines; a store by halves takes two or
+ * three. */
+typedef struct {
+    __m256i lanes;
+    int count;
+} mask_f32;
+typedef struct {
+    __m256i lanes;
+    int count;
+} mask_f64;
 
 static const int32_t mask_table[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
 
@@ -88,8 +108,14 @@ INLINE vector_f64 fma_f64(vector_f64 a, vector_f64 b, vector_f64 c)
 {
     return (vector_f64)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
 }
-INLINE vector_f32 load_first_f32(const float *p, mask_f32 m) { return (vector_f32)_mm256_maskload_ps(p, m.lanes); }
-INLINE vector_f64 load_first_f64(const double *p, mask_f64 m) { return (vector_f64)_mm256_maskload_pd(p, m.lanes); }
+INLINE vector_f32 load_first_f32(const float *p, mask_f32 m)
+{
+    return (vector_f32)_mm256_maskload_ps(p, m.lanes);
+}
+INLINE vector_f64 load_first_f64(const double *p, mask_f64 m)
+{
+    return (vector_f64)_mm256_maskload_pd(p, m.lanes);
+}
 INLINE void store_first_f32(float *p, vector_f32 x, mask_f32 m)
 {
     __m256 v = (__m256)x;
@@ -126,10 +152,22 @@ INLINE void store_first_f64(double *p, vector_f64 x, mask_f64 m)
     if (m.count & 1) _mm_store_sd(p, half);
 }
 
-INLINE void load_group_f32(group_f32 *x, const float *p, int count) { *x = load_first_f32(p, first_f32(count)); }
-INLINE void load_group_f64(group_f64 *x, const double *p, int count) { *x = load_first_f64(p, first_f64(count)); }
-INLINE void store_group_f32(float *p, const group_f32 *x, int count) { store_first_f32(p, *x, (mask_f32){.count = count}); }
-INLINE void store_group_f64(double *p, const group_f64 *x, int count) { store_first_f64(p, *x, (mask_f64){.count = count}); }
+INLINE void load_group_f32(group_f32 *x, const float *p, int count)
+{
+    *x = load_first_f32(p, first_f32(count));
+}
+INLINE void load_group_f64(group_f64 *x, const double *p, int count)
+{
+    *x = load_first_f64(p, first_f64(count));
+}
+INLINE void store_group_f32(float *p, const group_f32 *x, int count)
+{
+    store_first_f32(p, *x, (mask_f32){.count = count});
+}
+INLINE void store_group_f64(double *p, const group_f64 *x, int count)
+{
+    store_first_f64(p, *x, (mask_f64){.count = count});
+}
 
 #else
 
@@ -141,23 +179,38 @@ INLINE mask_f64 first_f64(int count) { return count; }
 INLINE vector_f32 splat_f32(float x) { return (vector_f32){x, x, x, x}; }
 INLINE vector_f64 splat_f64(double x) { return (vector_f64){x, x}; }
 
-/* reel__fma_f32 on four lanes: see there for why it is exact. A comparison gives -1 or 0 in 64 bits. */
+#if !defined(__FMA__) && !defined(__aarch64__)
+/* reel__fma_f32 on two lanes: see there for why it is exact. A comparison gives -1 or 0 in 64
+ * bits. */
+typedef float two_f32 __attribute__((vector_size(8)));
+typedef double two_f64 __attribute__((vector_size(16)));
+typedef int64_t two_i64 __attribute__((vector_size(16)));
+INLINE two_f32 fma_two(two_f32 a, two_f32 b, two_f32 c)
+{
+    const two_f64 p = __builtin_convertvector(a, two_f64) * __builtin_convertvector(b, two_f64);
+    const two_f64 q = __builtin_convertvector(c, two_f64);
+    const two_f64 s = p + q;
+    const two_f64 t = s - p;
+    const two_f64 error = (p - (s - t)) + (q - t);
+    const two_i64 up = error > 0, inexact = up | (error < 0), away = (up ^ (s > 0)) | 1;
+    const two_i64 bits = (two_i64)s;
+    return __builtin_convertvector((two_f64)(bits + (away & inexact & -(~bits & 1))), two_f32);
+}
+#endif
+
 INLINE vector_f32 fma_f32(vector_f32 a, vector_f32 b, vector_f32 c)
 {
 #if defined(__FMA__) || defined(__aarch64__)
     for (int i = 0; i < LANES_f32; i++) c[i] = reel__fma_f32(a[i], b[i], c[i]);
     return c;
 #else
-    typedef int64_t four_i64 __attribute__((vector_size(32)));
-    group_f64 p = __builtin_convertvector(a, group_f64) * __builtin_convertvector(b, group_f64);
-    group_f64 q = __builtin_convertvector(c, group_f64);
-    group_f64 s = p + q;
-    group_f64 t = s - p;
-    group_f64 error = (p - (s - t)) + (q - t);
-    four_i64 bits = (four_i64)s, inexact = (error > 0) | (error < 0);
-    four_i64 away = ((error > 0) ^ (s > 0)) | 1;
-    bits += away & inexact & -(~bits & 1);
-    return __builtin_convertvector((group_f64)bits, vector_f32);
+    const two_f32 low =
+        fma_two(__builtin_shufflevector(a, a, 0, 1), __builtin_shufflevector(b, b, 0, 1),
+                __builtin_shufflevector(c, c, 0, 1));
+    const two_f32 high =
+        fma_two(__builtin_shufflevector(a, a, 2, 3), __builtin_shufflevector(b, b, 2, 3),
+                __builtin_shufflevector(c, c, 2, 3));
+    return __builtin_shufflevector(low, high, 0, 1, 2, 3);
 #endif
 }
 INLINE vector_f64 fma_f64(vector_f64 a, vector_f64 b, vector_f64 c)
@@ -221,11 +274,13 @@ INLINE void group_fma_f64(double a, const group_f64 *b, group_f64 *c)
 }
 INLINE void halves_f32(group_f32 *x, const float *low, const float *high)
 {
-    *x = (group_f32)_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
+    *x = (group_f32)_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)),
+                                         _mm_loadu_ps(high), 1);
 }
 INLINE void halves_f64(group_f64 *x, const double *low, const double *high)
 {
-    *x = (group_f64)_mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(low)), _mm_loadu_pd(high), 1);
+    *x = (group_f64)_mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(low)),
+                                         _mm_loadu_pd(high), 1);
 }
 #else
 INLINE void group_fma_f32(float a, const group_f32 *b, group_f32 *c)
@@ -254,8 +309,9 @@ INLINE void halves_f64(group_f64 *x, const double *low, const double *high)
 }
 #endif
 
-/* Columns of a block of eight rows of eight floats, or four rows of four doubles. The halves of a row go to different
- * vectors while loading, so that what is left stays within 128 bits, where shuffles are cheap. */
+/* Columns of a block of eight rows of eight floats, or four rows of four doubles. The halves of
+ * a row go to different vectors while loading, so that what is left stays within 128 bits, where
+ * shuffles are cheap. */
 INLINE void transpose_f32(const float *const row[8], int64_t at, group_f32 column[8])
 {
     UNROLL

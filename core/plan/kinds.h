@@ -1,0 +1,65 @@
+/* What a planner may know of an op beyond its descriptor: that it is pointwise, a view, a reduction or a product, and the
+ * kernels for that. An op without a kind is run as it is, on contiguous operands. */
+#ifndef REEL_CORE_PLAN_KINDS_H
+#define REEL_CORE_PLAN_KINDS_H
+
+#include "core/plan/product.h"
+#include "core/record/tape.h"
+
+enum { REEL__POINTWISE_INPUTS = 3 };
+
+/* y[r,c] for all rows and columns. Strides are of rows, in elements; an operand's columns are contiguous, or all the
+ * one element where x_one says so. y may be exactly one of the operands. */
+typedef struct reel__tile {
+    int64_t rows, columns;
+    void *y;
+    int64_t y_row;
+    const void *x[REEL__POINTWISE_INPUTS];
+    int64_t x_row[REEL__POINTWISE_INPUTS];
+    bool x_one[REEL__POINTWISE_INPUTS];
+} reel__tile;
+
+typedef void reel__row_kernel(const reel__tile *tile);
+
+/* y[outer, inner] from x[outer, n, inner], both contiguous. */
+typedef void reel__reduce_kernel(void *y, const void *x, int64_t outer, int64_t n, int64_t inner);
+
+/* The axes of a product's operands: y's axes are batch, m, n. */
+typedef struct reel__product_axes {
+    int8_t batch, m, n, k; /* how many */
+    int8_t a_batch[REEL_MAX_RANK], a_m[REEL_MAX_RANK], a_k[REEL_MAX_RANK];
+    int8_t b_batch[REEL_MAX_RANK], b_n[REEL_MAX_RANK], b_k[REEL_MAX_RANK];
+} reel__product_axes;
+
+typedef struct reel__product_api {
+    const reel__product_axes *(*axes)(const reel_tensor *y);
+    reel__product_plan (*plan)(const reel__product *p);
+    void (*block)(const reel__product_plan *plan, const void *a, const void *b, int64_t m0, int64_t m1, int64_t n0,
+                  int64_t n1, void *c, int64_t c_m, int64_t c_n, void *workspace);
+    reel__product_layout (*layout)(int isa, int element, const reel__side *side, reel__product_use use);
+    void (*pack)(int isa, int element, const reel__side *side, const reel__product_layout *layout, const void *from,
+                 int64_t p0, int64_t p1, void *to);
+} reel__product_api;
+
+typedef struct reel__kind {
+    /* Pointwise: the kernel of a node. */
+    reel__row_kernel *(*row)(const reel_tensor *y, int isa);
+
+    /* View: from the strides of x to the offset and strides of y, in elements. False: impossible with these strides. */
+    bool (*map)(const reel_tensor *y, const int64_t *x_stride, int64_t *offset, int64_t *y_stride);
+
+    /* Reduction over one axis: its kernel; `blocks` is how many elements of a last axis make one block, whose results
+     * are reduced by the same rule again (0: a maximum, any blocks will do). */
+    reel__reduce_kernel *(*reduce)(const reel_tensor *y, int isa, int *axis, int64_t *block);
+
+    const reel__product_api *product;
+
+    bool is_number; /* a leaf that is known before a run */
+} reel__kind;
+
+static inline const reel__kind *reel__kind_of(const reel_tensor *x)
+{
+    return x->op->kind;
+}
+
+#endif

@@ -1,0 +1,80 @@
+/* Views become strides: for each node, whose value it reads and which of its elements. A view that no strides can say (a
+ * reshape of a transpose) stays something to compute. */
+#include "core/plan/plan.h"
+
+#include <string.h>
+
+static void whole(const reel_tensor *x, int64_t source, reel__access *access)
+{
+    int64_t stride = 1;
+    access->source = (int32_t)source;
+    access->offset = 0;
+    for (int d = x->rank; d-- > 0; stride *= x->size[d]) access->stride[d] = stride;
+}
+
+bool reel__plan_layout(reel__plan *plan)
+{
+    for (int64_t i = 0; i < plan->count; i++) {
+        const reel_tensor *x = plan->node[i].x;
+        whole(x, i, &plan->access[i]);
+        if (plan->node[i].role != REEL__VIEW) continue;
+        const reel__access *in = &plan->access[x->inputs[x->input_count - 1]->index];
+        int64_t offset = 0;
+        reel__access view = *in;
+        if (!x->op->kind) { /* an assignment: its value */
+            plan->access[i] = *in;
+        } else if (x->op->kind->map(x, in->stride, &offset, view.stride)) {
+            view.offset += offset;
+            plan->access[i] = view;
+        } else {
+            plan->node[i].role = REEL__OTHER;
+        }
+    }
+    return true;
+}
+
+int reel__squeeze(const reel_tensor *x, int64_t *size)
+{
+    int rank = 0;
+    for (int d = 0; d < x->rank; d++)
+        if (x->size[d] != 1) size[rank++] = x->size[d];
+    return rank;
+}
+
+void reel__squeeze_strides(const reel_tensor *x, const reel__access *access, int64_t *stride)
+{
+    int rank = 0;
+    for (int d = 0; d < x->rank; d++)
+        if (x->size[d] != 1) stride[rank++] = access->stride[d];
+}
+
+bool reel__collapse(const int64_t *size, const int64_t *stride, int from, int to, int64_t *together)
+{
+    *together = from < to ? stride[to - 1] : 0;
+    for (int d = to - 1; d > from; d--)
+        if (stride[d - 1] != stride[d] * size[d]) return false;
+    return true;
+}
+
+bool reel__is_whole(const reel__plan *plan, int64_t node)
+{
+    const reel_tensor *x = plan->node[node].x;
+    const reel__access *access = &plan->access[node];
+    if (access->offset || plan->node[access->source].x->count != x->count) return false;
+    int64_t stride = 1;
+    for (int d = x->rank; d-- > 0; stride *= x->size[d])
+        if (x->size[d] != 1 && access->stride[d] != stride) return false;
+    return true;
+}
+
+void reel__plan_free(reel__plan *plan)
+{
+    const reel_allocator *a = &plan->allocator;
+    reel__release(a, plan->node, (size_t)plan->count * sizeof *plan->node);
+    reel__release(a, plan->access, (size_t)plan->count * sizeof *plan->access);
+    reel__array_free(a, &plan->groups, sizeof(reel__group));
+    reel__array_free(a, &plan->copies, sizeof(reel__access));
+    reel__release(a, plan->arena, plan->arena_size);
+    reel__release(a, plan->constants, plan->constants_size);
+    *plan = (reel__plan){ 0 };
+}

@@ -1,0 +1,120 @@
+/* A plan: how a program is executed in fewer and larger pieces than one op at a time, to the same bits. It is made by
+ * passes, each in a file of its own, each a function from plan to plan, each O(n log n):
+ *
+ *     roles.c    what each node is: a leaf, a constant computed once, a view, something to compute
+ *     layout.c   views become strides: whose value a node reads, and where
+ *     group.c    pointwise ops, reductions and products that run together, tile by tile
+ *     memory.c   which values have memory, from when to when, and where; assignments in place
+ *
+ * The executor lowers a plan to a list of steps with addresses (core/run/lower.c). */
+#ifndef REEL_CORE_PLAN_PLAN_H
+#define REEL_CORE_PLAN_PLAN_H
+
+#include "core/plan/kinds.h"
+
+enum {
+    REEL__ROW_LIMIT = 1024,   /* the longest row that a tile holds whole */
+    REEL__FOLD_LIMIT = 4096,  /* the largest constant that is computed once */
+    REEL__FLOAT_DEPTH = 16,   /* how long a chain of ops on leaves may wait for its user */
+    REEL__NONE = -1,
+    REEL__FLOATING = -2
+};
+
+/* What tests and the environment can force; none of it changes a bit. */
+typedef struct reel__plan_settings {
+    bool no_fold, no_views, no_group, no_reduce, no_epilogue, no_in_place, no_reuse;
+    int64_t tile;   /* elements of a tile; 0: from the caches */
+    int pack;       /* a reel__product_use for both operands; 0: what the plan finds best */
+    int64_t block;  /* rows and columns of a product's block; 0: what the plan finds best */
+    int64_t l1, l2; /* bytes; 0: what isa and machine suggest */
+    int64_t thread_work; /* work below which a step stays on one thread; 0: default, -1: none does */
+    int isa;             /* plus one; 0: the best */
+} reel__plan_settings;
+
+typedef enum reel__role {
+    REEL__LEAF,     /* bound to a named value */
+    REEL__CONSTANT, /* known before a run */
+    REEL__VIEW,     /* somebody else's value */
+    REEL__COPY,     /* a view that is given memory of its own */
+    REEL__POINTWISE,
+    REEL__REDUCTION,
+    REEL__PRODUCT,
+    REEL__OTHER /* run as it is, on contiguous operands */
+} reel__role;
+
+/* Element (i, j, …) of a node's value is element offset + i stride[0] + … of its source's. */
+typedef struct reel__access {
+    int32_t source;
+    int64_t offset;
+    int64_t stride[REEL_MAX_RANK];
+} reel__access;
+
+/* How a member stands to the space of its group, [rows, columns]. */
+typedef enum reel__level {
+    REEL__FULL, /* one value for each row and column */
+    REEL__ROW,  /* one for each row */
+    REEL__LATE  /* a reduction over columns that do not fit a tile: known after the group, from a value for each block */
+} reel__level;
+
+typedef struct reel__planned {
+    reel_tensor *x;
+    uint8_t role, level;
+    bool output, stored, in_place;
+    int32_t depth; /* of a chain of floating nodes */
+    int32_t group, next;
+    int32_t last_use;  /* the last group that reads it */
+    int32_t position;  /* among the members of its group */
+    char *data;        /* its memory, of a stored value */
+    char *partial;     /* of a late reduction: a value for each block */
+} reel__planned;
+
+typedef struct reel__group {
+    int32_t first, last, count;
+    int32_t product;        /* the node at its front, or REEL__NONE */
+    bool tiled;             /* runs by tiles; otherwise it is one node, run as it is */
+    int rank;               /* its space, without axes of size 1 */
+    int64_t size[REEL_MAX_RANK];
+    uint32_t splits;        /* bit s: the first s axes can be the rows, the others the columns */
+    bool has_rows;          /* some member is REEL__ROW, so a tile holds whole rows */
+} reel__group;
+
+typedef struct reel__plan {
+    reel_tape *tape;
+    reel_allocator allocator;
+    reel__plan_settings settings;
+    int isa;
+    int64_t count;
+    reel__planned *node;
+    reel__access *access;
+    reel__array groups; /* reel__group, in order of execution */
+    reel__array copies; /* reel__access of the nodes with role REEL__COPY, whose depth is the index */
+    char *arena, *constants;
+    size_t arena_size, constants_size;
+    int64_t merged; /* nodes that share a group with another: for reports and tests */
+    int64_t in_place;
+} reel__plan;
+
+/* The passes. False: out of memory. */
+bool reel__plan_roles(reel__plan *plan);
+bool reel__plan_layout(reel__plan *plan);
+bool reel__plan_group(reel__plan *plan);
+bool reel__plan_memory(reel__plan *plan);
+
+void reel__plan_free(reel__plan *plan);
+
+/* Whether a node's value is its source's, element by element. */
+bool reel__is_whole(const reel__plan *plan, int64_t node);
+
+/* The axes of x that are not of size 1, and the strides of an access along them. */
+int reel__squeeze(const reel_tensor *x, int64_t *size);
+void reel__squeeze_strides(const reel_tensor *x, const reel__access *access, int64_t *stride);
+
+/* Strides of axes [from, to) as the one stride of all of them together; false if they do not step as one. */
+bool reel__collapse(const int64_t *size, const int64_t *stride, int from, int to, int64_t *together);
+
+static inline size_t reel__value_bytes(const reel_tensor *x)
+{
+    return (size_t)x->count * reel__dtype_size((reel_dtype)x->dtype);
+}
+
+#endif

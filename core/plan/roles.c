@@ -1,0 +1,42 @@
+/* What each node is. Nodes that depend on numbers alone are constants: computed when the plan is made, and again when a
+ * number has changed, not in every run. */
+#include "core/plan/plan.h"
+
+static bool known(const reel__plan *plan, const reel_tensor *x)
+{
+    if (plan->settings.no_fold || x->value || x->op->draws || x->op->check || x->count > REEL__FOLD_LIMIT) return false;
+    if (x->op->kind && x->op->kind->is_number) return true;
+    if (!x->input_count || !x->op->run || (x->op->kind && x->op->kind->map)) return false;
+    for (int j = 0; j < x->input_count; j++) {
+        const reel__planned *in = &plan->node[x->inputs[j]->index];
+        const reel_tensor *base = in->x;
+        while (in->role == REEL__VIEW && base->input_count) {
+            base = base->inputs[base->input_count - 1];
+            in = &plan->node[base->index];
+        }
+        if (in->role != REEL__CONSTANT) return false;
+    }
+    return true;
+}
+
+static reel__role role_of(const reel__plan *plan, const reel_tensor *x)
+{
+    const reel__kind *kind = x->op->kind;
+    if (x->value) return REEL__LEAF;
+    if (known(plan, x)) return REEL__CONSTANT;
+    if (x->op == &reel__assign_op) return REEL__VIEW;
+    if (!kind || !x->count) return REEL__OTHER;
+    if (kind->map) return plan->settings.no_views ? REEL__OTHER : REEL__VIEW;
+    if (kind->row) return REEL__POINTWISE;
+    if (kind->reduce) return REEL__REDUCTION;
+    return kind->product ? REEL__PRODUCT : REEL__OTHER;
+}
+
+bool reel__plan_roles(reel__plan *plan)
+{
+    for (int64_t i = 0; i < plan->count; i++) {
+        plan->node[i].role = (uint8_t)role_of(plan, plan->node[i].x);
+        plan->node[i].group = plan->node[i].next = plan->node[i].last_use = REEL__NONE;
+    }
+    return true;
+}

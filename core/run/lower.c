@@ -1,0 +1,405 @@
+/* From plan to steps: each group becomes one step whose operands have addresses, each register of a tile a place. */
+#include "core/run/step.h"
+
+#include <string.h>
+
+static void *own(reel__steps *s, size_t bytes)
+{
+    const reel_allocator *a = &s->plan.allocator;
+    if (!reel__reserve(a, &s->pointers, s->pointers.count + 1, sizeof(void *))) return NULL;
+    void *block = reel__allocate(a, bytes);
+    if (!block) return NULL;
+    REEL__AT(s->pointers, void *, s->pointers.count++) = block;
+    REEL__AT(s->pointers, size_t, s->pointers.count++) = bytes;
+    return block;
+}
+
+void reel__steps_free(reel__steps *s)
+{
+    reel_allocator a = s->plan.allocator;
+    for (int64_t i = 0; i < s->pointers.count; i += 2)
+        reel__release(&a, REEL__AT(s->pointers, void *, i), REEL__AT(s->pointers, size_t, i + 1));
+    reel__array_free(&a, &s->pointers, sizeof(void *));
+    reel__array_free(&a, &s->list, sizeof(reel__step));
+    reel__array_free(&a, &s->constants, sizeof(reel__step));
+    reel__release(&a, s->scratch_memory, s->scratch * (size_t)s->threads);
+    reel__plan_free(&s->plan);
+}
+
+static size_t element_of(const reel_tensor *x) { return reel__dtype_size((reel_dtype)x->dtype); }
+
+/* The address of a whole operand. */
+static char *address(const reel__steps *s, const reel_tensor *x)
+{
+    const reel__access *access = &s->plan.access[x->index];
+    return s->plan.node[access->source].data + access->offset * (int64_t)element_of(x);
+}
+
+static reel__step *new_step(reel__steps *s, reel__array *list, reel__step_kind kind, int32_t node)
+{
+    if (!reel__reserve(&s->plan.allocator, list, list->count, sizeof(reel__step))) return NULL;
+    reel__step *step = &REEL__AT(*list, reel__step, list->count++);
+    *step = (reel__step){ .kind = kind, .node = node };
+    return step;
+}
+
+static bool lower_call(reel__steps *s, reel__array *list, int32_t node)
+{
+    reel__planned *p = &s->plan.node[node];
+    reel__step *step = new_step(s, list, REEL__STEP_CALL, node);
+    const void **x = step ? own(s, (size_t)(p->x->input_count + 1) * sizeof *x) : NULL;
+    if (!x) return false;
+    for (int j = 0; j < p->x->input_count; j++) x[j] = address(s, p->x->inputs[j]);
+    step->call = (reel_call){ .node = p->x, .y = p->data, .x = x, .isa = s->plan.isa };
+    return true;
+}
+
+static bool lower_copy(reel__steps *s, int32_t node)
+{
+    reel__step *step = new_step(s, &s->list, REEL__STEP_COPY, node);
+    if (!step) return false;
+    reel__planned *p = &s->plan.node[node];
+    step->access = &REEL__AT(s->plan.copies, reel__access, p->depth);
+    step->a = s->plan.node[step->access->source].data + step->access->offset * (int64_t)element_of(p->x);
+    step->call = (reel_call){ .node = p->x, .y = p->data };
+    return true;
+}
+
+static void set_reduce(reel__step *step, const reel_tensor *y, int isa)
+{
+    int axis;
+    int64_t block;
+    const reel_tensor *x = y->inputs[0];
+    step->reduce = y->op->kind->reduce(y, isa, &axis, &block);
+    step->outer = step->inner = 1, step->n = x->size[axis];
+    for (int d = 0; d < axis; d++) step->outer *= x->size[d];
+    for (int d = axis + 1; d < x->rank; d++) step->inner *= x->size[d];
+    step->work = (double)x->count;
+}
+
+static bool lower_reduce(reel__steps *s, int32_t node)
+{
+    reel__step *step = new_step(s, &s->list, REEL__STEP_REDUCE, node);
+    if (!step) return false;
+    set_reduce(step, s->plan.node[node].x, s->plan.isa);
+    step->call.y = s->plan.node[node].data;
+    step->a = address(s, s->plan.node[node].x->inputs[0]);
+    step->call.node = s->plan.node[node].x;
+    return true;
+}
+
+/* After a group: a late reduction's values from those of its blocks. */
+static bool lower_late(reel__steps *s, int32_t node, int64_t blocks)
+{
+    reel__step *step = new_step(s, &s->list, REEL__STEP_REDUCE, node);
+    if (!step) return false;
+    const reel__planned *p = &s->plan.node[node];
+    set_reduce(step, p->x, s->plan.isa);
+    step->outer = p->x->count, step->n = blocks, step->inner = 1;
+    step->work = (double)(step->outer * blocks);
+    step->call.y = p->data;
+    step->call.node = p->x;
+    step->a = p->partial;
+    return true;
+}
+
+/* ---- Tiles ------------------------------------------------------------------------------------------------------- */
+
+typedef struct tiling {
+    reel__steps *s;
+    const reel__group *group;
+    int32_t g;
+    int split;
+    int64_t rows, columns;
+    int32_t *reg;      /* of each member by position; REEL__NONE: in memory */
+    int32_t *last_use; /* by position: the last member that reads it */
+    int32_t *free;
+    int32_t free_count, registers;
+    size_t widest;
+} tiling;
+
+/* The last member of the group that reads each member, by position. */
+static void find_last_uses(tiling *t)
+{
+    const reel__plan *plan = &t->s->plan;
+    for (int32_t i = t->group->first; i >= 0; i = plan->node[i].next) {
+        const reel__planned *p = &plan->node[i];
+        t->last_use[p->position] = p->position;
+        if (element_of(p->x) > t->widest) t->widest = element_of(p->x);
+        for (int j = 0; j < p->x->input_count; j++) {
+            const reel__planned *in = &plan->node[plan->access[p->x->inputs[j]->index].source];
+            if (element_of(in->x) > t->widest) t->widest = element_of(in->x);
+            if (in->group == t->g && in->position < p->position && p->role != REEL__PRODUCT) t->last_use[in->position] = p->position;
+        }
+    }
+}
+
+static int32_t take_register(tiling *t)
+{
+    return t->free_count ? t->free[--t->free_count] : t->registers++;
+}
+
+static reel__operand stored_operand(const tiling *t, const reel__planned *p)
+{
+    reel__operand o = { .base = p->data, .reg = REEL__NONE, .element = (uint8_t)element_of(p->x) };
+    o.one = p->level != REEL__FULL;
+    o.row = p->level == REEL__FULL ? t->columns : 1;
+    return o;
+}
+
+static reel__operand member_operand(const tiling *t, const reel__planned *p)
+{
+    reel__operand o = { .reg = t->reg[p->position], .element = (uint8_t)element_of(p->x) };
+    if (p->role == REEL__PRODUCT && !p->stored) o.block = true;
+    else if (o.reg == REEL__NONE) return stored_operand(t, p);
+    o.per_row = o.one = p->level == REEL__ROW;
+    o.row = 1;
+    return o;
+}
+
+/* An operand from outside: its strides in the group's space. */
+static reel__operand outer_operand(const tiling *t, const reel_tensor *x, const reel__planned *reader)
+{
+    const reel__plan *plan = &t->s->plan;
+    int64_t size[REEL_MAX_RANK], stride[REEL_MAX_RANK], column = 0;
+    int rank = reel__squeeze(x, size);
+    reel__operand o = { .base = address(t->s, x), .reg = REEL__NONE, .element = (uint8_t)element_of(x) };
+    reel__squeeze_strides(x, &plan->access[x->index], stride);
+    int rows = reader->level == REEL__ROW ? rank : t->split;
+    reel__collapse(size, stride, 0, rows, &o.row);
+    reel__collapse(size, stride, rows, rank, &column);
+    o.one = rows == rank || column == 0;
+    return o;
+}
+
+static void lower_member(tiling *t, const reel__planned *p, reel__tile_op *op)
+{
+    const reel__plan *plan = &t->s->plan;
+    const reel_tensor *x = p->x;
+    *op = (reel__tile_op){ .count = x->input_count, .node = x->index };
+    for (int j = 0; j < x->input_count; j++) {
+        const reel__planned *in = &plan->node[plan->access[x->inputs[j]->index].source];
+        op->x[j] = in->group == t->g ? member_operand(t, in) : outer_operand(t, x->inputs[j], p);
+    }
+    if (p->role == REEL__REDUCTION) {
+        int axis;
+        op->kind = p->level == REEL__LATE ? REEL__TILE_BLOCKS : REEL__TILE_REDUCE;
+        op->reduce = x->op->kind->reduce(x, plan->isa, &axis, &op->block);
+        if (p->level == REEL__LATE) op->blocks = (x->inputs[0]->size[axis] + op->block - 1) / op->block;
+    } else {
+        op->kind = p->level == REEL__ROW ? REEL__TILE_ROW : REEL__TILE_FULL;
+        op->row = x->op->kind->row(x, plan->isa);
+    }
+    if (p->level == REEL__LATE) {
+        op->y = (reel__operand){ .base = p->partial, .row = op->blocks, .reg = REEL__NONE, .element = (uint8_t)element_of(x) };
+        return;
+    }
+    t->reg[p->position] = p->stored ? REEL__NONE : take_register(t);
+    op->y = member_operand(t, p);
+}
+
+/* Elements of a tile: half of the first cache for what is live, in whole rows where a member needs them. */
+static void choose_tile(const tiling *t, reel__step *step, int64_t max_rows, int64_t max_columns)
+{
+    const reel__plan_settings *settings = &t->s->plan.settings;
+    int64_t l1 = settings->l1 ? settings->l1 : 32768, live = t->registers + 2;
+    int64_t length = settings->tile ? settings->tile : l1 / 2 / (live * (int64_t)t->widest) / 16 * 16;
+    if (!settings->tile) length = length < 128 ? 128 : length > 2048 ? 2048 : length;
+    bool whole = t->group->has_rows;
+    int64_t unit = 1;
+    for (int32_t i = 0; i < step->op_count; i++)
+        if (step->ops[i].kind == REEL__TILE_BLOCKS && step->ops[i].block > unit) unit = step->ops[i].block;
+    step->tile_columns = whole || max_columns <= length ? max_columns : length / unit * unit;
+    if (step->tile_columns < unit && !whole) step->tile_columns = unit < max_columns ? unit : max_columns;
+    if (step->tile_columns < 1) step->tile_columns = 1;
+    step->tile_rows = length / step->tile_columns;
+    if (step->tile_rows < 1) step->tile_rows = 1;
+    if (step->tile_rows > max_rows) step->tile_rows = max_rows;
+    step->registers = t->registers;
+    step->register_bytes = ((size_t)(step->tile_rows * step->tile_columns) * t->widest + 63) / 64 * 64;
+}
+
+/* The calls of a group that is one tile, with all addresses. ROW members run over their values as columns. */
+static void fix_calls(reel__step *step, char *registers)
+{
+    for (int32_t i = 0; i < step->op_count; i++) {
+        reel__tile_op *op = &step->ops[i];
+        bool row = op->kind == REEL__TILE_ROW;
+        op->fixed = (reel__tile){ .rows = row ? 1 : step->rows, .columns = row ? step->rows : step->columns };
+        for (int j = -1; j < op->count; j++) {
+            const reel__operand *o = j < 0 ? &op->y : &op->x[j];
+            char *p = o->reg >= 0 ? registers + (size_t)o->reg * step->register_bytes : o->base;
+            int64_t stride = o->reg >= 0 && !o->per_row ? step->columns : o->row;
+            if (j < 0) {
+                op->fixed.y = p, op->fixed.y_row = stride;
+                continue;
+            }
+            op->fixed.x[j] = p, op->fixed.x_row[j] = stride, op->fixed.x_one[j] = o->one;
+            if (!row) continue;
+            op->fixed.x_one[j] = o->row == 0 && o->reg < 0;
+            if (o->reg < 0 && o->row > 1 && step->rows > 1) { /* scattered: row by row after all */
+                op->fixed.rows = step->rows, op->fixed.columns = 1, op->fixed.y_row = 1;
+            }
+        }
+    }
+    step->single = true;
+}
+
+static bool lower_tiles(reel__steps *s, reel__step *step, int32_t g)
+{
+    const reel__plan *plan = &s->plan;
+    const reel__group *group = &REEL__AT(plan->groups, reel__group, g);
+    const reel_allocator *a = &plan->allocator;
+    size_t n = (size_t)group->count;
+    tiling t = { .s = s, .group = group, .g = g, .rows = 1, .columns = 1 };
+    while (!(group->splits >> t.split & 1)) t.split++;
+    for (int d = 0; d < group->rank; d++) *(d < t.split ? &t.rows : &t.columns) *= group->size[d];
+    int32_t *memory = reel__allocate(a, 3 * n * sizeof *memory);
+    reel__tile_op *ops = memory ? own(s, n * sizeof *ops) : NULL;
+    if (!ops) {
+        reel__release(a, memory, 3 * n * sizeof *memory);
+        return false;
+    }
+    t.reg = memory, t.last_use = memory + n, t.free = memory + 2 * n;
+    for (size_t i = 0; i < n; i++) t.reg[i] = REEL__NONE;
+    find_last_uses(&t);
+    step->ops = ops;
+    for (int32_t i = group->first; i >= 0; i = plan->node[i].next) {
+        const reel__planned *p = &plan->node[i];
+        if (p->role != REEL__PRODUCT) lower_member(&t, p, &ops[step->op_count++]);
+        if (p->role != REEL__PRODUCT)
+            for (int j = 0; j < p->x->input_count; j++) { /* registers read here for the last time */
+                const reel__planned *in = &plan->node[plan->access[p->x->inputs[j]->index].source];
+                if (in->group != g || t.reg[in->position] < 0 || t.last_use[in->position] != p->position) continue;
+                t.free[t.free_count++] = t.reg[in->position];
+                t.last_use[in->position] = REEL__NONE;
+            }
+    }
+    step->rows = t.rows, step->columns = t.columns;
+    step->work = (double)(t.rows * t.columns) * (double)step->op_count;
+    int64_t max_rows = step->kind == REEL__STEP_PRODUCT ? step->block_m : t.rows;
+    int64_t max_columns = step->kind == REEL__STEP_PRODUCT ? step->block_n : t.columns;
+    choose_tile(&t, step, max_rows, max_columns);
+    size_t scratch = (size_t)step->registers * step->register_bytes;
+    if (scratch + 64 > s->scratch) s->scratch = scratch + 64;
+    reel__release(a, memory, 3 * n * sizeof *memory);
+    return true;
+}
+
+/* ---- Products ---------------------------------------------------------------------------------------------------- */
+
+static int side_axes(const reel_tensor *x, const reel__access *access, int count, const int8_t *axes, reel__axis *out)
+{
+    int n = 0;
+    for (int i = 0; i < count; i++) {
+        int64_t size = x->size[axes[i]], stride = access->stride[axes[i]];
+        if (size == 1) continue;
+        if (n && out[n - 1].stride == stride * size) out[n - 1] = (reel__axis){ out[n - 1].size * size, stride };
+        else out[n++] = (reel__axis){ size, stride };
+    }
+    if (n == 0) out[n++] = (reel__axis){ 1, 1 };
+    return n;
+}
+
+static reel__side side_of(const reel__steps *s, const reel_tensor *x, int rows, const int8_t *row_axes, int k, const int8_t *k_axes)
+{
+    reel__axis row[REEL_MAX_RANK], deep[REEL_MAX_RANK];
+    const reel__access *access = &s->plan.access[x->index];
+    reel__side side = { .row_axes = side_axes(x, access, rows, row_axes, row), .k_axes = side_axes(x, access, k, k_axes, deep) };
+    for (int i = 0; i < side.row_axes; i++) side.row[i] = row[i];
+    for (int i = 0; i < side.k_axes; i++) side.k[i] = deep[i];
+    return side;
+}
+
+static bool batch_offsets(reel__steps *s, reel__step *step, const reel_tensor *y, const reel__product_axes *p)
+{
+    step->batch = 1;
+    for (int i = 0; i < p->batch; i++) step->batch *= y->size[i];
+    if (!(step->offsets = own(s, (size_t)(2 * step->batch) * sizeof *step->offsets))) return false;
+    for (int64_t b = 0; b < step->batch; b++) {
+        int64_t rest = b, at[2] = { 0, 0 };
+        for (int i = p->batch; i-- > 0; rest /= y->size[i]) {
+            at[0] += rest % y->size[i] * s->plan.access[y->inputs[0]->index].stride[p->a_batch[i]];
+            at[1] += rest % y->size[i] * s->plan.access[y->inputs[1]->index].stride[p->b_batch[i]];
+        }
+        for (int j = 0; j < 2; j++) step->offsets[2 * b + j] = at[j] * (int64_t)element_of(y);
+    }
+    return true;
+}
+
+static bool lower_product(reel__steps *s, int32_t g)
+{
+    const reel__group *group = &REEL__AT(s->plan.groups, reel__group, g);
+    reel__step *step = new_step(s, &s->list, REEL__STEP_PRODUCT, group->product);
+    if (!step) return false;
+    const reel__planned *node = &s->plan.node[group->product];
+    const reel_tensor *y = node->x, *a = y->inputs[0], *b = y->inputs[1];
+    step->api = y->op->kind->product;
+    const reel__product_axes *p = step->api->axes(y);
+    const reel__plan_settings *settings = &s->plan.settings;
+    int64_t m = 1, n = 1, k = 1;
+    for (int i = 0; i < p->m; i++) m *= a->size[p->a_m[i]];
+    for (int i = 0; i < p->n; i++) n *= b->size[p->b_n[i]];
+    for (int i = 0; i < p->k; i++) k *= a->size[p->a_k[i]];
+    reel__product product = { .isa = s->plan.isa, .element = (int)element_of(y), .c_m = n, .c_n = 1,
+                              .a = side_of(s, a, p->m, p->a_m, p->k, p->a_k), .b = side_of(s, b, p->n, p->b_n, p->k, p->b_k),
+                              .a_use = (reel__product_use)settings->pack, .b_use = (reel__product_use)settings->pack,
+                              .l1 = settings->l1, .l2 = settings->l2 };
+    step->plan = step->api->plan(&product);
+    step->a = address(s, a), step->b = address(s, b);
+    step->c = node->stored ? node->data : NULL;
+    step->rows = m, step->columns = n;
+    bool whole_rows = group->has_rows;
+    step->block_m = settings->block && settings->block < m ? (settings->block + step->plan.step_m - 1) / step->plan.step_m * step->plan.step_m : step->plan.block_m;
+    step->block_n = settings->block && settings->block < n ? (settings->block + step->plan.step_n - 1) / step->plan.step_n * step->plan.step_n : step->plan.block_n;
+    if (step->block_m > m) step->block_m = m;
+    if (step->block_n > n || whole_rows) step->block_n = n;
+    if (!batch_offsets(s, step, y, p)) return false;
+    if (group->count > 1 && !lower_tiles(s, step, g)) return false;
+    step = &REEL__AT(s->list, reel__step, s->list.count - 1);
+    step->work = (double)m * (double)n * (double)k * (double)step->batch / 8 + step->work;
+    size_t scratch = (size_t)step->registers * step->register_bytes + step->plan.workspace + 64 +
+                     (step->c ? 0 : (size_t)(step->block_m * step->block_n) * element_of(y) + 64);
+    if (scratch > s->scratch) s->scratch = scratch;
+    return true;
+}
+
+/* ---- All --------------------------------------------------------------------------------------------------------- */
+
+static bool lower_group(reel__steps *s, int32_t g)
+{
+    const reel__group *group = &REEL__AT(s->plan.groups, reel__group, g);
+    const reel__planned *first = &s->plan.node[group->first];
+    if (group->product >= 0) return lower_product(s, g);
+    if (!group->tiled && first->role == REEL__COPY) return lower_copy(s, group->first);
+    if (!group->tiled && first->role == REEL__REDUCTION) return lower_reduce(s, group->first);
+    if (!group->tiled) return lower_call(s, &s->list, group->first);
+    reel__step *step = new_step(s, &s->list, REEL__STEP_TILES, group->first);
+    if (!step || !lower_tiles(s, step, g)) return false;
+    for (int32_t i = group->first; i >= 0; i = s->plan.node[i].next) {
+        const reel__planned *p = &s->plan.node[i];
+        int axis;
+        int64_t block;
+        if (p->level != REEL__LATE) continue;
+        p->x->op->kind->reduce(p->x, s->plan.isa, &axis, &block);
+        if (!lower_late(s, i, (p->x->inputs[0]->size[axis] + block - 1) / block)) return false;
+    }
+    return true;
+}
+
+bool reel__lower(reel__steps *s)
+{
+    for (int64_t i = 0; i < s->plan.count; i++)
+        if (s->plan.node[i].role == REEL__CONSTANT && !lower_call(s, &s->constants, (int32_t)i)) return false;
+    for (int32_t g = 0; g < s->plan.groups.count; g++)
+        if (!lower_group(s, g)) return false;
+    s->scratch = (s->scratch + 127) / 64 * 64;
+    s->scratch_memory = reel__allocate(&s->plan.allocator, s->scratch * (size_t)s->threads);
+    if (!s->scratch_memory) return false;
+    for (int64_t i = 0; i < s->list.count; i++) {
+        reel__step *step = &REEL__AT(s->list, reel__step, i);
+        if (step->kind == REEL__STEP_TILES && step->tile_rows == step->rows && step->tile_columns == step->columns)
+            fix_calls(step, s->scratch_memory);
+    }
+    return true;
+}

@@ -1,0 +1,88 @@
+/* What a plan lowers to: a flat list of steps with resolved addresses, and the program that owns it. */
+#ifndef REEL_CORE_RUN_STEP_H
+#define REEL_CORE_RUN_STEP_H
+
+#include "core/plan/plan.h"
+#include "core/run/program.h"
+
+/* Where an operand of a tile's op is: element (r, c) of the group's space at base + r row + (one ? 0 : c), or in a
+ * register of the tile. */
+typedef struct reel__operand {
+    char *base;
+    int64_t row;
+    int32_t reg;  /* REEL__NONE: in memory */
+    uint8_t element;
+    bool one;     /* the same for all columns */
+    bool per_row; /* a register with one value for each row */
+    bool block;   /* the product's block: base and row are known when it runs */
+} reel__operand;
+
+typedef enum reel__tile_kind {
+    REEL__TILE_FULL,   /* y[r,c] */
+    REEL__TILE_ROW,    /* y[r], on what has one value for each row */
+    REEL__TILE_REDUCE, /* y[r] from x[r,·] */
+    REEL__TILE_BLOCKS  /* a value for each block of x[r,·] */
+} reel__tile_kind;
+
+typedef struct reel__tile_op {
+    reel__tile_kind kind;
+    int count; /* operands */
+    reel__row_kernel *row;
+    reel__reduce_kernel *reduce;
+    int64_t block, blocks; /* elements of a block, blocks of a row */
+    reel__operand y, x[REEL__POINTWISE_INPUTS];
+    reel__tile fixed;      /* the call itself, where the whole group is one tile */
+    int32_t node;
+} reel__tile_op;
+
+typedef enum reel__step_kind {
+    REEL__STEP_CALL, /* one op as it is */
+    REEL__STEP_COPY, /* a view given memory */
+    REEL__STEP_REDUCE, /* [outer, n, inner] over n */
+    REEL__STEP_TILES,
+    REEL__STEP_PRODUCT
+} reel__step_kind;
+
+typedef struct reel__step {
+    reel__step_kind kind;
+    int32_t node;
+    /* call, copy, reduce */
+    reel_call call;
+    const reel__access *access; /* copy */
+    reel__reduce_kernel *reduce;
+    int64_t outer, n, inner;
+    /* tiles, and those after a product's block */
+    reel__tile_op *ops;
+    int32_t op_count, registers;
+    int64_t rows, columns, tile_rows, tile_columns;
+    size_t register_bytes;
+    bool single; /* all is one tile with fixed calls */
+    /* product */
+    const reel__product_api *api;
+    reel__product_plan plan;
+    const char *a, *b;
+    char *c;       /* NULL: blocks live in the workspace */
+    int64_t block_m, block_n, batch;
+    int64_t *offsets; /* of each batch's a and b, in bytes */
+    double work;   /* element operations: what threads are worth */
+} reel__step;
+
+typedef struct reel__steps {
+    reel__plan plan;
+    reel__array list; /* reel__step */
+    reel__array constants; /* reel__step: run when the plan is made and when a number has changed */
+    reel__array pointers; /* void *: blocks that the steps own, each with its size */
+    size_t scratch;   /* bytes that one thread needs */
+    char *scratch_memory;
+    int threads;
+} reel__steps;
+
+/* False: out of memory. */
+bool reel__lower(reel__steps *steps);
+void reel__steps_free(reel__steps *steps);
+
+/* Executes one step on one thread; share and shares say which part of its tiles. */
+void reel__step_run(const reel__step *step, char *scratch, int64_t share, int64_t shares);
+int64_t reel__step_shares(const reel__step *step); /* how many parts it has */
+
+#endif
