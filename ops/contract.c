@@ -118,13 +118,13 @@ static reel_tensor *record(reel_tensor *a, reel_tensor *b, const reel__product_a
 
 static int append(int8_t *to, int at, const int8_t *from, int count)
 {
-    for (int i = 0; i < count; i++) to[at + i] = from[i];
+    for (int i = 0; i < count && at + i < REEL_MAX_RANK; i++) to[at + i] = from[i];
     return at + count;
 }
 
 static void count_up(int8_t *to, int first, int count)
 {
-    for (int i = 0; i < count; i++) to[i] = (int8_t)(first + i);
+    for (int i = 0; i < count && i < REEL_MAX_RANK; i++) to[i] = (int8_t)(first + i);
 }
 
 /* A result with its axes in the order `axes` of the tensor that it is the gradient of, brought back to that tensor's. */

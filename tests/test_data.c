@@ -273,6 +273,26 @@ Test(table, shortens_long_paths_in_messages)
     reel_table_free(table);
 }
 
+Test(table, keeps_no_memory_and_no_file_after_errors)
+{
+    if (under_sanitizer()) skip("needs a limit on memory");
+    FILE *file = fopen("bad.csv", "w");
+    for (int i = 0; i < 60000; i++) fputs("1\n", file);
+    fputs("x\n", file);
+    fclose(file);
+    limit_memory(8 << 20);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 40, 40 }), 0);
+    for (int i = 0; i < 100; i++) {
+        reel_table *table = reel_table_load("bad.csv"), *folder = reel_table_load(".");
+        const char *error = reel_table_error(table);
+        cr_assert_str_eq(error, "bad.csv:60001:1: expected a number, found \"x\"");
+        cr_assert_str_eq(reel_table_error(folder), ".: is a directory");
+        reel_table_free(table);
+        reel_table_free(folder);
+    }
+    unlimit_memory();
+}
+
 Test(table, running_out_of_memory_is_an_error)
 {
     if (under_sanitizer()) skip("needs a limit on memory");
@@ -351,6 +371,15 @@ Test(shuffle, generator_gives_the_known_answers)
     philox4x32_10(pi, 0xa4093822, 0x299f31d0);
     cr_expect_eq(memcmp(zero, of_zero, sizeof zero), 0);
     cr_expect_eq(memcmp(pi, of_pi, sizeof pi), 0);
+}
+
+Test(shuffle, multiplies_with_all_carries)
+{
+    cr_expect_eq(multiply_high(UINT64_MAX, UINT64_MAX), UINT64_MAX - 1);
+    cr_expect_eq(multiply_high(UINT64_C(0xFFFFFFFF00000000), UINT64_C(0x00000001FFFFFFFF)),
+                 UINT64_C(0x00000001FFFFFFFD));
+    cr_expect_eq(multiply_high(UINT64_C(0x00000001FFFFFFFF), UINT64_C(0xFFFFFFFF00000000)),
+                 UINT64_C(0x00000001FFFFFFFD));
 }
 
 Test(shuffle, is_the_same_everywhere)
@@ -465,7 +494,7 @@ Test(progress, prints_one_plain_line_an_epoch_where_there_is_no_terminal)
 
 Test(progress, prints_about_fifty_of_many_epochs_with_the_first_and_the_last)
 {
-    const int cases[][2] = { { 50, 50 }, { 51, 51 }, { 75, 51 }, { 1000, 51 } };
+    const int cases[][2] = { { 50, 50 }, { 51, 51 }, { 97, 51 }, { 1000, 51 } };
     for (int i = 0; i < 4; i++) {
         const int epochs = cases[i][0];
         const char *text = print_training(epochs, (reel_progress_options){ .epochs = epochs });
@@ -485,40 +514,39 @@ Test(progress, prints_nothing_when_quiet)
 
 Test(progress, reads_options_of_an_older_and_a_newer_size)
 {
-    const struct { reel_progress_options known; char more[64]; } newer = { { .quiet = true }, "" };
-    reel_progress *small = reel_progress_new_sized(&newer.known, sizeof(int64_t));
+    struct {
+        reel_progress_options known;
+        char more[1024];
+    } newer = { .known = { .epochs = 1, .quiet = true } };
+    cr_assert(freopen("printed", "w", stderr));
     reel_progress *large = reel_progress_new_sized(&newer.known, sizeof newer);
     reel_progress_epoch(large);
     cr_expect(isnan(reel_progress_loss(large)), "an epoch without samples has no loss");
-    reel_progress_free(small);
     reel_progress_free(large);
+    cr_expect_str_eq(read_file("printed"), "");
+    reel_progress *small =
+        reel_progress_new_sized(&newer.known, offsetof(reel_progress_options, quiet));
+    reel_progress_epoch(small);
+    reel_progress_free(small);
     reel_progress_free(NULL);
+    cr_expect_str_eq(read_file("printed"), "epoch 1/1  loss nan\n");
 }
 
-/* Trains at a pseudo-terminal for at least some seconds; returns all that reached it. */
-static char *draw_training(unsigned short width, double seconds)
+/* Opens a pseudo-terminal of this width and its file; hang_up() returns what was printed there. */
+static int open_terminal(unsigned short width, FILE **file)
 {
-    static char text[1 << 16];
     const int master = posix_openpt(O_RDWR | O_NOCTTY);
     cr_assert(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
-    FILE *file = fdopen(open(ptsname(master), O_RDWR | O_NOCTTY), "w");
-    cr_assert(file && ioctl(master, TIOCSWINSZ, &(struct winsize){ .ws_col = width }) == 0);
-    reel_progress *progress = reel_progress_new(
-        (reel_progress_options){ .epochs = 2, .samples = 1000000000, .file = file });
-    struct timespec begin, end;
-    clock_gettime(CLOCK_MONOTONIC, &begin);
-    do {
-        for (int i = 0; i < 100; i++) reel_progress_batch(progress, 64, 0.01234, 0.951);
-        clock_gettime(CLOCK_MONOTONIC, &end);
-    } while ((double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec) <
-             seconds);
-    for (int i = 0; i < 2; i++) {
-        reel_progress_batch(progress, 64, 0.01234, 0.951);
-        reel_progress_epoch(progress);
-    }
-    reel_progress_free(progress);
-    fcntl(master, F_SETFL, O_NONBLOCK);
+    *file = fdopen(open(ptsname(master), O_RDWR | O_NOCTTY), "w");
+    cr_assert(*file && ioctl(master, TIOCSWINSZ, &(struct winsize){ .ws_col = width }) == 0);
+    return master;
+}
+
+static char *hang_up(int master, FILE *file)
+{
+    static char text[1 << 16];
     size_t length = 0;
+    fcntl(master, F_SETFL, O_NONBLOCK);
     for (ssize_t got; (got = read(master, text + length, sizeof text - 1 - length)) > 0;)
         length += (size_t)got;
     text[length] = 0;
@@ -527,43 +555,130 @@ static char *draw_training(unsigned short width, double seconds)
     return text;
 }
 
-Test(progress, redraws_one_line_on_a_terminal_at_most_ten_times_a_second)
+static void train_batch(reel_progress *progress, double loss, int64_t *samples)
+{
+    reel_progress_batch(progress, 64, loss, 0.951);
+    *samples += 64;
+}
+
+/* Trains an epoch for at least some seconds and another for a moment; returns what was drawn. */
+static char *draw_training(unsigned short width, double seconds, int64_t *samples)
+{
+    FILE *file;
+    const int master = open_terminal(width, &file);
+    reel_progress *progress = reel_progress_new(
+        (reel_progress_options){ .epochs = 2, .samples = 1000000000, .file = file });
+    struct timespec begin, end;
+    *samples = 0;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    do {
+        for (int i = 0; i < 100; i++) train_batch(progress, 0.00001234, samples);
+        clock_gettime(CLOCK_MONOTONIC, &end);
+    } while ((double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec) <
+             seconds);
+    reel_progress_epoch(progress);
+    train_batch(progress, 1, samples);
+    reel_progress_epoch(progress);
+    reel_progress_free(progress);
+    return hang_up(master, file);
+}
+
+static void be_plain(void)
 {
     setenv("NO_COLOR", "1", 1);
     setenv("LC_ALL", "C", 1);
-    const char *text = draw_training(100, 0.55);
+}
+
+Test(progress, redraws_one_line_on_a_terminal_at_most_ten_times_a_second)
+{
+    int64_t samples;
+    be_plain();
+    const char *text = draw_training(100, 0.55, &samples);
     cr_expect_eq(count_of(text, '\n'), 1);
     cr_expect_eq(text[strlen(text) - 1], '\n');
     const int lines = count_of(text, '\r') - 1; /* the terminal makes "\r\n" of the last "\n" */
     cr_expect(lines >= 3 && lines <= 8, "%d lines", lines); /* in 0.55 s, and the last */
     cr_expect(strstr(text, "\repoch 1/2 ---"), "a bar, in ASCII for this locale");
-    cr_expect(strstr(text, "  loss 0.01234  accuracy 95.1%  ") && strstr(text, " samples/s  ETA "));
-    cr_expect(strstr(text, "\repoch 2/2 ###"), "a full bar");
-    cr_expect(strstr(text, " samples/s  in 0:01"), "the time it took");
+    cr_expect(strstr(text, "  loss 1.234e-05  accuracy 95.1%  "));
+    cr_expect(strstr(text, " samples/s  ETA "));
     cr_expect(!strchr(text, '\033'), "NO_COLOR");
+}
+
+Test(progress, leaves_the_means_of_the_last_epoch_and_the_rate_of_all)
+{
+    int64_t samples;
+    double rate = 0;
+    char end[40] = "";
+    be_plain();
+    const char *line = strstr(draw_training(100, 0.55, &samples), "\repoch 2/2 #########");
+    cr_assert(line);
+    cr_expect(strstr(line, "#  loss 1.000  accuracy 95.1%  "), "and a full bar");
+    cr_assert_eq(sscanf(strchr(line, '%') + 1, "%lf samples/s  in%39[^\r]", &rate, end), 2);
+    cr_expect(rate > 0.4 * (double)samples / 0.55 && rate <= (double)samples / 0.55);
+    cr_expect_eq(strncmp(end, " 0:0", 4), 0);
+    cr_expect_eq(end[strlen(end) - 1], ' ', "the longer line before is overwritten");
+}
+
+Test(progress, ends_its_line_when_a_training_stops_early)
+{
+    FILE *file;
+    const int master = open_terminal(80, &file);
+    reel_progress *progress =
+        reel_progress_new((reel_progress_options){ .epochs = 2, .file = file });
+    reel_progress_batch(progress, 1, 1, 1);
+    reel_progress_free(progress);
+    const char *text = hang_up(master, file);
+    cr_expect(strlen(text) > 2 && text[strlen(text) - 1] == '\n');
+}
+
+Test(progress, is_quiet_on_terminals_too)
+{
+    FILE *file;
+    const int master = open_terminal(80, &file);
+    reel_progress *progress =
+        reel_progress_new((reel_progress_options){ .epochs = 1, .quiet = true, .file = file });
+    reel_progress_batch(progress, 1, 1, 1);
+    reel_progress_epoch(progress);
+    reel_progress_free(progress);
+    cr_expect_str_eq(hang_up(master, file), "");
 }
 
 Test(progress, has_colour_on_terminals_unless_told_otherwise)
 {
+    int64_t samples;
     setenv("TERM", "xterm", 1);
     setenv("NO_COLOR", "", 1); /* as no-color.org has it, an empty value does not count */
     setenv("LC_ALL", "de_DE.UTF-8", 1);
-    cr_expect(strstr(draw_training(100, 0), "\033[36m\u2501"));
+    cr_expect(strstr(draw_training(100, 0, &samples), "\033[36m\u2501"));
     setenv("TERM", "dumb", 1);
-    cr_expect(!strchr(draw_training(100, 0), '\033'));
+    cr_expect(!strchr(draw_training(100, 0, &samples), '\033'));
 }
 
 Test(progress, never_draws_to_the_end_of_a_terminals_line)
 {
-    setenv("NO_COLOR", "1", 1);
-    setenv("LC_ALL", "C", 1);
+    int64_t samples;
+    be_plain();
     for (unsigned short width = 1; width < 120; width++) {
-        const char *line = draw_training(width, 0) + 1;
+        const char *line = draw_training(width, 0, &samples) + 1;
         for (size_t length; *line && *line != '\n'; line += length + 1) {
             length = strcspn(line, "\r");
             cr_expect_lt(length, width, "%zu of %d columns", length, width);
         }
     }
+}
+
+Test(progress, frees_everything)
+{
+    if (under_sanitizer()) skip("needs a limit on memory");
+    limit_memory(8 << 20);
+    for (int i = 0; i < 50000; i++) {
+        reel_progress *progress = reel_progress_new((reel_progress_options){ .quiet = true });
+        reel_progress_batch(progress, 1, 1, 1);
+        reel_progress_epoch(progress);
+        if (i == 49999) cr_expect_eq(reel_progress_write_svg(progress, "x.svg", "T"), REEL_OK);
+        reel_progress_free(progress);
+    }
+    unlimit_memory();
 }
 
 /* Writes the curve of these losses, and of accuracies unless NULL, as x.svg. */
@@ -619,20 +734,28 @@ Test(progress, draws_gaps_where_the_loss_is_not_finite)
 Test(progress, draws_many_epochs_by_few_points_that_keep_every_spike)
 {
     static double loss[100001];
-    for (int i = 0; i <= 100000; i++) loss[i] = i == 77777 ? 9 : 1 + (i % 3) * 0.1;
+    for (int i = 0; i <= 100000; i++) loss[i] = i == 77777 ? 9 : 1 + (i % 7) * 0.1;
     cr_expect_eq(draw_curve(100001, loss, NULL, "T"), REEL_OK);
     const char *text = read_file("x.svg");
     cr_expect(strlen(text) < 30000 && count_of(text, 'L') > 900);
     cr_expect(strstr(text, " 104.40L"), "9 of 0 ... 10"); /* 306 - 0.9 (306 - 82) */
+    double before = 0, x = 0;
+    for (const char *at = strstr(text, "curve loss\" d=\"M76.00"); (at = strchr(at, 'L')); at++) {
+        cr_assert_eq(sscanf(at, "L%lf", &x), 1);
+        cr_assert(x >= before, "points are in order");
+        before = x;
+    }
 }
 
 Test(progress, escapes_the_title)
 {
     const double loss = 1;
-    draw_curve(1, &loss, NULL, "a<b> & \"c\" 'd'\n\x01\xff\xed\xa0\x80 \xc3\xbc \xe8\xae\xad");
+    draw_curve(1, &loss, NULL,
+               "a<b> & \"c\" 'd'\n\x01\xff\xed\xa0\x80 \xe0\x80\xaf \xc3\xbc \xe8\xae\xad");
     cr_expect(strstr(read_file("x.svg"),
                      "<title>a&lt;b&gt; &amp; &quot;c&quot; &#39;d&#39; "
-                     "\ufffd\ufffd\ufffd\ufffd\ufffd \xc3\xbc \xe8\xae\xad</title>"));
+                     "\ufffd\ufffd\ufffd\ufffd\ufffd \ufffd\ufffd\ufffd "
+                     "\xc3\xbc \xe8\xae\xad</title>"));
     char title[201] = "";
     memset(title, 'm', 200);
     draw_curve(1, &loss, NULL, title);

@@ -22,7 +22,7 @@ typedef struct mark {
     const char *kept;        /* a name that it is kept under, or NULL */
 } mark;
 
-/* What is drawn, in the order of the file: by part and scope. */
+/* What is drawn, by part and scope. */
 typedef struct item {
     part part;
     const reel_tensor *x;
@@ -47,14 +47,14 @@ static mark *mark_of(const picture *p, const reel_tensor *x) { return &p->marks[
 
 static bool walk_program(reel_tape *tape)
 {
-    const int64_t assigns = tape->assigns.count, losses = tape->losses.count;
-    const int64_t count = assigns + losses + tape->keeps.count;
+    const int64_t assigns = tape->assigns.count, marked = assigns + tape->losses.count;
+    const int64_t count = marked + tape->keeps.count;
     reel_tensor **roots = reel__allocate(&tape->allocator, (size_t)count * sizeof *roots);
     if (!roots) return false;
     for (int64_t i = 0; i < count; i++)
         if (i < assigns) roots[i] = REEL__AT(tape->assigns, reel_tensor *, i);
-        else if (i < assigns + losses) roots[i] = REEL__AT(tape->losses, reel_tensor *, i - assigns);
-        else roots[i] = REEL__AT(tape->keeps, reel__kept, i - assigns - losses).x;
+        else if (i < marked) roots[i] = REEL__AT(tape->losses, reel_tensor *, i - assigns);
+        else roots[i] = REEL__AT(tape->keeps, reel__kept, i - marked).x;
     bool good = reel__walk(tape, count, roots);
     reel__release(&tape->allocator, roots, (size_t)count * sizeof *roots);
     return good;
@@ -63,7 +63,7 @@ static bool walk_program(reel_tape *tape)
 static bool begin(picture *p)
 {
     const reel_allocator *a = &p->tape->allocator;
-    const reel__array *log = &p->tape->log;
+    const reel__array *log = &p->tape->log; /* a node of the program is in it at least once */
     p->places = reel__allocate(a, (size_t)log->count * sizeof *p->places);
     if (!p->places) return false;
     for (int64_t i = 0; i < log->count; i++)
@@ -178,8 +178,8 @@ static int compare_paths(const char *a, const char *b)
 static int by_frame(const void *a, const void *b)
 {
     const item *x = a, *y = b;
-    int order = (int)x->part - (int)y->part;
-    if (!order) order = compare_paths(x->x->scope->path, y->x->scope->path);
+    if (x->part != y->part) return x->part < y->part ? -1 : 1;
+    const int order = compare_paths(x->x->scope->path, y->x->scope->path);
     return order ? order : x->x->index < y->x->index ? -1 : 1;
 }
 
@@ -223,12 +223,11 @@ static void put_number(picture *p, const reel_tensor *x)
     float f32 = 0;
     double f64 = 0;
     int32_t i32 = 0;
-    char text[40];
+    char text[40], *c = text;
     void *value = x->dtype == REEL_F32 ? (void *)&f32 : x->dtype == REEL_F64 ? (void *)&f64 : &i32;
     if (x->op->run) x->op->run(&(reel_call){ .node = x, .y = value });
     snprintf(text, sizeof text, "%.*g", x->dtype == REEL_I32 ? 10 : 6, (double)f32 + f64 + i32);
-    for (char *c = text; *c; c++)
-        if (!strchr("0123456789+-einfa", *c)) *c = '.';
+    while (*(c += strspn(c, "0123456789+-einfa"))) *c = '.';
     put(p, text);
 }
 
@@ -241,8 +240,8 @@ static const reel_tensor *source_of(const picture *p, const reel_tensor *x, int 
  * another part of the picture. */
 static bool is_written(const picture *p, const reel_tensor *x, const reel_tensor *from)
 {
-    const bool elsewhere = mark_of(p, from)->part != mark_of(p, x)->part;
-    return mark_of(p, from)->folded || (from->value && elsewhere);
+    const mark *m = mark_of(p, from);
+    return m->folded || (from->value && m->part != mark_of(p, x)->part);
 }
 
 static void put_operand(picture *p, const reel_tensor *x, int input)
@@ -359,8 +358,7 @@ static void put_edges(picture *p, const reel_tensor *x)
         const part of = mark_of(p, from)->part, to = mark_of(p, x)->part;
         if (is_written(p, x, from)) continue;
         reel__writer_print(&p->writer, "n%ld -> n%ld", (long)from->index, (long)x->index);
-        if (of == FORWARD && to != FORWARD) put(p, " [color=\"#aaaaaa\" style=dashed weight=0]");
-        put(p, "\n");
+        put(p, of == FORWARD && to != of ? " [color=\"#aaaaaa\" style=dashed weight=0]\n" : "\n");
     }
 }
 
@@ -387,11 +385,11 @@ reel_status reel_tape_write_dot(reel_tape *tape, const char *path)
     if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
     if (tape->recording.status != REEL_OK) return tape->recording.status;
     tape->running.status = REEL_OK;
+    reel__shown_path shown;
+    picture p = { .tape = tape };
     if (!tape->assigns.count && !tape->losses.count && !tape->keeps.count)
         return reel__run_fail(tape, REEL_BAD_STATE,
                               "tape_write_dot: nothing on the tape is kept, assigned or a loss");
-    reel__shown_path shown;
-    picture p = { .tape = tape };
     const bool good = begin(&p);
     if (good) find_parts(&p), choose_items(&p);
     if (good && reel__writer_open(&p.writer, path)) put_graph(&p);

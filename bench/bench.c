@@ -1,0 +1,190 @@
+/* The benchmark workloads: one training step each, forward, loss, gradient and update, on synthetic data.
+ * Prints  NAME median_us min_us steps loss_first loss_last  for each, as the peers in bench/peers do.
+ * Usage: bench [--threads N] [--seconds S] [--record] [WORKLOAD …]; --record records the step again before every run. */
+#include <math.h>
+#include <reel.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct workload {
+    const char *name;
+    reel_tensor *(*record)(reel_tape *tape);
+} workload;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return 1e6 * (double)t.tv_sec + 1e-3 * (double)t.tv_nsec;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* A fixed stream of numbers in [0, 1). */
+static uint32_t random_state;
+
+static float uniform(void)
+{
+    random_state = random_state * 1664525u + 1013904223u;
+    return (float)(random_state >> 8) * 0x1p-24f;
+}
+
+static void write_random(reel_tensor *x, int64_t count, int classes)
+{
+    float *f = malloc((size_t)count * sizeof *f);
+    int32_t *i = malloc((size_t)count * sizeof *i);
+    for (int64_t k = 0; f && i && k < count; k++) f[k] = uniform(), i[k] = (int32_t)(f[k] * (float)classes);
+    if (classes) reel_write_i32(x, i, count);
+    else reel_write_f32(x, f, count);
+    free(f), free(i);
+}
+
+static reel_tensor *data(reel_tape *tape, const char *name, reel_shape shape, int classes)
+{
+    reel_tensor *x = reel_input(tape, name, classes ? REEL_I32 : REEL_F32, shape);
+    write_random(x, reel_count(x), classes);
+    return x;
+}
+
+typedef reel_tensor *activation(reel_tensor *);
+
+static reel_tensor *layers(reel_tensor *x, int count, const int *out, activation *act)
+{
+    for (int i = 0; i < count; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "layer%d", i);
+        x = reel_linear(x, name, out[i]);
+        if (i + 1 < count) x = act(x);
+    }
+    return x;
+}
+
+static reel_tensor *tanh_of(reel_tensor *x) { return reel_tanh(x); }
+static reel_tensor *relu_of(reel_tensor *x) { return reel_relu(x); }
+static reel_tensor *sigmoid_of(reel_tensor *x) { return reel_sigmoid(x); }
+
+static reel_tensor *record_xor(reel_tape *tape)
+{
+    reel_tensor *a = layers(data(tape, "x", REEL_SHAPE(4, 2), 0), 2, (int[]){ 8, 1 }, tanh_of);
+    reel_tensor *loss = reel_mse(a, data(tape, "y", REEL_SHAPE(4, 1), 0));
+    reel_sgd(loss, (reel_sgd_options){ .lr = 0.5 });
+    return loss;
+}
+
+static reel_tensor *record_mlp_seed(reel_tape *tape)
+{
+    reel_tensor *a = layers(data(tape, "x", REEL_SHAPE(10, 784), 0), 2, (int[]){ 100, 10 }, sigmoid_of);
+    reel_tensor *loss = reel_mse(a, data(tape, "y", REEL_SHAPE(10, 10), 0));
+    reel_sgd(loss, (reel_sgd_options){ .lr = 0.5, .weight_decay = 1e-4 });
+    return loss;
+}
+
+static reel_tensor *record_mlp(reel_tape *tape)
+{
+    reel_tensor *a = layers(data(tape, "x", REEL_SHAPE(64, 784), 0), 3, (int[]){ 256, 128, 10 }, relu_of);
+    reel_tensor *loss = reel_cross_entropy(a, data(tape, "y", REEL_SHAPE(64), 10));
+    reel_sgd(loss, (reel_sgd_options){ .lr = 0.1 });
+    return loss;
+}
+
+static reel_tensor *record_mlp_wide(reel_tape *tape)
+{
+    reel_tensor *a = layers(data(tape, "x", REEL_SHAPE(256, 1024), 0), 3, (int[]){ 1024, 1024, 1024 }, relu_of);
+    reel_tensor *loss = reel_mse(a, data(tape, "y", REEL_SHAPE(256, 1024), 0));
+    reel_adam(loss, (reel_adam_options){ .lr = 1e-3 });
+    return loss;
+}
+
+static reel_tensor *record_chain(reel_tape *tape)
+{
+    reel_tensor *c = reel_input(tape, "c", REEL_F32, REEL_SCALAR);
+    reel_tensor *z = reel_parameter(c, "p", REEL_SCALAR, reel_constant(1));
+    reel_write_f32(c, &(float){ 0.999f }, 1);
+    for (int i = 0; i < 500; i++) z = reel_mul(reel_add(z, c), c);
+    reel_sgd(z, (reel_sgd_options){ .lr = 1e-9 });
+    return z;
+}
+
+/* Σ tanh(a x + b) sigmoid(c x) over 4M elements, with gradients to a, b, c and x. */
+static reel_tensor *record_pointwise(reel_tape *tape)
+{
+    reel_tensor *one = reel_input(tape, "one", REEL_F32, REEL_SCALAR);
+    reel_write_f32(one, &(float){ 1 }, 1);
+    reel_tensor *x = reel_parameter(one, "x", REEL_SHAPE(1 << 22), reel_normal_of(0, 1));
+    reel_tensor *a = reel_parameter(one, "a", REEL_SCALAR, reel_constant(0.5));
+    reel_tensor *b = reel_parameter(one, "b", REEL_SCALAR, reel_constant(0.1));
+    reel_tensor *c = reel_parameter(one, "c", REEL_SCALAR, reel_constant(-0.3));
+    reel_tensor *y = reel_mul(reel_tanh(reel_add(reel_mul(a, x), b)), reel_sigmoid(reel_mul(c, x)));
+    reel_tensor *loss = reel_sum(y, REEL_ALL, REEL_DROP);
+    reel_sgd(loss, (reel_sgd_options){ .lr = 1e-9 });
+    return loss;
+}
+
+static const workload workloads[] = {
+    { "xor", record_xor },           { "mlp_seed", record_mlp_seed }, { "mlp", record_mlp },
+    { "mlp_wide", record_mlp_wide }, { "chain", record_chain },       { "pointwise", record_pointwise },
+};
+
+enum { MOST_STEPS = 1000000 };
+
+static bool measure(const workload *w, int threads, double seconds, bool record)
+{
+    static double times[MOST_STEPS];
+    reel_model *model = reel_model_new((reel_model_options){ .seed = 1 });
+    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ .threads = threads });
+    random_state = 1;
+    reel_tensor *loss = w->record(tape);
+    reel_status status = reel_run(tape);
+    double first = reel_item(loss);
+    for (int i = 0; i < 3 && status == REEL_OK; i++) status = reel_run(tape);
+    int steps = 0;
+    for (double end = now() + 1e6 * seconds; status == REEL_OK && now() < end && steps < MOST_STEPS; steps++) {
+        double start = now();
+        if (record) {
+            reel_tape_clear(tape);
+            loss = w->record(tape);
+        }
+        status = reel_run(tape);
+        times[steps] = now() - start;
+    }
+    double last = reel_item(loss);
+    if (reel_tape_error(tape)) fprintf(stderr, "%s: %s\n", w->name, reel_tape_error(tape));
+    qsort(times, (size_t)steps, sizeof *times, ascending);
+    if (steps) printf("%-10s %12.2f %12.2f %6d %9.5f %9.5f\n", w->name, times[steps / 2], times[0], steps, first, last);
+    fflush(stdout);
+    reel_tape_free(tape);
+    reel_model_free(model);
+    return status == REEL_OK && isfinite(last) && last <= first;
+}
+
+int main(int argc, char **argv)
+{
+    int threads = 0, named = 0;
+    double seconds = 2;
+    bool good = true, record = false;
+    enum { COUNT = sizeof workloads / sizeof *workloads };
+    bool chosen[COUNT] = { false };
+    for (int i = 1; i < argc; i++) {
+        int found = 0;
+        if (!strcmp(argv[i], "--threads") && i + 1 < argc) threads = atoi(argv[++i]);
+        else if (!strcmp(argv[i], "--seconds") && i + 1 < argc) seconds = atof(argv[++i]);
+        else if (!strcmp(argv[i], "--record")) record = true;
+        else {
+            for (int w = 0; w < COUNT; w++)
+                if (!strcmp(argv[i], workloads[w].name)) chosen[w] = true, found++, named++;
+            if (!found) {
+                fprintf(stderr, "bench: no workload \"%s\" (xor mlp_seed mlp mlp_wide chain pointwise)\n", argv[i]);
+                return 2;
+            }
+        }
+    }
+    for (int w = 0; w < COUNT; w++)
+        if (!named || chosen[w]) good &= measure(&workloads[w], threads, seconds, record);
+    return good ? 0 : 1;
+}

@@ -1,0 +1,301 @@
+/* Pictures of programs: what reel_tape_write_dot() promises. Graphviz itself reads them where it is
+ * installed. Every test runs in a directory of its own. */
+#include <criterion/criterion.h>
+
+#include "core/record/tape.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static char directory[] = "/tmp/reel-dot-XXXXXX";
+
+static void enter_directory(void) { cr_assert(mkdtemp(directory) && chdir(directory) == 0); }
+
+static void leave_directory(void)
+{
+    char command[64];
+    snprintf(command, sizeof command, "rm -r %s", directory);
+    cr_assert_eq(system(command), 0);
+}
+
+TestSuite(dot, .init = enter_directory, .fini = leave_directory);
+
+static int64_t allocations_left = -1, bytes_used;
+
+static void *resize(void *context, void *block, size_t old_size, size_t new_size)
+{
+    (void)context;
+    if (new_size && allocations_left == 0) return NULL;
+    if (new_size && allocations_left > 0) allocations_left--;
+    bytes_used += (int64_t)new_size - (int64_t)old_size;
+    if (new_size) return realloc(block, new_size);
+    free(block);
+    return NULL;
+}
+
+static reel_model *model;
+static reel_tape *tape;
+
+static void begin(void)
+{
+    model = reel_model_new((reel_model_options){ .seed = 1, .allocator = { .resize = resize } });
+    tape = reel_tape_new(model, (reel_tape_options){ 0 });
+}
+
+static void end(void)
+{
+    reel_tape_free(tape);
+    reel_model_free(model);
+    cr_expect_eq(bytes_used, 0);
+}
+
+static const char *read_text(const char *path)
+{
+    static char text[1 << 16];
+    FILE *file = fopen(path, "rb");
+    cr_assert(file);
+    text[fread(text, 1, sizeof text - 1, file)] = 0;
+    fclose(file);
+    return text;
+}
+
+static const char *draw(void)
+{
+    cr_assert_eq(reel_tape_write_dot(tape, "graph.dot"), REEL_OK, "%s", reel_tape_error(tape));
+    if (system("command -v dot > /dev/null") == 0) {
+        cr_expect_eq(system("dot -Tsvg graph.dot -o graph.svg 2> errors"), 0);
+        cr_expect_str_empty(read_text("errors"));
+    }
+    return read_text("graph.dot");
+}
+
+static int count(const char *text, const char *part)
+{
+    int n = 0;
+    for (; (text = strstr(text, part)); text += strlen(part)) n++;
+    return n;
+}
+
+static int count_files(void)
+{
+    DIR *all = opendir(".");
+    int n = 0;
+    for (struct dirent *d; (d = readdir(all));) n += d->d_name[0] != '.';
+    closedir(all);
+    return n;
+}
+
+#define GRADIENT "fillcolor=\"#fbe5d0\""
+#define UPDATE "fillcolor=\"#dff0dc\""
+#define FORWARD "fillcolor=\"#dce9f7\""
+
+static reel_tensor *network(void)
+{
+    reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(8, 6));
+    reel_tensor *y = reel_input(tape, "y", REEL_F32, REEL_SHAPE(8, 3));
+    reel_tensor *h = reel_tanh(reel_linear(x, "hidden", 5));
+    reel_tensor *loss = reel_mse(reel_linear(h, "output", 3), y);
+    reel_sgd(loss, (reel_sgd_options){ .lr = 0.5, .momentum = 0.9 });
+    return loss;
+}
+
+/* The nodes and edges between the settings and the end. */
+static const char *body(const char *text)
+{
+    return strchr(strstr(text, "edge ["), '\n') + 1;
+}
+
+Test(dot, shows_operands_in_order_and_numbers_in_labels)
+{
+    begin();
+    /* Without the macros, so that no line of this file is in the picture. */
+    reel_tensor *x = (reel_input)(tape, "x", REEL_F64, REEL_SHAPE(2));
+    reel_tensor *y = (reel_input)(tape, "y", REEL_F64, REEL_SHAPE(2));
+    reel_tensor *z = (reel_input)(tape, "z", REEL_I32, REEL_SCALAR);
+    (reel_keep)((reel_sub)((reel_exp)(y), (reel_mul)(x, y)), "difference");
+    (reel_keep)((reel_mul)((reel_number)(z, 3), z), "triple");
+#define BLUE FORWARD " color=\"#3b6ea5\""
+#define INPUT "shape=ellipse fillcolor=white color=\"#3b6ea5\""
+    cr_expect_str_eq(body(draw()), "n0 [label=\"y\\n[2] f64\" " INPUT "]\n"
+                                   "n1 [label=\"exp\\n[2] f64\" " BLUE "]\n"
+                                   "n2 [label=\"x\\n[2] f64\" " INPUT "]\n"
+                                   "n3 [label=\"mul\\n[2] f64\" " BLUE "]\n"
+                                   "n4 [label=\"difference\\nsub\\n[2] f64\" " BLUE " peripheries=2]\n"
+                                   "n6 [label=\"z\\n[] i32\" " INPUT "]\n"
+                                   "n7 [label=\"triple\\nmul(3, ·)\\n[] i32\" " BLUE " peripheries=2]\n"
+                                   "n0 -> n1\nn2 -> n3\nn0 -> n3\nn1 -> n4\nn3 -> n4\nn6 -> n7\n}\n");
+    end();
+}
+
+Test(dot, tells_forward_gradient_and_update_apart)
+{
+    begin();
+    network();
+    const char *text = draw();
+    for (const char *line = body(text); *line; line = strchr(line, '\n') + 1) {
+        char node[300];
+        snprintf(node, sizeof node, "%.*s", (int)strcspn(line, "\n"), line);
+        if (strstr(node, "contract")) {
+            cr_expect(strstr(node, strstr(node, "[8,5]\"") && !strstr(node, "(·, output/w)") ? FORWARD
+                                   : strstr(node, "[8,3]")                                   ? FORWARD
+                                                                                             : GRADIENT), "%s", node);
+        }
+        if (strstr(node, "←") || strstr(node, "mul(·, 0.9)")) cr_expect(strstr(node, UPDATE), "%s", node);
+        if (strstr(node, "loss\\n")) cr_expect(strstr(node, FORWARD) && strstr(node, "peripheries=2"), "%s", node);
+    }
+    cr_expect_eq(count(text, " ←"), 8); /* four parameters, four velocities */
+    cr_expect_eq(count(text, "contract"), 5);
+    cr_expect_eq(count(text, "shape=ellipse"), 2);
+    cr_expect_eq(count(text, "shape=hexagon"), 4);
+    cr_expect_eq(count(text, "shape=cylinder"), 4);
+    cr_expect_eq(count(text, "label=\"hidden\""), 1);
+    cr_expect_eq(count(text, "label=\"hidden, gradients\""), 1);
+    cr_expect_eq(count(text, "label=\"expand"), 0);
+    cr_expect_eq(count(text, "{"), count(text, "}"));
+    end();
+}
+
+Test(dot, frames_scopes_in_each_other)
+{
+    begin();
+    reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2));
+    reel_scope_push(tape, "a/b");
+    x = reel_exp(x);
+    reel_scope_push(tape, "c");
+    x = reel_sin(x);
+    reel_scope_pop(tape), reel_scope_pop(tape);
+    reel_scope_push(tape, "a/bc");
+    x = reel_cos(x);
+    reel_scope_pop(tape);
+    reel_keep(x, "kept");
+    const char *text = draw();
+    static const char *const order[] = { "label=\"x\\n", "label=\"a\"", "label=\"b\"", "label=\"exp", "label=\"c\"",
+                                         "label=\"sin", "}\n}\n", "label=\"bc\"", "kept\\ncos", "}\n}\nn" };
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        cr_assert((text = strstr(text, order[i])), "%s", order[i]);
+        text += strlen(order[i]) - 1;
+    }
+    end();
+}
+
+Test(dot, escapes_what_graphviz_would_read)
+{
+    begin();
+    reel_tensor *x = reel_input(tape, "back\\slash & <b> {|} caf\xe9 é %s &amp;", REEL_F32, REEL_SHAPE(2));
+    reel_scope_push(tape, "%s", "s\\c&o");
+    reel_keep(reel_exp(x), "k\\N");
+    reel_scope_pop(tape);
+    const char *text = draw();
+    cr_expect(strstr(text, "\"back\\\\slash &amp; <b> {|} caf? é %s &amp;amp;\\n[2]\""), "%s", text);
+    cr_expect(strstr(text, "label=\"s\\\\c&amp;o\"\n"), "%s", text);
+    cr_expect(strstr(text, "\"s\\\\c&amp;o/k\\\\N\\nexp\\n[2]\""), "%s", text);
+    end();
+}
+
+Test(dot, draws_a_program_without_a_loss_as_forward)
+{
+    begin();
+    reel_tensor *h = reel_state(tape, "h", REEL_F32, REEL_SHAPE(4));
+    reel_assign(h, reel_tanh(reel_shift(h, 1)));
+    const char *text = draw();
+    cr_expect_eq(count(body(text), FORWARD), 2);
+    cr_expect_eq(count(body(text), UPDATE), 1);
+    cr_expect_eq(count(body(text), GRADIENT), 0);
+    end();
+}
+
+Test(dot, changes_no_result)
+{
+    float losses[2][3], x[48], y[24];
+    for (int i = 0; i < 48; i++) x[i] = (float)(i % 7) / 7, y[i % 24] = (float)(i % 5) / 5;
+    for (int draws = 0; draws < 2; draws++) {
+        begin();
+        reel_tensor *loss = network();
+        for (int i = 0; i < 3; i++) {
+            for (int64_t k = 0; k < tape->log.count; k++) {
+                reel_tensor *leaf = REEL__AT(tape->log, reel_tensor *, k);
+                if (leaf->op != &reel__input_op) continue;
+                reel_write_f32(leaf, leaf->count == 48 ? x : y, leaf->count);
+            }
+            cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
+            if (draws) draw();
+            losses[draws][i] = (float)reel_item(loss);
+        }
+        end();
+    }
+    cr_expect_eq(memcmp(losses[0], losses[1], sizeof losses[0]), 0);
+    cr_expect_lt(losses[0][2], losses[0][0]);
+}
+
+#define expect_error(call, status, message)                                                        \
+    do {                                                                                           \
+        cr_expect_eq(call, status);                                                                \
+        cr_expect(strncmp(reel_tape_error(tape), message, strlen(message)) == 0, "%s",             \
+                  reel_tape_error(tape));                                                          \
+    } while (0)
+
+Test(dot, refuses_what_cannot_be_drawn_or_written)
+{
+    begin();
+    expect_error(reel_tape_write_dot(tape, "x"), REEL_BAD_STATE,
+                 "tape_write_dot: nothing on the tape is kept, assigned or a loss");
+    reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2));
+    reel_keep(x, "kept");
+    expect_error(reel_tape_write_dot(tape, NULL), REEL_BAD_FILE, "tape_write_dot: (null): the path is NULL");
+    expect_error(reel_tape_write_dot(tape, "."), REEL_BAD_FILE, "tape_write_dot: .: it is a directory");
+    expect_error(reel_tape_write_dot(tape, "/dev/full"), REEL_BAD_FILE,
+                 "tape_write_dot: /dev/full: it is no regular file");
+    expect_error(reel_tape_write_dot(tape, "none/x"), REEL_BAD_FILE,
+                 "tape_write_dot: none/x: cannot create a temporary file beside it: No such file or directory");
+    cr_expect_eq(reel_tape_write_dot(tape, "good"), REEL_OK);
+    cr_expect_null(reel_tape_error(tape));
+    reel_add(x, reel_input(tape, "z", REEL_F32, REEL_SHAPE(3)));
+    cr_expect_eq(reel_tape_write_dot(tape, "x"), REEL_BAD_SHAPE);
+    cr_expect_eq(reel_tape_write_dot(NULL, "x"), REEL_OUT_OF_MEMORY);
+    cr_expect_eq(count_files(), 1);
+    end();
+}
+
+Test(dot, leaves_everything_as_it_was_when_memory_runs_out)
+{
+    begin();
+    network();
+    int failures = 0;
+    for (;; failures++) {
+        allocations_left = failures;
+        reel_status status = reel_tape_write_dot(tape, "graph");
+        allocations_left = -1;
+        if (status == REEL_OK) break;
+        expect_error(status, REEL_OUT_OF_MEMORY, "tape_write_dot: out of memory");
+        cr_expect_eq(count_files(), 0);
+    }
+    cr_expect_gt(failures, 3);
+    cr_expect_eq(count_files(), 1);
+    end();
+}
+
+Test(dot, draws_a_hundred_thousand_nodes_in_little_time, .timeout = 60)
+{
+    begin();
+    reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2)), *y = x;
+    for (int i = 0; i < 50; i++) reel_scope_push(tape, "s%d", i);
+    for (int i = 0; i < 100000; i++) {
+        if (i % 1000 == 0) {
+            reel_scope_pop(tape);
+            reel_scope_push(tape, "s%d", i);
+        }
+        y = reel_add(reel_exp(y), x);
+    }
+    for (int i = 0; i < 50; i++) reel_scope_pop(tape);
+    reel_keep(y, "y");
+    clock_t start = clock();
+    cr_assert_eq(reel_tape_write_dot(tape, "graph"), REEL_OK, "%s", reel_tape_error(tape));
+    double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+    cr_expect_lt(seconds, 5);
+    if (getenv("REEL_SHOW_TIMES")) fprintf(stderr, "200001 nodes in %.2f s\n", seconds);
+    end();
+}
