@@ -35,9 +35,8 @@ bool reel__check_axis(reel_tape *tape, const char *op, const reel_tensor *x, int
 
 bool reel__good(const char *op, int count, reel_tensor *const *x)
 {
-    reel_tape *tape = NULL;
-    for (int i = 0; i < count && !tape; i++) tape = x[i] ? x[i]->tape : NULL;
-    if (!tape || tape->failed || tape->recording.status != REEL_OK) return false;
+    reel_tape *tape = reel__tape_of_all(count, x);
+    if (tape->failed || tape->recording.status != REEL_OK) return false;
     for (int i = 0; i < count; i++) {
         char what[80];
         if (x[i] && x[i]->tape == tape && !x[i]->is_bad && x[i]->generation == tape->generation) continue;

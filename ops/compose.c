@@ -108,5 +108,6 @@ reel_tensor *reel_softmax(reel_tensor *x, int axis)
 
 reel_tensor *reel_log_softmax(reel_tensor *x, int axis)
 {
-    return reel_sub(x, reel_logsumexp(x, REEL_AXES(axis), REEL_KEEP));
+    reel_tensor *shifted = reel_sub(x, offset(x, REEL_AXES(axis))); /* first, so that nothing large is left to cancel */
+    return reel_sub(shifted, reel_log(reel_sum(reel_exp(shifted), REEL_AXES(axis), REEL_KEEP)));
 }

@@ -85,7 +85,6 @@ reel_tensor *reel_reshape(reel_tensor *x, reel_shape shape)
         return reel__fail(x->tape, REEL_BAD_SHAPE, "reshape: %s has %lld elements and cannot become %s", reel_shape_text(x),
                           (long long)x->count, reel__shape_text(&text, shape.rank, shape.size));
     if (wanted.rank == x->rank && memcmp(wanted.size, x->size, (size_t)x->rank * sizeof *x->size) == 0) return x;
-    if (x->op == &reshape_op) return reel_reshape(x->inputs[0], wanted);
     return reel_record(&reshape_op, 1, &x, &wanted, sizeof wanted);
 }
 
@@ -503,8 +502,8 @@ static const reel_op concat_op = {
 
 reel_tensor *reel_concat(int count, reel_tensor *const *x, int axis)
 {
-    if (count < 1 || !x) return x && count == 0 ? &reel__failed_tape.bad : &reel__failed_tape.bad;
-    if (!reel__good("concat", count, x)) return bad(x[0]);
+    if (count < 1 || !x) return &reel__failed_tape.bad;
+    if (!reel__good("concat", count, x)) return &reel__tape_of_all(count, x)->bad;
     if (!reel__check_axis(x[0]->tape, "concat", x[0], &axis)) return bad(x[0]);
     concat_attr attr = { axis };
     return count == 1 ? x[0] : reel_record(&concat_op, count, x, &attr, sizeof attr);
@@ -512,7 +511,8 @@ reel_tensor *reel_concat(int count, reel_tensor *const *x, int axis)
 
 reel_tensor *reel_stack(int count, reel_tensor *const *x, int axis)
 {
-    if (count < 1 || !x || !reel__good("stack", count, x)) return x && count > 0 ? bad(x[0]) : &reel__failed_tape.bad;
+    if (count < 1 || !x) return &reel__failed_tape.bad;
+    if (!reel__good("stack", count, x)) return &reel__tape_of_all(count, x)->bad;
     const reel_allocator *a = &x[0]->tape->allocator;
     size_t bytes = (size_t)count * sizeof *x;
     reel_tensor **parts = reel__allocate(a, bytes);

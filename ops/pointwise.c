@@ -102,7 +102,7 @@ static reel_tensor *power_exponent(reel_tensor *gy, reel_tensor *y, reel_tensor 
 static reel_tensor *binary(const reel_op *op, reel_tensor *a, reel_tensor *b)
 {
     reel_tensor *x[] = { a, b };
-    if (!reel__broadcast(op->name, 2, x)) return a ? &a->tape->bad : b ? &b->tape->bad : &reel__failed_tape.bad;
+    if (!reel__broadcast(op->name, 2, x)) return &reel__tape_of_all(2, x)->bad;
     return reel_record(op, 2, x, NULL, 0);
 }
 
@@ -148,7 +148,7 @@ DESCRIPTOR(where, where_shape, where_vjp)
 reel_tensor *reel_where(reel_tensor *condition, reel_tensor *a, reel_tensor *b)
 {
     reel_tensor *x[] = { condition, a, b };
-    if (!reel__broadcast("where", 3, x)) return condition ? &condition->tape->bad : &reel__failed_tape.bad;
+    if (!reel__broadcast("where", 3, x)) return &reel__tape_of_all(3, x)->bad;
     return reel_record(&where_op, 3, x, NULL, 0);
 }
 

@@ -823,3 +823,20 @@ Test(sets, give_the_same_bits_for_the_plain_product)
                 expect_same_results("product", isa, n, n + 8, t);
             }
 }
+
+/* c + a b a hair beside the middle of two floats, nearer than a double can tell: rounded twice, it would go to the even
+ * one. a = 1 + e, b = ±(1 − e) 2⁻²⁴, so that a b = ±(2⁻²⁴ − e² 2⁻²⁴); c is odd. */
+Test(sets, round_a_fused_multiply_add_once)
+{
+    for (int isa = 0; isa < REEL__ISAS; isa++)
+        for (int power = 16; reel__isa_available(isa) && power <= 23; power++)
+            for (int sign = -1; sign <= 1; sign += 2) {
+                const double c = 1 + 0x1p-23, e = ldexp(1, -power);
+                const float a[] = { (float)c, (float)(1 + e) }, b[] = { 1, (float)(sign * (1 - e) * 0x1p-24) };
+                float y = 0;
+                reel__product_row row = { .y = &y, .a = a, .b = b, .columns = 1, .k = 2, .k_axes = 1, .k_size = { 2 } };
+                row.a_stride[0] = row.b_stride[0] = 1;
+                product_sets[isa]->row[REEL_F32](&row);
+                cr_expect_eq((double)y, c, "%s rounds twice: %a", reel__isa_name(isa), (double)y);
+            }
+}

@@ -816,6 +816,54 @@ Test(special, where_takes_bits_and_sends_the_gradient_one_way)
     forget_arrays();
 }
 
+/* y and the gradient of an op that reduces one row of n elements to one. */
+static void expect_reduced(const char *op, int64_t n, const double *values, double y, const double *g)
+{
+    op_case c = *case_of(op);
+    array x = array_of(REEL_F32, REEL_SHAPE(1, n), values), got, gx, gy = ones(1);
+    c.axes = REEL_AXES(1), c.keep = REEL_DROP, c.x[0].shape = x.shape;
+    cr_assert(compute(&c, &x, &gy, &got, &gx, text, sizeof text), "%s: %s", op, text);
+    cr_expect(is_special_value(*got.at, y, true), "%s is %a, not %a", op, *got.at, y);
+    for (int64_t i = 0; i < n; i++)
+        cr_expect(is_special_value(gx.at[i], g[i], false), "the gradient %d of %s is %a, not %a", (int)i, op, gx.at[i],
+                  g[i]);
+    forget_arrays();
+}
+
+Test(special, ties_of_a_maximum_share_the_gradient_equally)
+{
+    expect_reduced("max", 6, (double[]){ 1, 3, 3, 2, 3, 3 }, 3, (double[]){ 0, 0.25, 0.25, 0, 0.25, 0.25 });
+    expect_reduced("min", 4, (double[]){ 1, 3, 1, 2 }, 1, (double[]){ 0.5, 0, 0.5, 0 });
+    expect_reduced("max", 2, (double[]){ -0.0, 0.0 }, 0.0, (double[]){ 0.5, 0.5 });
+    expect_reduced("max", 2, (double[]){ INF, INF }, INF, (double[]){ 0.5, 0.5 });
+    expect_reduced("max", 2, (double[]){ -INF, 1 }, 1, (double[]){ 0, 1 });
+}
+
+Test(special, logsumexp_does_not_overflow)
+{
+    expect_reduced("logsumexp", 2, (double[]){ 1000, 1000 }, 1000 + LN2, (double[]){ 0.5, 0.5 });
+    expect_reduced("logsumexp", 2, (double[]){ -1000, -1000 }, -1000 + LN2, (double[]){ 0.5, 0.5 });
+    expect_reduced("logsumexp", 2, (double[]){ BIG, -BIG }, BIG, (double[]){ 1, 0 });
+    expect_reduced("logsumexp", 2, (double[]){ 0, -INF }, 0.0, (double[]){ 1, 0 });
+    expect_reduced("logsumexp", 1, (double[]){ TINY }, TINY, (double[]){ 1 });
+}
+
+Test(special, logsumexp_and_softmax_take_infinities)
+{
+    const double x[] = { INF, 0, -INF, -INF, -INF, 0, BIG, -BIG, NONE, 0 };
+    const double sum[] = { INF, -INF, 0, BIG, NONE };
+    array rows = array_of(REEL_F32, REEL_SHAPE(5, 2), x), y;
+    op_case c = *case_of("logsumexp");
+    c.axes = REEL_AXES(1), c.keep = REEL_DROP;
+    cr_assert(compute(&c, &rows, NULL, &y, NULL, text, sizeof text), "%s", text);
+    for (int i = 0; i < 5; i++) cr_expect(is_special_value(y.at[i], sum[i], false), "row %d: %a", i, y.at[i]);
+    c = *case_of("softmax");
+    c.axes = REEL_AXES(1);
+    cr_assert(compute(&c, &rows, NULL, &y, NULL, text, sizeof text), "%s", text);
+    cr_expect(y.at[4] == 0 && y.at[5] == 1 && y.at[6] == 1 && y.at[7] == 0 && isnan(y.at[8]) && isnan(y.at[9]));
+    forget_arrays();
+}
+
 /* ---- Planted faults ---------------------------------------------------------------------------------------------- */
 
 /* A user's own op, y = x² or y = a b with b a row of a, in f64; its gradient is one of these. */

@@ -1,13 +1,15 @@
 /* Initial values: functions of (seed, full name, element), the same on every machine and in any order of creation. */
+#include "core/base/control.h"
 #include "core/base/elementary.h"
 #include "core/base/random.h"
 #include "core/model/model.h"
 
 #include <math.h>
+#include <string.h>
 
 bool reel__init_equal(reel_init a, reel_init b)
 {
-    return a.kind == b.kind && a.a == b.a && a.b == b.b;
+    return a.kind == b.kind && memcmp(&a.a, &b.a, sizeof a.a) == 0 && memcmp(&a.b, &b.b, sizeof a.b) == 0;
 }
 
 static void store(reel__value *value, int64_t i, double x)
@@ -29,7 +31,7 @@ static double uniform(const reel__value *value, reel__stream stream, int64_t i)
     return value->dtype == REEL_F64 ? reel__uniform_f64(stream, i) : (double)reel__uniform_f32(stream, i);
 }
 
-void reel__value_initialise(reel__value *value, uint64_t seed)
+static void initialise(reel__value *value, uint64_t seed)
 {
     reel__stream stream = reel__stream_of(seed, value->hash, 0);
     double low = value->init.a, high = value->init.b, fan_in = 1;
@@ -43,4 +45,11 @@ void reel__value_initialise(reel__value *value, uint64_t seed)
         else if (value->init.kind == REEL_INIT_NORMAL) store(value, i, value->init.a + value->init.b * normal(stream, i));
         else store(value, i, low + (high - low) * uniform(value, stream, i));
     }
+}
+
+void reel__value_initialise(reel__value *value, uint64_t seed)
+{
+    reel__control_word saved = reel__set_control_word();
+    initialise(value, seed);
+    reel__restore_control_word(&saved);
 }

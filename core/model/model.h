@@ -13,6 +13,7 @@ typedef struct reel__value {
     bool pinned;   /* init is known: a use with another one is an error. A loaded value is not pinned at first */
     bool written;  /* of an input: since it was recorded, which was in this generation of its tape: */
     uint32_t stamp;
+    uint64_t assigned; /* the recording that has an assignment to it */
     reel_dtype dtype;
     int rank;
     int64_t size[REEL_MAX_RANK];
@@ -36,6 +37,7 @@ struct reel_model {
     bool sealed;
     uint64_t seed;
     uint64_t runs;
+    uint64_t tapes; /* made so far; atomic */
     int references; /* its maker's and one for each tape; atomic */
     reel__values values;
 };

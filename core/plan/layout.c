@@ -12,25 +12,22 @@ static void whole(const reel_tensor *x, int64_t source, reel__access *access)
     for (int d = x->rank; d-- > 0; stride *= x->size[d]) access->stride[d] = stride;
 }
 
-bool reel__plan_layout(reel__plan *plan)
+void reel__plan_layout(reel__plan *plan, int64_t node)
 {
-    for (int64_t i = 0; i < plan->count; i++) {
-        const reel_tensor *x = plan->node[i].x;
-        whole(x, i, &plan->access[i]);
-        if (plan->node[i].role != REEL__VIEW) continue;
-        const reel__access *in = &plan->access[x->inputs[x->input_count - 1]->index];
-        int64_t offset = 0;
-        reel__access view = *in;
-        if (!x->op->kind) { /* an assignment: its value */
-            plan->access[i] = *in;
-        } else if (x->op->kind->map(x, in->stride, &offset, view.stride)) {
-            view.offset += offset;
-            plan->access[i] = view;
-        } else {
-            plan->node[i].role = REEL__OTHER;
-        }
+    const reel_tensor *x = plan->node[node].x;
+    whole(x, node, &plan->access[node]);
+    if (plan->node[node].role != REEL__VIEW) return;
+    const reel__access *in = &plan->access[x->inputs[x->input_count - 1]->index];
+    int64_t offset = 0;
+    reel__access view = *in;
+    if (!x->op->kind) { /* an assignment: its value */
+        plan->access[node] = *in;
+    } else if (x->op->kind->map(x, in->stride, &offset, view.stride)) {
+        view.offset += offset;
+        plan->access[node] = view;
+    } else {
+        plan->node[node].role = REEL__OTHER;
     }
-    return true;
 }
 
 int reel__squeeze(const reel_tensor *x, int64_t *size)

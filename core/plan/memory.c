@@ -229,7 +229,7 @@ static bool place_constants(reel__plan *plan)
 bool reel__plan_memory(reel__plan *plan)
 {
     find_stored(plan);
-    if (!plan->settings.no_in_place) find_in_place(plan), find_shared(plan);
+    if (plan->assigns && !plan->settings.no_in_place) find_in_place(plan), find_shared(plan);
     places p = { .top = 0 };
     for (int c = 0; c < CLASSES; c++) p.head[c] = REEL__NONE;
     size_t bytes = (size_t)plan->count * sizeof(size_t);

@@ -83,6 +83,7 @@ typedef struct reel__plan {
     reel_allocator allocator;
     reel__plan_settings settings;
     int isa;
+    bool assigns; /* for a run, not an evaluation */
     int64_t count;
     reel__planned *node;
     reel__access *access;
@@ -96,11 +97,13 @@ typedef struct reel__plan {
 
 /* The passes. False: out of memory. */
 bool reel__plan_roles(reel__plan *plan);
-bool reel__plan_layout(reel__plan *plan);
 bool reel__plan_group(reel__plan *plan);
 bool reel__plan_memory(reel__plan *plan);
 
 void reel__plan_free(reel__plan *plan);
+
+/* The layout of one node, after those of its inputs. */
+void reel__plan_layout(reel__plan *plan, int64_t node);
 
 /* Whether a node's value is its source's, element by element. */
 bool reel__is_whole(const reel__plan *plan, int64_t node);

@@ -8,13 +8,8 @@ static bool known(const reel__plan *plan, const reel_tensor *x)
     if (x->op->kind && x->op->kind->is_number) return true;
     if (!x->input_count || !x->op->run || (x->op->kind && x->op->kind->map)) return false;
     for (int j = 0; j < x->input_count; j++) {
-        const reel__planned *in = &plan->node[x->inputs[j]->index];
-        const reel_tensor *base = in->x;
-        while (in->role == REEL__VIEW && base->input_count) {
-            base = base->inputs[base->input_count - 1];
-            in = &plan->node[base->index];
-        }
-        if (in->role != REEL__CONSTANT) return false;
+        int64_t in = x->inputs[j]->index;
+        if (plan->node[plan->access[in].source].role != REEL__CONSTANT || !reel__is_whole(plan, in)) return false;
     }
     return true;
 }
@@ -37,6 +32,7 @@ bool reel__plan_roles(reel__plan *plan)
     for (int64_t i = 0; i < plan->count; i++) {
         plan->node[i].role = (uint8_t)role_of(plan, plan->node[i].x);
         plan->node[i].group = plan->node[i].next = plan->node[i].last_use = REEL__NONE;
+        reel__plan_layout(plan, i);
     }
     return true;
 }

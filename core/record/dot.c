@@ -227,7 +227,7 @@ static void put_number(picture *p, const reel_tensor *x)
     void *value = x->dtype == REEL_F32 ? (void *)&f32 : x->dtype == REEL_F64 ? (void *)&f64 : &i32;
     if (x->op->run) x->op->run(&(reel_call){ .node = x, .y = value });
     snprintf(text, sizeof text, "%.*g", x->dtype == REEL_I32 ? 10 : 6, (double)f32 + f64 + i32);
-    while (*(c += strspn(c, "0123456789+-einfa"))) *c = '.';
+    while (*(c += strspn(c, "0123456789.+-einfa"))) *c = '.';
     put(p, text);
 }
 

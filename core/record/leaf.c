@@ -89,11 +89,11 @@ static void shape_conflict(reel_tape *tape, const char *what, const reel__value 
 {
     reel__text was, is;
     reel__fail(tape, REEL_BAD_NAME, "%s: \"%s\" exists as %s %s %s, not as %s %s", what, name,
-               value->is_state ? "state" : what, reel__dtype_name(value->dtype), reel__shape_text(&was, value->rank, value->size),
+               value->is_state ? "state" : strcmp(what, "input") ? "parameter" : "input", reel__dtype_name(value->dtype), reel__shape_text(&was, value->rank, value->size),
                reel__dtype_name(dtype), reel__shape_text(&is, shape.rank, shape.size));
 }
 
-/* An input keeps a buffer for each shape that it was ever recorded with, under the name "x [32,64]f32", so alternating
+/* An input keeps a buffer for each shape that it was ever recorded with, under the name "x\n[32,64]f32", so alternating
  * batch sizes allocate once. Within one recording it has one shape. */
 reel_tensor *(reel_input)(reel_tape *tape, const char *name, reel_dtype dtype, reel_shape shape)
 {
@@ -103,7 +103,7 @@ reel_tensor *(reel_input)(reel_tape *tape, const char *name, reel_dtype dtype, r
     if (!reel__use_name(tape, "input", name, &full)) return &tape->bad;
     for (int64_t i = 0; i < tape->inputs.list.count; i++) {
         const reel__value *v = REEL__AT(tape->inputs.list, reel__value *, i);
-        bool same_name = strncmp(v->name, full, strlen(full)) == 0 && v->name[strlen(full)] == ' ';
+        bool same_name = strncmp(v->name, full, strlen(full)) == 0 && v->name[strlen(full)] == '\n';
         if (same_name && v->stamp == tape->generation && !same_shape(v, dtype, shape)) {
             shape_conflict(tape, "input", v, full, dtype, shape);
             return &tape->bad;
@@ -111,7 +111,7 @@ reel_tensor *(reel_input)(reel_tape *tape, const char *name, reel_dtype dtype, r
     }
     char key[800];
     reel__text text;
-    snprintf(key, sizeof key, "%s %s%s", full, reel__shape_text(&text, shape.rank, shape.size), reel__dtype_name(dtype));
+    snprintf(key, sizeof key, "%s\n%s%s", full, reel__shape_text(&text, shape.rank, shape.size), reel__dtype_name(dtype));
     reel__value *value = reel__value_find(&tape->inputs, key, reel__hash_string(key));
     if (!value) value = reel__value_add(&tape->allocator, &tape->inputs, key, false, dtype, shape.rank, shape.size);
     if (!value) return reel__out_of_memory(tape, full);
@@ -223,6 +223,9 @@ static reel__value *assigned_value(reel_tape *tape, reel_tensor *target)
     return value;
 }
 
+/* A number that no other recording of any tape of the model has. */
+static uint64_t recording_id(const reel_tape *tape) { return (uint64_t)tape->serial << 32 | tape->generation; }
+
 reel_tensor *(reel_assign)(reel_tensor *target, reel_tensor *value)
 {
     reel_tape *tape = target ? target->tape : &reel__failed_tape;
@@ -237,14 +240,16 @@ reel_tensor *(reel_assign)(reel_tensor *target, reel_tensor *value)
     if (target->size != value->size || target->rank != value->rank)
         return reel__fail(tape, REEL_BAD_SHAPE, "assign: %s is %s and the value is %s", target->name, reel_shape_text(target),
                           reel_shape_text(value));
-    if (target->assigned)
+    const reel__value *own = tape->options.evaluate ? private_state(tape, target->name) : target->value;
+    if (own && own->assigned == recording_id(tape))
         return reel__fail(tape, REEL_BAD_STATE, "assign: a second assignment to %s in one program", reel__node_text(target));
     if (!reel__reserve(&tape->allocator, &tape->assigns, tape->assigns.count, sizeof(reel_tensor *)))
         return reel__out_of_memory(tape, "assign");
-    if (!assigned_value(tape, target)) return &tape->bad;
+    reel__value *written = assigned_value(tape, target);
+    if (!written) return &tape->bad;
     reel_tensor *y = reel_record(&reel__assign_op, 2, (reel_tensor *[]){ target, value }, NULL, 0);
     if (y->is_bad) return y;
-    target->assigned = true;
+    written->assigned = recording_id(tape);
     REEL__AT(tape->assigns, reel_tensor *, tape->assigns.count++) = y;
     return y;
 }

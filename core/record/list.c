@@ -4,10 +4,20 @@
 
 #include <string.h>
 
+enum { OLD_LISTS = 64 }; /* how many cleared ones wait before they are used again, so that a stale one is found */
+
 reel_list *reel__list_new(reel_tape *tape)
 {
     if (tape->failed || tape->recording.status != REEL_OK) return &tape->bad_list;
-    reel_list *list = reel__allocate(&tape->allocator, sizeof *list);
+    reel_list *list = NULL;
+    if (tape->old_list_count > OLD_LISTS) { /* the oldest is used again */
+        list = tape->oldest_list;
+        tape->oldest_list = list->next;
+        tape->old_list_count--;
+        *list = (reel_list){ .tape = tape };
+    } else {
+        list = reel__allocate(&tape->allocator, sizeof *list);
+    }
     if (!list) {
         reel__out_of_memory(tape, "a list");
         return &tape->bad_list;
@@ -43,13 +53,14 @@ bool reel__list_usable(reel_tape *tape, const reel_list *list, const char *what)
     return false;
 }
 
-reel_status reel_list_append(reel_list *list, const char *name, reel_tensor *x)
+reel_status (reel_list_append)(reel_list *list, const char *name, reel_tensor *x)
 {
     reel_tape *tape = list ? list->tape : &reel__failed_tape;
     if (!reel__list_usable(tape, list, "list_append: the list") || !reel__usable(tape, x, "list_append: the tensor"))
         return tape->recording.status;
     const char *own = reel__intern(tape, name ? name : reel_name_of(x));
     if (own) reel__list_append(list, own, x);
+    tape->site_file = NULL;
     return tape->recording.status;
 }
 
@@ -93,17 +104,20 @@ void reel__lists_clear(reel_tape *tape)
         reel_list *list = tape->lists;
         tape->lists = list->next;
         reel__array_free(&tape->allocator, &list->items, sizeof(reel__kept));
-        list->next = tape->old_lists;
+        list->next = NULL;
+        if (tape->old_lists) tape->old_lists->next = list;
+        else tape->oldest_list = list;
         tape->old_lists = list;
+        tape->old_list_count++;
     }
 }
 
 void reel__lists_free(reel_tape *tape)
 {
     reel__lists_clear(tape);
-    while (tape->old_lists) {
-        reel_list *list = tape->old_lists;
-        tape->old_lists = list->next;
+    while (tape->oldest_list) {
+        reel_list *list = tape->oldest_list;
+        tape->oldest_list = list->next;
         reel__release(&tape->allocator, list, sizeof *list);
     }
 }

@@ -144,6 +144,7 @@ static reel_tensor *commit(reel_tape *tape, const reel_tensor *draft)
         tape->table_used++;
     }
     tape->node_count++;
+    if (x->op->draws) tape->draws++;
     return x;
 }
 
@@ -156,8 +157,9 @@ static void revive(reel_tape *tape, reel_tensor *x, const void *attr)
     }
     if (x->generation == tape->generation) return;
     x->generation = tape->generation;
-    x->readable = x->assigned = false;
-    x->entry = 0;
+    x->scope = tape->origin ? tape->origin->scope : tape->scope;
+    if (x->op->draws) tape->draws++;
+    x->readable = false;
     x->file = tape->origin ? tape->origin->file : NULL;
     x->line = tape->origin ? tape->origin->line : 0;
     tape->node_count++;
@@ -210,9 +212,8 @@ static const char *operand_text(reel_tape *tape, const reel_op *op, int index)
 
 reel_tensor *reel_record(const reel_op *op, int count, reel_tensor *const *inputs, const void *attr, size_t attr_size)
 {
-    reel_tape *tape = NULL;
-    for (int i = 0; i < count && !tape; i++) tape = inputs[i] ? inputs[i]->tape : NULL;
-    if (!tape || tape->failed) return &reel__failed_tape.bad;
+    reel_tape *tape = reel__tape_of_all(count, inputs);
+    if (tape->failed) return &tape->bad;
     if (tape->recording.status != REEL_OK) return &tape->bad;
     for (int i = 0; i < count; i++)
         if (!inputs[i] || inputs[i]->is_bad || inputs[i]->tape != tape || inputs[i]->generation != tape->generation) {
@@ -232,7 +233,7 @@ void reel__nodes_clear(reel_tape *tape)
     drop_previous(tape);
     tape->previous = tape->log.count;
     tape->log.count = tape->unstamped = 0;
-    tape->node_count = 0;
+    tape->node_count = tape->draws = 0;
 }
 
 void reel__nodes_free(reel_tape *tape)

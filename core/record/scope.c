@@ -104,11 +104,20 @@ static reel__scope *child_scope(reel_tape *tape, reel__scope *parent, const char
     return scope;
 }
 
+/* "a/b" is scope b in scope a, however it was opened. */
 static reel_status push(reel_tape *tape, const char *name)
 {
-    reel__scope *scope = child_scope(tape, tape->scope, name);
+    reel__scope *scope = tape->scope;
+    char part[512];
+    for (const char *p = name; scope && *p;) {
+        size_t length = strcspn(p, "/");
+        snprintf(part, sizeof part, "%.*s", (int)length, p);
+        scope = child_scope(tape, scope, part);
+        p += length + (p[length] == '/');
+    }
     if (!scope) return tape->recording.status;
     scope->entry = ++tape->entries;
+    scope->opener = tape->scope;
     tape->scope = scope;
     return REEL_OK;
 }
@@ -132,7 +141,7 @@ reel_status (reel_scope_push)(reel_tape *tape, const char *format, ...)
     va_end(arguments);
     if (length < 0 || (size_t)length >= sizeof name)
         reel__fail(tape, REEL_BAD_NAME, "scope_push: a name longer than %d characters", (int)sizeof name - 1);
-    else if (check_name(tape, "scope_push", length ? name : format)) push(tape, name);
+    else if (check_name(tape, "scope_push", format ? name : NULL)) push(tape, name);
     return end_of_call(tape);
 }
 
@@ -147,7 +156,7 @@ reel_status (reel_layer_push)(reel_tape *tape, const char *name)
 reel_status (reel_scope_pop)(reel_tape *tape)
 {
     if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
-    if (tape->scope->parent) tape->scope = tape->scope->parent;
+    if (tape->scope->parent) tape->scope = tape->scope->opener;
     else reel__fail(tape, REEL_BAD_STATE, "scope_pop: no scope is open");
     return end_of_call(tape);
 }

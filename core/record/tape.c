@@ -36,14 +36,18 @@ reel_tape *reel_tape_new_sized(reel_model *model, const reel_tape_options *optio
     tape->model = model;
     tape->allocator = model->allocator;
     tape->generation = 1;
+    tape->serial = (uint32_t)__atomic_add_fetch(&model->tapes, 1, __ATOMIC_RELAXED);
     tape->bad = (reel_tensor){ .tape = tape, .is_bad = true };
     tape->bad_list = (reel_list){ .tape = tape, .is_bad = true };
     tape->root.path = tape->root.name = "";
     tape->root.entry = ++tape->entries;
     tape->scope = &tape->root;
     reel__model_retain(model);
-    if (tape->options.threads < 0)
+    if (tape->options.threads < 0) {
         reel__fail(tape, REEL_BAD_ARGUMENT, "tape_new: threads is %d; 0 asks for all, 1 for one", tape->options.threads);
+        tape->recording.located = true; /* no line is known */
+        tape->options.threads = 0;
+    }
     return tape;
 }
 
@@ -169,7 +173,7 @@ reel_tensor *reel__out_of_memory(reel_tape *tape, const char *what)
 reel_status reel__run_fail(reel_tape *tape, reel_status status, const char *format, ...)
 {
     if (tape->failed) return REEL_OUT_OF_MEMORY;
-    tape->running.status = REEL_OK;
+    if (tape->running.status != REEL_OK) return status; /* the first one stays */
     va_list arguments;
     va_start(arguments, format);
     reel__error_set(&tape->running, status, format, arguments);
@@ -190,6 +194,13 @@ reel_status reel_tape_status(const reel_tape *tape)
 {
     if (!tape) return REEL_OUT_OF_MEMORY;
     return tape->recording.status != REEL_OK ? tape->recording.status : tape->running.status;
+}
+
+reel_tape *reel__tape_of_all(int count, reel_tensor *const *x)
+{
+    for (int i = 0; i < count; i++)
+        if (x[i] && !x[i]->tape->failed) return x[i]->tape;
+    return &reel__failed_tape;
 }
 
 bool reel_is_bad(const reel_tensor *x)
@@ -213,6 +224,7 @@ bool reel__usable(reel_tape *tape, const reel_tensor *x, const char *what)
 {
     if (tape->failed || tape->recording.status != REEL_OK) return false;
     if (!x) reel__fail(tape, REEL_BAD_ARGUMENT, "%s is NULL", what);
+    else if (x->tape->failed) reel__fail(tape, REEL_OUT_OF_MEMORY, "%s is of no tape: an operand of it was NULL, or there was no memory", what);
     else if (x->is_bad && x->tape != tape)
         reel__fail(tape, REEL_BAD_STATE, "%s is the result of an error on another tape: %s", what,
                    x->tape->recording.status != REEL_OK ? x->tape->recording.message : "cleared since");
@@ -261,6 +273,12 @@ reel_tape *reel_at_tape(reel_tape *tape, const char *file, int line)
         locate(&tape->recording, file, line);
     }
     return tape;
+}
+
+reel_list *reel_at_list(reel_list *list, const char *file, int line)
+{
+    if (list) reel_at_tape(list->tape, file, line);
+    return list;
 }
 
 reel_tensor *reel_at(reel_tensor *x, const char *file, int line)

@@ -38,10 +38,11 @@ struct reel_tensor {
     int32_t input_count;
     int32_t attr_size;
     int32_t index; /* its place in the order of the last walk */
+    int32_t place; /* and in the program that was prepared last */
     int32_t entry; /* of a draw: which of those with the same name, in walk order */
     uint8_t rank;
     uint8_t dtype;
-    bool is_bad, readable, assigned;
+    bool is_bad, readable;
 };
 
 /* A name in a scope, and where it was last used. */
@@ -53,6 +54,7 @@ typedef struct reel__used {
 
 struct reel__scope {
     reel__scope *parent, *child, *sibling;
+    reel__scope *opener; /* the scope that was open when this one was opened */
     const char *path;    /* "block0/attention"; "" is the root */
     const char *name;
     uint64_t entry;      /* the open or last entry, a number never given twice */
@@ -82,7 +84,7 @@ struct reel_tape {
     reel_allocator allocator;
     reel_tape_options options;
     bool failed;
-    uint32_t generation, walk;
+    uint32_t generation, walk, serial;
     uint64_t runs;
     reel__error recording, running;
     const char *site_file; /* the line of the call under way, where its macro gave one */
@@ -109,7 +111,8 @@ struct reel_tape {
     reel__array replacements;        /* reel__replacement */
     reel__array keeps;               /* reel__kept */
     reel__array losses, assigns;     /* reel_tensor * */
-    reel_list *lists, *old_lists;
+    reel_list *lists, *old_lists, *oldest_list; /* old ones: a queue, from before the last clear */
+    int64_t old_list_count;
     reel__values inputs, states;     /* states: those that an evaluating tape has of its own */
 
     reel__array stack, order;        /* of walks */
@@ -119,6 +122,7 @@ struct reel_tape {
     int64_t scratch_size[REEL_MAX_RANK];
 
     int64_t retired;                 /* nodes that have gone */
+    int64_t draws;                   /* random nodes recorded */
     uint64_t numbers;                /* how often a number has changed */
     bool plain;                      /* run by the plain executor; also REEL_PLAIN=1 */
     struct reel__program *program;   /* of the executor, freed by it */
@@ -131,6 +135,7 @@ struct reel_tape {
 reel_tensor *reel__fail(reel_tape *tape, reel_status status, const char *format, ...) REEL_PRINTF(3, 4);
 reel_status reel__run_fail(reel_tape *tape, reel_status status, const char *format, ...) REEL_PRINTF(3, 4);
 reel_tensor *reel__out_of_memory(reel_tape *tape, const char *what);
+reel_tape *reel__tape_of_all(int count, reel_tensor *const *x); /* the first that is not failed; never NULL */
 const char *reel__intern(reel_tape *tape, const char *text); /* NULL: out of memory, recorded */
 const char *reel__node_text(const reel_tensor *x);           /* "matmul [2,3] (net.c:12)" for messages */
 extern reel_tape reel__failed_tape;

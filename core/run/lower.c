@@ -176,7 +176,8 @@ static void lower_member(tiling *t, const reel__planned *p, reel__tile_op *op)
 {
     const reel__plan *plan = &t->s->plan;
     const reel_tensor *x = p->x;
-    *op = (reel__tile_op){ .count = x->input_count, .node = x->index };
+    *op = (reel__tile_op){ .count = (uint8_t)x->input_count };
+    int64_t block = 0;
     for (int j = 0; j < x->input_count; j++) {
         const reel__planned *in = &plan->node[plan->access[x->inputs[j]->index].source];
         op->x[j] = in->group == t->g ? member_operand(t, in) : outer_operand(t, x->inputs[j], p);
@@ -184,8 +185,9 @@ static void lower_member(tiling *t, const reel__planned *p, reel__tile_op *op)
     if (p->role == REEL__REDUCTION) {
         int axis;
         op->kind = p->level == REEL__LATE ? REEL__TILE_BLOCKS : REEL__TILE_REDUCE;
-        op->reduce = x->op->kind->reduce(x, plan->isa, &axis, &op->block);
-        if (p->level == REEL__LATE) op->blocks = (x->inputs[0]->size[axis] + op->block - 1) / op->block;
+        op->reduce = x->op->kind->reduce(x, plan->isa, &axis, &block);
+        op->block = (int32_t)block;
+        if (p->level == REEL__LATE) op->blocks = (int32_t)((x->inputs[0]->size[axis] + block - 1) / block);
     } else {
         op->kind = p->level == REEL__ROW ? REEL__TILE_ROW : REEL__TILE_FULL;
         op->row = x->op->kind->row(x, plan->isa);
@@ -219,29 +221,37 @@ static void choose_tile(const tiling *t, reel__step *step, int64_t max_rows, int
     step->register_bytes = ((size_t)(step->tile_rows * step->tile_columns) * t->widest + 63) / 64 * 64;
 }
 
-/* The calls of a group that is one tile, with all addresses. ROW members run over their values as columns. */
+/* One call with its addresses. ROW members run over their values as columns. */
+static void fix_call(const reel__step *step, reel__tile_op *op, char *registers)
+{
+    bool row = op->kind == REEL__TILE_ROW;
+    reel__tile tile = { .rows = row ? 1 : step->rows, .columns = row ? step->rows : step->columns };
+    for (int j = -1; j < op->count; j++) {
+        const reel__operand *o = j < 0 ? &op->y : &op->x[j];
+        char *p = o->reg >= 0 ? registers + (size_t)o->reg * step->register_bytes : o->base;
+        int64_t stride = o->reg >= 0 && !o->per_row ? step->columns : o->row;
+        if (j < 0) {
+            tile.y = p, tile.y_row = stride;
+            continue;
+        }
+        tile.x[j] = p, tile.x_row[j] = stride, tile.x_one[j] = o->one;
+        if (!row) continue;
+        tile.x_one[j] = o->row == 0 && o->reg < 0;
+        if (o->reg < 0 && o->row > 1 && step->rows > 1) /* scattered: row by row after all */
+            tile.rows = step->rows, tile.columns = 1, tile.y_row = 1;
+    }
+    op->fixed = tile;
+}
+
+/* A group that is one tile needs no addresses computed when it runs; a reduction then reads rows that lie together. */
 static void fix_calls(reel__step *step, char *registers)
 {
     for (int32_t i = 0; i < step->op_count; i++) {
-        reel__tile_op *op = &step->ops[i];
-        bool row = op->kind == REEL__TILE_ROW;
-        op->fixed = (reel__tile){ .rows = row ? 1 : step->rows, .columns = row ? step->rows : step->columns };
-        for (int j = -1; j < op->count; j++) {
-            const reel__operand *o = j < 0 ? &op->y : &op->x[j];
-            char *p = o->reg >= 0 ? registers + (size_t)o->reg * step->register_bytes : o->base;
-            int64_t stride = o->reg >= 0 && !o->per_row ? step->columns : o->row;
-            if (j < 0) {
-                op->fixed.y = p, op->fixed.y_row = stride;
-                continue;
-            }
-            op->fixed.x[j] = p, op->fixed.x_row[j] = stride, op->fixed.x_one[j] = o->one;
-            if (!row) continue;
-            op->fixed.x_one[j] = o->row == 0 && o->reg < 0;
-            if (o->reg < 0 && o->row > 1 && step->rows > 1) { /* scattered: row by row after all */
-                op->fixed.rows = step->rows, op->fixed.columns = 1, op->fixed.y_row = 1;
-            }
-        }
+        const reel__tile_op *op = &step->ops[i];
+        bool together = op->x[0].reg >= 0 || op->x[0].row == step->columns || step->rows == 1;
+        if (op->kind == REEL__TILE_BLOCKS || (op->kind == REEL__TILE_REDUCE && !together)) return;
     }
+    for (int32_t i = 0; i < step->op_count; i++) fix_call(step, &step->ops[i], registers);
     step->single = true;
 }
 

@@ -37,16 +37,19 @@ static const char *position_text(const reel_tensor *x, int64_t i, reel__text *te
 }
 
 /* The first node of the program whose value is not finite while its operands are: who made it. */
-static reel_status check_finite(reel_tape *tape, const reel_tensor *x, const void *value)
+static reel_status check_finite(reel_tape *tape, const reel_tensor *x, const reel_call *call)
 {
+    const void *value = call->y;
     int64_t i = first_not_finite(x, value);
-    if (i < 0) return REEL_OK;
+    if (i < 0 || (!x->input_count && !x->value)) return REEL_OK; /* a number may be infinite */
+    for (int j = 0; j < x->input_count; j++)
+        if (first_not_finite(x->inputs[j], call->x[j]) >= 0) return REEL_OK; /* it is not the first */
     double v = x->dtype == REEL_F32 ? (double)((const float *)value)[i] : ((const double *)value)[i];
     char where[320];
     reel__text position;
     tape->site_file = NULL; /* the line of the op says more than that of the run */
-    return reel__run_fail(tape, REEL_NOT_FINITE, "%s: %s%s of %s is %s, the first value that is not finite%s",
-                          x->value ? x->name : x->op->name, x->value ? "element " : "element ",
+    return reel__run_fail(tape, REEL_NOT_FINITE, "%s: element %s of %s is %s, the first value that is not finite%s",
+                          x->value ? x->name : x->op->name,
                           position_text(x, i, &position), reel_shape_text(x),
                           isnan(v) ? "NaN" : v > 0 ? "Inf" : "-Inf", where_text(x, where, sizeof where));
 }
@@ -62,8 +65,8 @@ void reel__set_stream(const reel_tape *tape, const reel_tensor *x, reel_call *ca
 static void fill_call(const reel_tape *tape, const reel__program *program, const reel_tensor *x, reel_call *call)
 {
     const void **operands = program->scratch.items;
-    for (int j = 0; j < x->input_count; j++) operands[j] = REEL__AT(program->values, void *, x->inputs[j]->index);
-    *call = (reel_call){ .node = x, .y = REEL__AT(program->values, void *, x->index), .x = operands, .isa = reel__isa_best() };
+    for (int j = 0; j < x->input_count; j++) operands[j] = REEL__AT(program->values, void *, x->inputs[j]->place);
+    *call = (reel_call){ .node = x, .y = REEL__AT(program->values, void *, x->place), .x = operands, .isa = reel__isa_best() };
     if (x->op->draws) reel__set_stream(tape, x, call);
 }
 
@@ -97,7 +100,7 @@ static reel_status run_node(reel_tape *tape, const reel__program *program, const
     reel_status status = reel__check_node(tape, x, &call);
     if (status != REEL_OK) return status;
     if (x->op->run) x->op->run(&call);
-    return tape->options.checked ? check_finite(tape, x, call.y) : REEL_OK;
+    return tape->options.checked ? check_finite(tape, x, &call) : REEL_OK;
 }
 
 /* Checks whose operand is a leaf need nothing computed, so they come first. */

@@ -74,7 +74,8 @@ static bool make_plan(reel_tape *tape, reel__program *program, reel__plan *plan)
     const reel__plan_settings *settings = reel__settings(tape);
     if (!settings || tape->recording.status != REEL_OK) return false;
     size_t n = (size_t)program->nodes.count;
-    *plan = (reel__plan){ .tape = tape, .allocator = tape->allocator, .settings = *settings, .count = program->nodes.count };
+    *plan = (reel__plan){ .tape = tape, .allocator = tape->allocator, .settings = *settings, .count = program->nodes.count,
+                            .assigns = program->assigns };
     plan->isa = settings->isa ? settings->isa - 1 : reel__isa_best();
     plan->node = reel__allocate(&tape->allocator, n * sizeof *plan->node);
     plan->access = reel__allocate(&tape->allocator, n * sizeof *plan->access);
@@ -82,7 +83,7 @@ static bool make_plan(reel_tape *tape, reel__program *program, reel__plan *plan)
     for (size_t i = 0; i < n; i++) plan->node[i].x = REEL__AT(program->nodes, reel_tensor *, i);
     for (int64_t i = 0; i < program->outputs.count; i++)
         plan->node[REEL__AT(program->outputs, reel_tensor *, i)->index].output = true;
-    return reel__plan_roles(plan) && reel__plan_layout(plan) && reel__plan_group(plan) && reel__plan_memory(plan);
+    return reel__plan_roles(plan) && reel__plan_group(plan) && reel__plan_memory(plan);
 }
 
 bool reel__steps_prepare(reel_tape *tape, reel__program *program)
@@ -108,7 +109,7 @@ bool reel__assigned_in_place(const reel__program *program, const reel_tensor *as
 {
     if (!program->steps) return false;
     const reel__plan *plan = &program->steps->plan;
-    const reel__planned *source = &plan->node[plan->access[assign->index].source];
+    const reel__planned *source = &plan->node[plan->access[assign->place].source];
     return source->in_place && source->data == assign->inputs[0]->value->data;
 }
 

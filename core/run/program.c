@@ -5,6 +5,7 @@
 #include "core/base/strided.h"
 #include "core/run/step.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static bool is_leaf_value(const reel_tensor *x)
@@ -26,19 +27,19 @@ static size_t aligned(const reel_tensor *x, size_t offset)
 
 static void *plain_value(const reel__program *program, const reel_tensor *x)
 {
-    if (x->index < 0 || x->index >= program->nodes.count) return NULL;
-    return REEL__AT(program->nodes, reel_tensor *, x->index) == x ? REEL__AT(program->values, void *, x->index) : NULL;
+    if (x->place >= program->nodes.count || REEL__AT(program->nodes, reel_tensor *, x->place) != x) return NULL;
+    return REEL__AT(program->values, void *, x->place);
 }
 
 /* An output of a plan may be somebody else's value, seen through strides. */
 static bool planned_read(const reel__plan *plan, const reel_tensor *x, void *data)
 {
-    if (x->index < 0 || x->index >= plan->count || plan->node[x->index].x != x) return false;
-    const reel__access *access = &plan->access[x->index];
+    if (x->place >= plan->count || plan->node[x->place].x != x) return false;
+    const reel__access *access = &plan->access[x->place];
     const reel__planned *source = &plan->node[access->source];
     int64_t stride[REEL_MAX_RANK];
     size_t element = reel__dtype_size((reel_dtype)x->dtype);
-    if (!source->data || !(plan->node[x->index].output || source->role == REEL__CONSTANT)) return false;
+    if (!source->data || !(plan->node[x->place].output || source->role == REEL__CONSTANT)) return false;
     reel__contiguous(x->rank, x->size, stride);
     reel__copy_strided(data, stride, source->data + access->offset * (int64_t)element, access->stride, element, x->rank, x->size);
     return true;
@@ -52,24 +53,88 @@ bool reel__program_read(const reel__program *program, const reel_tensor *x, void
     return value != NULL;
 }
 
-/* Draws of one name in several entries of a scope are told apart by the order of the walk, not of recording. */
-static bool number_draws(reel_tape *tape, const reel__program *program)
+/* Outputs in an order that does not depend on recording: assignments by the name of their target, then what is kept by its
+ * name, then losses. */
+static int by_name(const void *a, const void *b)
 {
-    reel__array draws = { 0 };
+    const reel__kept *x = a, *y = b;
+    return strcmp(x->name, y->name);
+}
+
+static bool add_sorted(reel_tape *tape, reel__array *all, reel_tensor *x, const char *name)
+{
+    if (!reel__reserve(&tape->allocator, all, all->count, sizeof(reel__kept))) return false;
+    REEL__AT(*all, reel__kept, all->count++) = (reel__kept){ name, x };
+    return true;
+}
+
+static void sort_from(reel__array *all, int64_t from)
+{
+    if (all->count > from) qsort(&REEL__AT(*all, reel__kept, from), (size_t)(all->count - from), sizeof(reel__kept), by_name);
+}
+
+static bool ordered_outputs(reel_tape *tape, reel__array *all)
+{
     bool good = true;
-    for (int64_t i = 0; good && i < program->nodes.count; i++) {
-        reel_tensor *x = REEL__AT(program->nodes, reel_tensor *, i);
-        if (!x->op->draws) continue;
-        int32_t entry = 1;
-        for (int64_t k = 0; k < draws.count; k++) {
-            const reel_tensor *other = REEL__AT(draws, reel_tensor *, k);
-            if (other->name == x->name && other->entry >= entry) entry = other->entry + 1;
-        }
-        if (!x->entry) x->entry = entry; /* else it was numbered by an earlier walk */
-        good = reel__reserve(&tape->allocator, &draws, draws.count, sizeof x);
-        if (good) REEL__AT(draws, reel_tensor *, draws.count++) = x;
+    for (int64_t i = 0; good && i < tape->assigns.count; i++) {
+        reel_tensor *y = REEL__AT(tape->assigns, reel_tensor *, i);
+        good = add_sorted(tape, all, y, y->inputs[0]->name);
     }
-    reel__array_free(&tape->allocator, &draws, sizeof(reel_tensor *));
+    sort_from(all, 0);
+    int64_t keeps = all->count;
+    for (int64_t i = 0; good && i < tape->keeps.count; i++)
+        good = add_sorted(tape, all, REEL__AT(tape->keeps, reel__kept, i).x, REEL__AT(tape->keeps, reel__kept, i).name);
+    sort_from(all, keeps);
+    for (int64_t i = 0; good && i < tape->losses.count; i++) good = add_sorted(tape, all, REEL__AT(tape->losses, reel_tensor *, i), "");
+    return good;
+}
+
+/* Numbers the draws of one name in the order of the last walk. */
+static void number_in_order(reel_tape *tape)
+{
+    for (int64_t i = 0; i < tape->order.count; i++) {
+        reel_tensor *x = REEL__AT(tape->order, reel_tensor *, i);
+        if (!x->op->draws || x->entry) continue;
+        x->entry = 1;
+        for (int64_t k = i; k-- > 0 && x->entry == 1;) {
+            const reel_tensor *other = REEL__AT(tape->order, reel_tensor *, k);
+            if (other->op->draws && other->name == x->name) x->entry = other->entry + 1;
+        }
+    }
+}
+
+/* Draws of one name in several entries of a scope are told apart by their order in the whole program, walked from the
+ * outputs that no other depends on: not by the order of recording, nor by what is evaluated. */
+static bool number_draws(reel_tape *tape, int64_t count, reel_tensor *const *outputs)
+{
+    reel__array all = { 0 }, roots = { 0 };
+    for (int64_t i = 0; i < tape->log.count; i++) REEL__AT(tape->log, reel_tensor *, i)->entry = 0;
+    bool good = ordered_outputs(tape, &all);
+    for (int64_t i = 0; good && i < all.count; i++) {
+        good = reel__reserve(&tape->allocator, &roots, roots.count, sizeof(reel_tensor *));
+        if (good) REEL__AT(roots, reel_tensor *, roots.count++) = REEL__AT(all, reel__kept, i).x;
+    }
+    good = good && reel__walk(tape, roots.count, roots.items);
+    if (good) { /* leave out roots that another depends on */
+        uint32_t inner = ++tape->walk;
+        for (int64_t i = 0; i < tape->order.count; i++) {
+            const reel_tensor *x = REEL__AT(tape->order, reel_tensor *, i);
+            for (int j = 0; j < x->input_count; j++) x->inputs[j]->mark = inner;
+        }
+        int64_t n = 0;
+        for (int64_t i = 0; i < roots.count; i++)
+            if (REEL__AT(roots, reel_tensor *, i)->mark != inner) REEL__AT(roots, reel_tensor *, n++) = REEL__AT(roots, reel_tensor *, i);
+        good = reel__walk(tape, n, roots.items);
+    }
+    if (good) number_in_order(tape);
+    for (int64_t i = 0; good && i < count; i++) { /* and those that only an evaluation needs */
+        good = reel__reserve(&tape->allocator, &roots, roots.count, sizeof(reel_tensor *));
+        if (good) REEL__AT(roots, reel_tensor *, roots.count++) = outputs[i];
+    }
+    good = good && reel__walk(tape, roots.count, roots.items);
+    if (good) number_in_order(tape);
+    reel__array_free(&tape->allocator, &all, sizeof(reel__kept));
+    reel__array_free(&tape->allocator, &roots, sizeof(reel_tensor *));
     return good;
 }
 
@@ -126,28 +191,31 @@ static bool copy_outputs(reel_tape *tape, reel__program *program, int64_t count,
 }
 
 /* A node never changes, so a program for the same outputs is the same program, as long as none of its nodes is gone. */
-static bool is_for(const reel_tape *tape, const reel__program *program, int64_t count, reel_tensor *const *outputs)
+static bool is_for(const reel_tape *tape, const reel__program *program, bool assigns, int64_t count, reel_tensor *const *outputs)
 {
-    if (!program || program->retired != tape->retired || program->outputs.count != count) return false;
+    if (!program || program->retired != tape->retired || program->assigns != assigns || program->outputs.count != count)
+        return false;
     for (int64_t i = 0; i < count; i++)
         if (REEL__AT(program->outputs, reel_tensor *, i) != outputs[i]) return false;
     return true;
 }
 
-bool reel__program_prepare(reel_tape *tape, int64_t count, reel_tensor *const *outputs)
+bool reel__program_prepare(reel_tape *tape, bool assigns, int64_t count, reel_tensor *const *outputs)
 {
-    if (is_for(tape, tape->program, count, outputs)) return true;
+    if (is_for(tape, tape->program, assigns, count, outputs)) return true;
     reel__program_free(tape);
     reel__program *program = reel__allocate(&tape->allocator, sizeof *program);
     if (!program) return false;
     tape->program = program;
     tape->program_free = reel__program_free;
     program->retired = tape->retired;
-    bool good = reel__walk(tape, count, outputs);
+    program->assigns = assigns;
+    bool good = (!tape->draws || number_draws(tape, count, outputs)) && reel__walk(tape, count, outputs);
+    for (int64_t i = 0; good && i < tape->order.count; i++) REEL__AT(tape->order, reel_tensor *, i)->place = (int32_t)i;
     if (good) {
         program->nodes = tape->order; /* the walk begins a new array next time */
         tape->order = (reel__array){ 0 };
-        good = copy_outputs(tape, program, count, outputs) && number_draws(tape, program);
+        good = copy_outputs(tape, program, count, outputs);
         bool plain = tape->options.keep_everything || tape->options.checked || tape->plain;
         if (good) good = plain ? place_values(tape, program) : reel__steps_prepare(tape, program);
     }

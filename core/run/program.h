@@ -16,13 +16,14 @@ typedef struct reel__program {
     /* planned */
     struct reel__steps *steps;
 
+    bool assigns;       /* for a run, not an evaluation */
     bool computed;      /* its values are those of a finished run or evaluation */
     int64_t retired;    /* see tape->retired: nodes of the program may be gone when it has changed */
     uint64_t numbers;   /* see tape->numbers: constants are computed anew when it has changed */
 } reel__program;
 
 /* Makes tape->program one for these outputs, if it is not already. False: out of memory, and there is no program. */
-bool reel__program_prepare(reel_tape *tape, int64_t count, reel_tensor *const *outputs);
+bool reel__program_prepare(reel_tape *tape, bool assigns, int64_t count, reel_tensor *const *outputs);
 void reel__program_free(reel_tape *tape);
 
 /* Executes without assigning, but for what a plan assigns in place; the status is that of the run. */

@@ -1,33 +1,9 @@
 /* reel_run and reel_eval: outputs, the run, and the assignments at its end; writing and reading values. */
+#include "core/base/control.h"
 #include "core/run/program.h"
 
-#include <fenv.h>
 #include <math.h>
 #include <string.h>
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
-
-/* The floating-point control word: round to nearest, subnormals kept. Whatever the caller has comes back afterwards. */
-typedef struct control_word {
-    fenv_t environment;
-} control_word;
-
-static control_word set_control_word(void)
-{
-    control_word saved;
-    fegetenv(&saved.environment);
-    fesetround(FE_TONEAREST);
-#if defined(__SSE2__)
-    _mm_setcsr(_mm_getcsr() & ~0x8040u); /* no flush to zero, no denormals are zero */
-#endif
-    return saved;
-}
-
-static void restore_control_word(const control_word *saved)
-{
-    fesetenv(&saved->environment);
-}
 
 /* What a run computes: assignments, losses and kept values; with "keep everything" whatever is recorded. */
 static bool collect_outputs(reel_tape *tape, reel__array *outputs)
@@ -53,14 +29,14 @@ static bool prepare_run(reel_tape *tape)
 {
     reel__array *outputs = &tape->outputs;
     outputs->count = 0;
-    return collect_outputs(tape, outputs) && reel__program_prepare(tape, outputs->count, outputs->items);
+    return collect_outputs(tape, outputs) && reel__program_prepare(tape, true, outputs->count, outputs->items);
 }
 
 static reel_status execute(reel_tape *tape)
 {
-    control_word saved = set_control_word();
+    reel__control_word saved = reel__set_control_word();
     reel_status status = tape->program->steps ? reel__execute_planned(tape) : reel__execute_plain(tape);
-    restore_control_word(&saved);
+    reel__restore_control_word(&saved);
     tape->site_file = NULL;
     return status;
 }
@@ -110,8 +86,8 @@ reel_status (reel_eval)(reel_tape *tape, int count, reel_tensor *const *tensors)
     reel_status status = begin(tape, "eval");
     if (status != REEL_OK) return status;
     for (int i = 0; i < count; i++)
-        if (!reel__usable(tape, tensors[i], "eval: a tensor")) return tape->recording.status;
-    if (!reel__program_prepare(tape, count, tensors))
+        if (!tensors || !reel__usable(tape, tensors[i], "eval: a tensor")) return tensors ? tape->recording.status : REEL_BAD_ARGUMENT;
+    if (!reel__program_prepare(tape, false, count, tensors))
         return reel__run_fail(tape, REEL_OUT_OF_MEMORY, "eval: out of memory for the values of the program");
     for (int i = 0; i < count; i++) tensors[i]->readable = true;
     return execute(tape);
@@ -119,87 +95,87 @@ reel_status (reel_eval)(reel_tape *tape, int count, reel_tensor *const *tensors)
 
 /* ---- Writing and reading ----------------------------------------------------------------------------------------- */
 
-static bool fits(reel_tape *tape, const char *what, const reel_tensor *x, reel_dtype dtype, const void *data, int64_t count)
+static reel_status fits(reel_tape *tape, const char *what, const reel_tensor *x, reel_dtype dtype, const void *data, int64_t count)
 {
     if (x->dtype != dtype)
-        reel__run_fail(tape, REEL_BAD_DTYPE, "%s_%s: %s is %s", what, reel__dtype_name(dtype), reel__node_text(x),
-                       reel__dtype_name((reel_dtype)x->dtype));
-    else if (x->count != count)
-        reel__run_fail(tape, REEL_BAD_ARGUMENT, "%s_%s: %s has %lld elements, not %lld", what, reel__dtype_name(dtype),
-                       reel__node_text(x), (long long)x->count, (long long)count);
-    else if (!data && count) reel__run_fail(tape, REEL_BAD_ARGUMENT, "%s_%s: data is NULL", what, reel__dtype_name(dtype));
-    else return true;
-    return false;
+        return reel__run_fail(tape, REEL_BAD_DTYPE, "%s_%s: %s is %s", what, reel__dtype_name(dtype), reel__node_text(x),
+                              reel__dtype_name((reel_dtype)x->dtype));
+    if (x->count != count)
+        return reel__run_fail(tape, REEL_BAD_ARGUMENT, "%s_%s: %s has %lld elements, not %lld", what, reel__dtype_name(dtype),
+                              reel__node_text(x), (long long)x->count, (long long)count);
+    if (!data && count)
+        return reel__run_fail(tape, REEL_BAD_ARGUMENT, "%s_%s: data is NULL", what, reel__dtype_name(dtype));
+    return REEL_OK;
 }
 
 /* A handle that cannot be used is an error of this call, not of the recording. */
-static bool current(reel_tape *tape, const char *what, const reel_tensor *x)
+static reel_status current(const char *what, const reel_tensor *x)
 {
-    if (tape->failed || tape->recording.status != REEL_OK) return false;
-    tape->running.status = REEL_OK;
+    if (!x) return REEL_BAD_ARGUMENT;
+    reel_tape *tape = x->tape;
+    if (tape->failed || tape->recording.status != REEL_OK) return reel_tape_status(tape);
     if (x->is_bad || x->generation != tape->generation)
-        reel__run_fail(tape, REEL_BAD_STATE, "%s: the tensor is from before reel_tape_clear()%s%s", what,
-                       x->file ? ", recorded in " : "", x->file ? x->file : "");
-    else return true;
-    return false;
+        return reel__run_fail(tape, REEL_BAD_STATE, "%s: the tensor is from before reel_tape_clear()%s%s", what,
+                              x->file ? ", recorded in " : "", x->file ? x->file : "");
+    return REEL_OK;
 }
 
 static reel_status write_value(reel_tensor *x, reel_dtype dtype, const void *data, int64_t count)
 {
     reel_tape *tape = x ? x->tape : &reel__failed_tape;
-    if (!x || !current(tape, "write", x)) return x ? reel_tape_status(tape) : REEL_BAD_ARGUMENT;
+    if (!tape->failed) tape->running.status = REEL_OK;
+    reel_status status = current("write", x);
+    if (status != REEL_OK) return status;
     if (!x->value)
         return reel__run_fail(tape, REEL_BAD_ARGUMENT, "write: %s is no input, parameter or state", reel__node_text(x));
     if (x->op != &reel__input_op && tape->options.evaluate)
         return reel__run_fail(tape, REEL_BAD_STATE, "write: an evaluating tape never writes %s", reel__node_text(x));
-    if (!fits(tape, "write", x, dtype, data, count)) return tape->running.status;
+    if ((status = fits(tape, "write", x, dtype, data, count)) != REEL_OK) return status;
     if (count) memcpy(x->value->data, data, (size_t)count * reel__dtype_size(dtype));
     x->value->written = true;
     tape->site_file = NULL;
     return REEL_OK;
 }
 
-/* Copies the value of x, after all checks; false: an error has been recorded. */
-static bool copy_value(reel_tape *tape, const char *what, const reel_tensor *x, void *data)
+/* Copies the value of x, after all checks. */
+static reel_status copy_value(reel_tape *tape, const char *what, const reel_tensor *x, void *data)
 {
     const reel__program *program = tape->program;
     if (x->value && (x->op != &reel__input_op || x->value->written)) {
         if (x->count) memcpy(data, x->value->data, (size_t)x->count * reel__dtype_size((reel_dtype)x->dtype));
-        return true;
+    } else if (x->value) {
+        return reel__run_fail(tape, REEL_BAD_STATE, "%s: the input %s was never written", what, reel__node_text(x));
+    } else if (!x->readable && !tape->options.keep_everything) {
+        return reel__run_fail(tape, REEL_BAD_STATE, "%s: %s is not kept (mark it with reel_keep() before the run)", what,
+                              reel__node_text(x));
+    } else if (!program || !program->computed || program->retired != tape->retired || !reel__program_read(program, x, data)) {
+        return reel__run_fail(tape, REEL_BAD_STATE, "%s: %s has no value: no run or evaluation has computed it", what,
+                              reel__node_text(x));
     }
-    if (x->value) reel__run_fail(tape, REEL_BAD_STATE, "%s: the input %s was never written", what, reel__node_text(x));
-    else if (!x->readable && !tape->options.keep_everything)
-        reel__run_fail(tape, REEL_BAD_STATE, "%s: %s is not kept (mark it with reel_keep() before the run)", what, reel__node_text(x));
-    else if (!program || !program->computed || program->retired != tape->retired || !reel__program_read(program, x, data))
-        reel__run_fail(tape, REEL_BAD_STATE, "%s: %s has no value: no run or evaluation has computed it", what, reel__node_text(x));
-    else return true;
-    return false;
-}
-
-static reel_status read_value(reel_tensor *x, reel_dtype dtype, void *data, int64_t count)
-{
-    reel_tape *tape = x ? x->tape : &reel__failed_tape;
-    if (!x || !current(tape, "read", x)) return x ? reel_tape_status(tape) : REEL_BAD_ARGUMENT;
-    if (!fits(tape, "read", x, dtype, data, count) || !copy_value(tape, "read", x, data)) return tape->running.status;
     tape->site_file = NULL;
     return REEL_OK;
 }
 
+static reel_status read_value(reel_tensor *x, reel_dtype dtype, void *data, int64_t count)
+{
+    reel_status status = current("read", x);
+    if (status == REEL_OK) status = fits(x->tape, "read", x, dtype, data, count);
+    return status == REEL_OK ? copy_value(x->tape, "read", x, data) : status;
+}
+
 double (reel_item)(reel_tensor *x)
 {
-    reel_tape *tape = x ? x->tape : &reel__failed_tape;
     union {
         float f32;
         double f64;
         int32_t i32;
     } value = { .f64 = 0 };
-    if (!x || !current(tape, "item", x)) return (double)NAN;
+    if (current("item", x) != REEL_OK) return (double)NAN;
     if (x->count != 1) {
-        reel__run_fail(tape, REEL_BAD_SHAPE, "item: %s is not one number", reel__node_text(x));
+        reel__run_fail(x->tape, REEL_BAD_SHAPE, "item: %s is not one number", reel__node_text(x));
         return (double)NAN;
     }
-    if (!copy_value(tape, "item", x, &value)) return (double)NAN;
-    tape->site_file = NULL;
+    if (copy_value(x->tape, "item", x, &value) != REEL_OK) return (double)NAN;
     return x->dtype == REEL_I32 ? value.i32 : x->dtype == REEL_F32 ? (double)value.f32 : value.f64;
 }
 

@@ -94,10 +94,8 @@ static void run_single(const reel__step *step)
     for (int32_t i = 0; i < step->op_count; i++) {
         const reel__tile_op *op = &step->ops[i];
         const reel__tile *t = &op->fixed;
-        if (op->row) op->row(t);
-        else if (op->kind == REEL__TILE_REDUCE && (t->x_row[0] == t->columns || t->rows == 1))
-            op->reduce(t->y, t->x[0], t->rows, t->columns, 1);
-        else run_reduce(op, step, NULL, NULL, 0, t->rows, 0, t->columns);
+        if (op->kind == REEL__TILE_REDUCE) op->reduce(t->y, t->x[0], t->rows, t->columns, 1);
+        else op->row(t);
     }
 }
 

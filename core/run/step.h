@@ -25,14 +25,19 @@ typedef enum reel__tile_kind {
 } reel__tile_kind;
 
 typedef struct reel__tile_op {
-    reel__tile_kind kind;
-    int count; /* operands */
-    reel__row_kernel *row;
-    reel__reduce_kernel *reduce;
-    int64_t block, blocks; /* elements of a block, blocks of a row */
-    reel__operand y, x[REEL__POINTWISE_INPUTS];
-    reel__tile fixed;      /* the call itself, where the whole group is one tile */
-    int32_t node;
+    uint8_t kind;  /* reel__tile_kind */
+    uint8_t count; /* operands */
+    int32_t block, blocks; /* elements of a block, blocks of a row */
+    union {
+        reel__row_kernel *row;
+        reel__reduce_kernel *reduce;
+    };
+    union {
+        struct {
+            reel__operand y, x[REEL__POINTWISE_INPUTS];
+        };
+        reel__tile fixed; /* the call itself, where the whole group is one tile */
+    };
 } reel__tile_op;
 
 typedef enum reel__step_kind {

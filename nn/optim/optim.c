@@ -61,7 +61,7 @@ reel_list *reel_sgd_update_sized(const reel_list *parameters, const reel_list *g
                                  size_t size)
 {
     reel_sgd_options o = { 0 };
-    memcpy(&o, options, size < sizeof o ? size : sizeof o);
+    if (options) memcpy(&o, options, size < sizeof o ? size : sizeof o);
     reel_tape *tape = reel_list_tape(parameters);
     reel_tensor *lr = NULL;
     if (reel_tape_status(tape) != REEL_OK || !check_lists(tape, "sgd", parameters, gradients) ||
@@ -78,7 +78,7 @@ reel_list *reel_sgd_update_sized(const reel_list *parameters, const reel_list *g
 reel_list *reel_sgd_sized(reel_tensor *loss, const reel_sgd_options *options, size_t size)
 {
     reel_sgd_options o = { 0 };
-    memcpy(&o, options, size < sizeof o ? size : sizeof o);
+    if (options) memcpy(&o, options, size < sizeof o ? size : sizeof o);
     reel_list *parameters = reel_parameters(loss, o.parameters);
     return reel_sgd_update_sized(parameters, reel_gradients(loss, parameters), &o, sizeof o);
 }
@@ -119,7 +119,7 @@ reel_list *reel_adam_update_sized(const reel_list *parameters, const reel_list *
                                   size_t size)
 {
     reel_adam_options o = { 0 };
-    memcpy(&o, options, size < sizeof o ? size : sizeof o);
+    if (options) memcpy(&o, options, size < sizeof o ? size : sizeof o);
     if (o.betas[0] == 0 && o.betas[1] == 0) o.betas[0] = 0.9, o.betas[1] = 0.999;
     if (o.epsilon == 0) o.epsilon = 1e-8;
     if (!o.state) o.state = "adam";
@@ -142,7 +142,7 @@ reel_list *reel_adam_update_sized(const reel_list *parameters, const reel_list *
 reel_list *reel_adam_sized(reel_tensor *loss, const reel_adam_options *options, size_t size)
 {
     reel_adam_options o = { 0 };
-    memcpy(&o, options, size < sizeof o ? size : sizeof o);
+    if (options) memcpy(&o, options, size < sizeof o ? size : sizeof o);
     reel_list *parameters = reel_parameters(loss, o.parameters);
     return reel_adam_update_sized(parameters, reel_gradients(loss, parameters), &o, sizeof o);
 }

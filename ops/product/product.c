@@ -80,7 +80,8 @@ static reel__sweep sweep_of(const reel__product_plan *plan, int64_t nx, int64_t 
                             int64_t c_x, int64_t c_y)
 {
     const reel__product_operand *x = &plan->x, *y = &plan->y;
-    const int x_lies = x->use == REEL__IN_PLACE || plan->x_copied, y_lies = y->use == REEL__IN_PLACE;
+    const int x_lies = x->use == REEL__IN_PLACE || plan->x_copied;
+    const int y_lies = y->use == REEL__IN_PLACE;
     return (reel__sweep){
         .x = NULL,
         .y = NULL,
