@@ -245,6 +245,7 @@ REEL__INLINE float reel__erf_f32(float x)
     q = reel__fma_f32(q, t, 0x1.64f3p-8f);
     q = reel__fma_f32(q, t, -0x1.1d7c72p-9f);
     q = reel__fma_f32(q, t, 0x1.aab324p-12f);
+    q = ax > 3.92f ? 0.0f : q; /* where the polynomial ends, erf rounds to 1 */
     float y = ax < 1.0625f ? small : 1.0f - q;
     return reel__f32_from(reel__f32_bits(y) | sign);
 }
