@@ -1,6 +1,7 @@
 /* The benchmark workloads: one training step each, forward, loss, gradient and update, on synthetic data.
  * Prints  NAME median_us min_us steps loss_first loss_last  for each, as the peers in bench/peers do.
- * Usage: bench [--threads N] [--seconds S] [--record] [WORKLOAD …]; --record records the step again before every run. */
+ * Usage: bench [--threads N] [--seconds S] [--record] [--plan FILE] [WORKLOAD …]
+ * --record records the step again before every run; --plan writes the last workload's plan with the time of each step. */
 #include <math.h>
 #include <reel.h>
 #include <stdio.h>
@@ -133,11 +134,13 @@ static const workload workloads[] = {
 
 enum { MOST_STEPS = 1000000 };
 
+static const char *plan; /* where to write the plan of the last workload */
+
 static bool measure(const workload *w, int threads, double seconds, bool record)
 {
     static double times[MOST_STEPS];
     reel_model *model = reel_model_new((reel_model_options){ .seed = 1 });
-    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ .threads = threads });
+    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ .threads = threads, .profile = plan != NULL });
     random_state = 1;
     reel_tensor *loss = w->record(tape);
     reel_status status = reel_run(tape);
@@ -154,6 +157,7 @@ static bool measure(const workload *w, int threads, double seconds, bool record)
         times[steps] = now() - start;
     }
     double last = reel_item(loss);
+    if (plan) reel_tape_write_plan(tape, plan);
     if (reel_tape_error(tape)) fprintf(stderr, "%s: %s\n", w->name, reel_tape_error(tape));
     qsort(times, (size_t)steps, sizeof *times, ascending);
     if (steps) printf("%-10s %12.2f %12.2f %6d %9.5f %9.5f\n", w->name, times[steps / 2], times[0], steps, first, last);
@@ -175,6 +179,7 @@ int main(int argc, char **argv)
         if (!strcmp(argv[i], "--threads") && i + 1 < argc) threads = atoi(argv[++i]);
         else if (!strcmp(argv[i], "--seconds") && i + 1 < argc) seconds = atof(argv[++i]);
         else if (!strcmp(argv[i], "--record")) record = true;
+        else if (!strcmp(argv[i], "--plan") && i + 1 < argc) plan = argv[++i];
         else {
             for (int w = 0; w < COUNT; w++)
                 if (!strcmp(argv[i], workloads[w].name)) chosen[w] = true, found++, named++;

@@ -148,6 +148,7 @@ typedef struct reel_tape_options {
     bool evaluate;        /* never write the model: no dropout, unknown names are errors, states are private copies */
     bool keep_everything; /* run the plain executor and let every value be read; also REEL_KEEP_EVERYTHING=1 */
     bool checked;         /* stop at the first NaN or Inf and name the op that made it; also REEL_CHECKED=1 */
+    bool profile;         /* measure each step, for reel_tape_write_plan() */
     int threads;          /* at most this many; 0: OMP_NUM_THREADS or all cores. More never changes a bit */
 } reel_tape_options;
 
@@ -337,6 +338,10 @@ REEL_API int64_t reel_node_count(const reel_tape *tape); /* nodes recorded */
 
 /* The program that reel_run() would run, as a Graphviz graph with one box for each node. */
 REEL_API reel_status reel_tape_write_dot(reel_tape *tape, const char *path);
+
+/* How the last run was planned, as text: groups with the user's lines, products, tiles, bytes, and with .profile the time
+ * that each step took. */
+REEL_API reel_status reel_tape_write_plan(reel_tape *tape, const char *path);
 
 /* ---- The user's file and line ------------------------------------------------------------------------------------ */
 

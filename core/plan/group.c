@@ -187,25 +187,88 @@ static int32_t last_needed(const reel__plan *plan, const reel_tensor *x)
     return last;
 }
 
-static bool settle(reel__plan *plan, int64_t node, int32_t beside);
+enum { VISITS = 64, LOOK_BACK = 8 };
+
+/* Whether a node fits a group together with all floating nodes that it needs. */
+static bool fits_with_all(const reel__plan *plan, int32_t g, int64_t node, int *visits)
+{
+    const reel_tensor *x = plan->node[node].x;
+    fit f;
+    if (--*visits < 0 || !fits(plan, g, node, &f)) return false;
+    for (int j = 0; j < x->input_count; j++) {
+        const reel__planned *source = source_of(plan, x->inputs[j]);
+        if (source->group == REEL__FLOATING && !fits_with_all(plan, g, source->x->index, visits)) return false;
+    }
+    return true;
+}
+
+static bool begin_with(reel__plan *plan, int64_t node);
+
+/* Puts a node into a group, and before it the floating nodes that it needs. What does not fit after all, since others
+ * have narrowed the splits, begins a group of its own, later. */
+static bool settle_into(reel__plan *plan, int32_t g, int64_t node)
+{
+    const reel_tensor *x = plan->node[node].x;
+    fit f;
+    for (int j = 0; j < x->input_count; j++) {
+        const reel__planned *source = source_of(plan, x->inputs[j]);
+        if (source->group == REEL__FLOATING && !settle_into(plan, g, source->x->index)) return false;
+    }
+    if (!fits(plan, g, node, &f)) return begin_with(plan, node);
+    join(plan, g, node, &f);
+    return true;
+}
+
+static bool joins(const reel__plan *plan, int32_t g, int64_t node)
+{
+    int visits = VISITS;
+    return g >= 0 && group_at(plan, g)->tiled && fits_with_all(plan, g, node, &visits);
+}
+
+/* Places a floating node: in the group that it needs last, or one of the last few that lie in its space, or its own. */
+static bool settle(reel__plan *plan, int64_t node)
+{
+    int32_t last = last_needed(plan, plan->node[node].x), end = (int32_t)plan->groups.count;
+    for (int32_t g = end - 1; !plan->settings.no_group && g >= last && g >= 0 && g >= end - LOOK_BACK; g--)
+        if (group_at(plan, g)->product < 0 && joins(plan, g, node)) return settle_into(plan, g, node);
+    return begin_with(plan, node);
+}
+
+/* Operands that a tile cannot read through their strides are copied; floating ones that do not fit beside the node are
+ * placed before it. */
+static bool prepare_operands(reel__plan *plan, const reel_tensor *x)
+{
+    for (int j = 0; j < x->input_count; j++) {
+        int64_t size[REEL_MAX_RANK], stride[REEL_MAX_RANK];
+        const reel__planned *source = source_of(plan, x->inputs[j]);
+        int rank = reel__squeeze(x->inputs[j], size);
+        reel__squeeze_strides(x->inputs[j], &plan->access[x->inputs[j]->index], stride);
+        bool readable = splits_of(rank, size, stride) != 0;
+        if (source->group == REEL__FLOATING) {
+            int32_t g = begin_group(plan, true, x);
+            if (g < 0) return false;
+            bool beside = readable && !plan->settings.no_group && joins(plan, g, source->x->index);
+            plan->groups.count--;
+            if (!beside && !settle(plan, source->x->index)) return false;
+        }
+        if (!readable && !materialise(plan, x->inputs[j])) return false;
+    }
+    return true;
+}
 
 /* A group of its own, after its operands' and with room for others. */
 static bool begin_with(reel__plan *plan, int64_t node)
 {
     const reel_tensor *x = plan->node[node].x;
     fit f;
-    for (int j = 0; j < x->input_count; j++) {
-        int64_t size[REEL_MAX_RANK], stride[REEL_MAX_RANK];
-        const reel__planned *source = source_of(plan, x->inputs[j]);
-        if (source->group == REEL__FLOATING && !settle(plan, source->x->index, REEL__NONE)) return false;
-        int rank = reel__squeeze(x->inputs[j], size);
-        reel__squeeze_strides(x->inputs[j], &plan->access[x->inputs[j]->index], stride);
-        if (!splits_of(rank, size, stride) && !materialise(plan, x->inputs[j])) return false;
-    }
+    if (!prepare_operands(plan, x)) return false;
     int32_t g = begin_group(plan, true, x);
     if (g < 0) return false;
+    for (int j = 0; j < x->input_count; j++) {
+        const reel__planned *source = source_of(plan, x->inputs[j]);
+        if (source->group == REEL__FLOATING && !settle_into(plan, g, source->x->index)) return false;
+    }
     if (!fits(plan, g, node, &f)) { /* operands that each have a split, but none together: copy those that are views */
-        plan->groups.count--;
         for (int j = 0; j < x->input_count; j++)
             if (!reel__is_whole(plan, x->inputs[j]->index) && !materialise(plan, x->inputs[j])) return false;
         g = begin_group(plan, true, x);
@@ -215,51 +278,22 @@ static bool begin_with(reel__plan *plan, int64_t node)
     return true;
 }
 
-/* Places a floating node: in the group `beside` if it fits there, or else in one of its own. */
-static bool settle(reel__plan *plan, int64_t node, int32_t beside)
-{
-    const reel_tensor *x = plan->node[node].x;
-    fit f;
-    if (beside >= 0 && fits(plan, beside, node, &f)) {
-        for (int j = 0; j < x->input_count; j++) {
-            const reel__planned *source = source_of(plan, x->inputs[j]);
-            if (source->group == REEL__FLOATING && !settle(plan, source->x->index, beside)) return false;
-        }
-        if (fits(plan, beside, node, &f)) {
-            join(plan, beside, node, &f);
-            return true;
-        }
-    }
-    return begin_with(plan, node);
-}
-
 static bool pointwise(reel__plan *plan, int64_t node)
 {
     const reel_tensor *x = plan->node[node].x;
     int32_t last = last_needed(plan, x), depth = 0;
-    fit f;
-    if (plan->settings.no_group) return begin_with(plan, node);
     for (int j = 0; j < x->input_count; j++) {
         const reel__planned *s = source_of(plan, x->inputs[j]);
         if (s->group == REEL__FLOATING && s->depth >= depth) depth = s->depth + 1;
     }
+    if (plan->settings.no_group) return begin_with(plan, node);
     if (last < 0 && depth < REEL__FLOAT_DEPTH) {
         plan->node[node].group = REEL__FLOATING;
         plan->node[node].depth = depth;
         return true;
     }
-    if (last < 0) last = (int32_t)plan->groups.count - 1; /* a long chain on leaves: with whatever came last */
-    if (last >= 0 && fits(plan, last, node, &f)) {
-        for (int j = 0; j < x->input_count; j++) {
-            const reel__planned *source = source_of(plan, x->inputs[j]);
-            if (source->group == REEL__FLOATING && !settle(plan, source->x->index, last)) return false;
-        }
-        if (fits(plan, last, node, &f)) {
-            join(plan, last, node, &f);
-            return true;
-        }
-    }
-    return begin_with(plan, node);
+    if (last < 0) return settle(plan, node);
+    return joins(plan, last, node) ? settle_into(plan, last, node) : begin_with(plan, node);
 }
 
 /* ---- Reductions, products, the rest ------------------------------------------------------------------------------ */
@@ -268,7 +302,7 @@ static bool pointwise(reel__plan *plan, int64_t node)
 static bool prepare_operand(reel__plan *plan, const reel_tensor *operand, bool contiguous)
 {
     const reel__planned *source = source_of(plan, operand);
-    if (source->group == REEL__FLOATING && !settle(plan, source->x->index, REEL__NONE)) return false;
+    if (source->group == REEL__FLOATING && !settle(plan, source->x->index)) return false;
     return !contiguous || reel__is_whole(plan, operand->index) || materialise(plan, operand);
 }
 
@@ -297,7 +331,7 @@ static bool reduction(reel__plan *plan, int64_t node)
 {
     const reel_tensor *operand = plan->node[node].x->inputs[0];
     const reel__planned *source = source_of(plan, operand);
-    if (source->group == REEL__FLOATING && !settle(plan, source->x->index, REEL__NONE)) return false;
+    if (source->group == REEL__FLOATING && !settle(plan, source->x->index)) return false;
     if (joins_reduction(plan, node)) return true;
     return prepare_operand(plan, operand, true) && alone(plan, node);
 }
@@ -366,12 +400,13 @@ bool reel__plan_group(reel__plan *plan)
     for (int64_t i = 0; i < plan->count; i++) {
         const reel__planned *source = &plan->node[plan->access[i].source];
         if (!plan->node[i].output) continue;
-        if (source->group == REEL__FLOATING && !settle(plan, source->x->index, REEL__NONE)) return false;
+        if (source->group == REEL__FLOATING && !settle(plan, source->x->index)) return false;
         /* what is kept or assigned and belongs to a leaf is copied: the leaf may change before the run ends */
         if (plan->node[i].role == REEL__VIEW && source->role == REEL__LEAF && !materialise(plan, plan->node[i].x)) return false;
     }
     for (int32_t g = 0; g < plan->groups.count; g++) {
         reel__group *group = group_at(plan, g);
+        if (group->first < 0) continue; /* begun in vain */
         group->splits = 1u << lowest(group->splits);
         int32_t position = 0;
         for (int32_t i = group->first; i >= 0; i = plan->node[i].next) plan->node[i].position = position++;

@@ -205,8 +205,8 @@ static void choose_tile(const tiling *t, reel__step *step, int64_t max_rows, int
 {
     const reel__plan_settings *settings = &t->s->plan.settings;
     int64_t l1 = settings->l1 ? settings->l1 : 32768, live = t->registers + 2;
-    int64_t length = settings->tile ? settings->tile : l1 / 2 / (live * (int64_t)t->widest) / 16 * 16;
-    if (!settings->tile) length = length < 128 ? 128 : length > 2048 ? 2048 : length;
+    int64_t length = settings->tile ? settings->tile : l1 / (live * (int64_t)t->widest) / 16 * 16;
+    if (!settings->tile) length = length < 512 ? 512 : length > 2048 ? 2048 : length;
     bool whole = t->group->has_rows;
     int64_t unit = 1;
     for (int32_t i = 0; i < step->op_count; i++)
@@ -240,6 +240,7 @@ static void fix_call(const reel__step *step, reel__tile_op *op, char *registers)
         if (o->reg < 0 && o->row > 1 && step->rows > 1) /* scattered: row by row after all */
             tile.rows = step->rows, tile.columns = 1, tile.y_row = 1;
     }
+    if (op->kind == REEL__TILE_FULL) reel__flatten(&tile, op->count);
     op->fixed = tile;
 }
 
@@ -337,6 +338,40 @@ static bool batch_offsets(reel__steps *s, reel__step *step, const reel_tensor *y
     return true;
 }
 
+static int64_t multiple_below(int64_t n, int64_t step) { return n > step ? n / step * step : step; }
+
+/* What runs on a block after its product wants it in the first cache. An operand that is packed by every block must not
+ * be packed more often for that: its own axis is the one that can be cut. */
+static void shrink_block(reel__step *step, bool whole_rows, int64_t l1)
+{
+    const reel__product_plan *p = &step->plan;
+    int64_t target = l1 / p->element;
+    bool m_packed = (p->over_m ? p->x.use : p->y.use) == REEL__PACK, n_packed = (p->over_m ? p->y.use : p->x.use) == REEL__PACK;
+    if (step->block_m * step->block_n <= target) return;
+    if (!n_packed) {
+        int64_t rows = multiple_below(target / step->block_n, p->step_m);
+        if (rows < step->block_m) step->block_m = rows;
+    } else if (!m_packed && !whole_rows) {
+        int64_t columns = multiple_below(target / step->block_m, p->step_n);
+        if (columns < step->block_n) step->block_n = columns;
+    }
+}
+
+/* Enough blocks for all threads, by cutting the axis whose operand is not packed by every block. */
+static void spread_block(reel__step *step, int threads, bool whole_rows)
+{
+    const reel__product_plan *p = &step->plan;
+    bool n_packed = (p->over_m ? p->y.use : p->x.use) == REEL__PACK;
+    int64_t down = (step->rows + step->block_m - 1) / step->block_m, across = (step->columns + step->block_n - 1) / step->block_n;
+    if (down * across >= threads || (double)p->m * (double)p->n * (double)p->k < 100000) return;
+    int64_t parts = (threads + down * across - 1) / (down * across);
+    bool by_rows = (!n_packed || whole_rows) && step->block_m >= parts * p->step_m;
+    int64_t *block = by_rows ? &step->block_m : &step->block_n, unit = by_rows ? p->step_m : p->step_n;
+    if (!by_rows && whole_rows) return;
+    int64_t part = (*block + parts - 1) / parts;
+    *block = (part + unit - 1) / unit * unit;
+}
+
 static bool lower_product(reel__steps *s, int32_t g)
 {
     const reel__group *group = &REEL__AT(s->plan.groups, reel__group, g);
@@ -364,6 +399,8 @@ static bool lower_product(reel__steps *s, int32_t g)
     step->block_n = settings->block && settings->block < n ? (settings->block + step->plan.step_n - 1) / step->plan.step_n * step->plan.step_n : step->plan.block_n;
     if (step->block_m > m) step->block_m = m;
     if (step->block_n > n || whole_rows) step->block_n = n;
+    if (s->threads > 1 && !settings->block) spread_block(step, s->threads, whole_rows);
+    if (group->count > 1 && !settings->block) shrink_block(step, whole_rows, settings->l1 ? settings->l1 : 32768);
     if (!batch_offsets(s, step, y, p)) return false;
     if (group->count > 1 && !lower_tiles(s, step, g)) return false;
     step = &REEL__AT(s->list, reel__step, s->list.count - 1);
@@ -379,6 +416,7 @@ static bool lower_product(reel__steps *s, int32_t g)
 static bool lower_group(reel__steps *s, int32_t g)
 {
     const reel__group *group = &REEL__AT(s->plan.groups, reel__group, g);
+    if (group->first < 0) return true; /* begun in vain */
     const reel__planned *first = &s->plan.node[group->first];
     if (group->product >= 0) return lower_product(s, g);
     if (!group->tiled && first->role == REEL__COPY) return lower_copy(s, group->first);
@@ -397,6 +435,23 @@ static bool lower_group(reel__steps *s, int32_t g)
     return true;
 }
 
+enum { SHARED_WORK = 30000 }; /* element operations below which a step stays on one thread: some 5 µs */
+
+/* What is shared between threads; without such a step there is no team. */
+static void share_out(reel__steps *s)
+{
+    int64_t least = s->plan.settings.thread_work;
+    double worth = least < 0 ? 0 : least ? (double)least : SHARED_WORK;
+    bool any = false;
+    for (int64_t i = 0; i < s->list.count; i++) {
+        reel__step *step = &REEL__AT(s->list, reel__step, i);
+        step->shares = reel__step_shares(step);
+        step->shared = s->threads > 1 && step->shares > 1 && step->work >= worth;
+        any |= step->shared;
+    }
+    if (!any) s->threads = 1;
+}
+
 bool reel__lower(reel__steps *s)
 {
     for (int64_t i = 0; i < s->plan.count; i++)
@@ -404,12 +459,12 @@ bool reel__lower(reel__steps *s)
     for (int32_t g = 0; g < s->plan.groups.count; g++)
         if (!lower_group(s, g)) return false;
     s->scratch = (s->scratch + 127) / 64 * 64;
+    share_out(s);
     s->scratch_memory = reel__allocate(&s->plan.allocator, s->scratch * (size_t)s->threads);
     if (!s->scratch_memory) return false;
     for (int64_t i = 0; i < s->list.count; i++) {
         reel__step *step = &REEL__AT(s->list, reel__step, i);
-        if (step->kind == REEL__STEP_TILES && step->tile_rows == step->rows && step->tile_columns == step->columns)
-            fix_calls(step, s->scratch_memory);
+        if (step->kind == REEL__STEP_TILES && step->shares == 1) fix_calls(step, s->scratch_memory);
     }
     return true;
 }

@@ -1,7 +1,10 @@
 /* The planned executor: makes a plan of a program, lowers it, and runs the steps. */
+#include "core/base/control.h"
 #include "core/base/cpu.h"
 #include "core/run/step.h"
+#include "core/run/threads.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,7 +95,7 @@ bool reel__steps_prepare(reel_tape *tape, reel__program *program)
     if (!steps) return false;
     program->steps = steps;
     steps->plan.allocator = tape->allocator;
-    steps->threads = 1;
+    steps->threads = reel__threads_for(tape->options.threads);
     program->numbers = tape->numbers - 1;
     return make_plan(tape, program, &steps->plan) && reel__lower(steps);
 }
@@ -126,20 +129,90 @@ static reel_status early_checks(reel_tape *tape, const reel__steps *steps)
     return REEL_OK;
 }
 
-static reel_status run_steps(reel_tape *tape, reel__steps *steps)
+/* One run, seen by its team. Thread 0 does what is not shared; all meet before and after what is. */
+typedef struct running {
+    reel_tape *tape;
+    reel__steps *steps;
+    reel__meeting meeting;
+    reel_status status; /* atomic: set by thread 0, seen by the others at the next meeting */
+} running;
+
+static reel_status run_alone(reel_tape *tape, reel__steps *steps, reel__step *step)
 {
+    if (step->kind == REEL__STEP_CALL) {
+        const reel_tensor *x = step->call.node;
+        reel_status status = x->op->check && !x->inputs[0]->value ? reel__check_node(tape, x, &step->call) : REEL_OK;
+        if (status != REEL_OK) return status;
+        if (x->op->draws) reel__set_stream(tape, x, &step->call);
+    }
+    double start = tape->options.profile ? reel__now() : 0;
+    for (int64_t share = 0; share < step->shares; share++) reel__step_run(step, steps->scratch_memory, share);
+    if (tape->options.profile) step->seconds += reel__now() - start, step->times++;
+    return REEL_OK;
+}
+
+static void run_shared(reel__step *step, char *scratch)
+{
+    for (;;) {
+        int64_t share = __atomic_fetch_add(&step->taken, 1, __ATOMIC_RELAXED);
+        if (share >= step->shares) return;
+        reel__step_run(step, scratch, share);
+    }
+}
+
+static void team_member(void *context, int thread, int threads)
+{
+    running *r = context;
+    reel__steps *steps = r->steps;
+    char *scratch = steps->scratch_memory + steps->scratch * (size_t)thread;
+    reel__control_word saved = reel__set_control_word();
+    if (thread == 0) __atomic_store_n(&r->meeting.size, threads, __ATOMIC_RELEASE);
+    else while (!__atomic_load_n(&r->meeting.size, __ATOMIC_ACQUIRE)) sched_yield();
     for (int64_t i = 0; i < steps->list.count; i++) {
         reel__step *step = &REEL__AT(steps->list, reel__step, i);
-        if (step->kind == REEL__STEP_CALL) {
-            const reel_tensor *x = step->call.node;
-            reel_status status = x->op->check && !x->inputs[0]->value ? reel__check_node(tape, x, &step->call) : REEL_OK;
-            if (status != REEL_OK) return status;
-            if (x->op->draws) reel__set_stream(tape, x, &step->call);
+        if (!step->shared) {
+            if (thread == 0 && r->status == REEL_OK) __atomic_store_n(&r->status, run_alone(r->tape, steps, step), __ATOMIC_RELEASE);
+            continue;
         }
-        int64_t shares = reel__step_shares(step);
-        for (int64_t share = 0; share < shares; share++) reel__step_run(step, steps->scratch_memory, share, shares);
+        reel__meet(&r->meeting);
+        if (__atomic_load_n(&r->status, __ATOMIC_ACQUIRE) != REEL_OK) break;
+        double start = thread == 0 && r->tape->options.profile ? reel__now() : 0;
+        run_shared(step, scratch);
+        reel__meet(&r->meeting);
+        if (thread == 0) step->taken = 0;
+        if (thread == 0 && r->tape->options.profile) step->seconds += reel__now() - start, step->times++;
     }
-    return REEL_OK;
+    reel__restore_control_word(&saved);
+}
+
+/* How long runs stay on one thread after another process was seen on a core: 100 ms, and twice as long each time that the
+ * next trial is disturbed as well. */
+#define ALONE_SECONDS 0.1
+#define ALONE_MOST 3.2
+
+static void note_disturbance(reel__steps *steps, bool late)
+{
+    if (!late) {
+        steps->alone = steps->alone_until = 0;
+        return;
+    }
+    steps->alone = steps->alone > 0 ? steps->alone * 2 : ALONE_SECONDS;
+    if (steps->alone > ALONE_MOST) steps->alone = ALONE_MOST;
+    steps->alone_until = reel__now() + steps->alone;
+}
+
+static reel_status run_steps(reel_tape *tape, reel__steps *steps)
+{
+    running r = { .tape = tape, .steps = steps };
+    bool team = steps->threads > 1 && (steps->alone_until <= 0 || reel__now() >= steps->alone_until);
+    if (team) {
+        reel__run_team(steps->threads, team_member, &r);
+        note_disturbance(steps, r.meeting.late > 0);
+        return r.status;
+    }
+    for (int64_t i = 0; r.status == REEL_OK && i < steps->list.count; i++)
+        r.status = run_alone(tape, steps, &REEL__AT(steps->list, reel__step, i));
+    return r.status;
 }
 
 reel_status reel__execute_planned(reel_tape *tape)
@@ -149,7 +222,7 @@ reel_status reel__execute_planned(reel_tape *tape)
     program->computed = false;
     if (program->numbers != tape->numbers) {
         for (int64_t i = 0; i < steps->constants.count; i++)
-            reel__step_run(&REEL__AT(steps->constants, reel__step, i), steps->scratch_memory, 0, 1);
+            reel__step_run(&REEL__AT(steps->constants, reel__step, i), steps->scratch_memory, 0);
         program->numbers = tape->numbers;
     }
     reel_status status = reel__check_written(tape);

@@ -61,6 +61,16 @@ static void run_row_op(const reel__tile_op *op, const reel__step *step, char *re
     op->row(&tile);
 }
 
+/* Rows that lie one after the other in all operands are one row: short ones would waste most of their time. */
+void reel__flatten(reel__tile *tile, int count)
+{
+    bool together = tile->y_row == tile->columns;
+    for (int j = 0; j < count; j++) together &= tile->x_row[j] == (tile->x_one[j] ? 0 : tile->columns);
+    if (!together) return;
+    tile->columns *= tile->rows;
+    tile->rows = 1;
+}
+
 static void run_tile(const reel__step *step, char *registers, const block *c, int64_t r, int64_t rows, int64_t column, int64_t columns)
 {
     for (int32_t i = 0; i < step->op_count; i++) {
@@ -72,6 +82,7 @@ static void run_tile(const reel__step *step, char *registers, const block *c, in
                 tile.x[j] = at(&op->x[j], step, registers, c, r, column, &tile.x_row[j]);
                 tile.x_one[j] = op->x[j].one;
             }
+            reel__flatten(&tile, op->count);
             op->row(&tile);
         } else if (op->kind == REEL__TILE_ROW) {
             run_row_op(op, step, registers, c, r, rows);
@@ -138,9 +149,8 @@ static void run_copy(const reel__step *step)
     reel__copy_strided(step->call.y, stride, step->a, step->access->stride, reel__dtype_size((reel_dtype)y->dtype), y->rank, y->size);
 }
 
-void reel__step_run(const reel__step *step, char *scratch, int64_t share, int64_t shares)
+void reel__step_run(const reel__step *step, char *scratch, int64_t share)
 {
-    (void)shares;
     switch (step->kind) {
     case REEL__STEP_CALL:
         if (step->call.node->op->run) step->call.node->op->run(&step->call);

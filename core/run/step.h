@@ -70,6 +70,11 @@ typedef struct reel__step {
     int64_t block_m, block_n, batch;
     int64_t *offsets; /* of each batch's a and b, in bytes */
     double work;   /* element operations: what threads are worth */
+    int64_t shares;  /* independent parts */
+    int64_t taken;   /* by the threads of a run; atomic */
+    bool shared;     /* worth more than one thread */
+    double seconds; /* with .profile: in all runs */
+    int64_t times;
 } reel__step;
 
 typedef struct reel__steps {
@@ -79,15 +84,19 @@ typedef struct reel__steps {
     reel__array pointers; /* void *: blocks that the steps own, each with its size */
     size_t scratch;   /* bytes that one thread needs */
     char *scratch_memory;
-    int threads;
+    int threads;      /* that have scratch; 1: no step is worth more */
+    double alone_until, alone; /* after a disturbed run: one thread until then, and for how long the next time */
 } reel__steps;
 
 /* False: out of memory. */
 bool reel__lower(reel__steps *steps);
 void reel__steps_free(reel__steps *steps);
 
-/* Executes one step on one thread; share and shares say which part of its tiles. */
-void reel__step_run(const reel__step *step, char *scratch, int64_t share, int64_t shares);
+/* Rows that lie one after the other in all operands of a tile made one row. */
+void reel__flatten(reel__tile *tile, int count);
+
+/* Executes one part of a step on one thread. */
+void reel__step_run(const reel__step *step, char *scratch, int64_t share);
 int64_t reel__step_shares(const reel__step *step); /* how many parts it has */
 
 #endif

@@ -1,0 +1,92 @@
+/* The report of a plan, as text: its groups in the order of execution with the user's lines, and what they cost. */
+#include "core/base/cpu.h"
+#include "core/model/file.h"
+#include "core/run/step.h"
+
+#include <string.h>
+
+static const char *const kinds[] = { "op", "copy", "reduce", "tiles", "product" };
+
+static void put_place(reel__writer *w, const reel_tensor *x)
+{
+    const char *file = x->file ? strrchr(x->file, '/') : NULL;
+    if (x->scope && *x->scope->path) reel__writer_print(w, "  in %s", x->scope->path);
+    if (x->file) reel__writer_print(w, "  at %s:%d", file ? file + 1 : x->file, x->line);
+}
+
+static void put_node(reel__writer *w, const reel__plan *plan, int32_t node)
+{
+    static const char *const levels[] = { "", " per row", " per block" };
+    const reel__planned *p = &plan->node[node];
+    reel__text shape;
+    reel__writer_print(w, "        %-12s %s %s%s%s", p->x->op->name, reel__dtype_name((reel_dtype)p->x->dtype),
+                       reel__shape_text(&shape, p->x->rank, p->x->size), levels[p->level],
+                       p->in_place ? ", assigned in place" : p->stored ? ", stored" : "");
+    put_place(w, p->x);
+    reel__writer_print(w, "\n");
+}
+
+static double product_flops(const reel__step *step)
+{
+    return step->kind == REEL__STEP_PRODUCT
+               ? 2.0 * (double)step->rows * (double)step->columns * (double)step->plan.k * (double)step->batch : 0;
+}
+
+static const char *use_text(reel__product_use use)
+{
+    return use == REEL__PACK ? "packed" : use == REEL__IN_PLACE ? "in place" : "packed before";
+}
+
+static void put_step(reel__writer *w, const reel__plan *plan, const reel__step *step, int64_t number)
+{
+    reel__writer_print(w, "%5lld  %-8s", (long long)number, kinds[step->kind]);
+    if (step->kind == REEL__STEP_PRODUCT) {
+        const reel__product_plan *p = &step->plan;
+        reel__writer_print(w, " %lldx%lldx%lld, %lld of them, blocks %lldx%lld, vectors over %s %s, other operand %s; %.3g Mflop",
+                           (long long)p->m, (long long)p->n, (long long)p->k, (long long)step->batch, (long long)step->block_m,
+                           (long long)step->block_n, p->over_m ? "m" : "n", use_text(p->x.use), use_text(p->y.use),
+                           product_flops(step) * 1e-6);
+    }
+    if (step->op_count)
+        reel__writer_print(w, " %d instructions on [%lld,%lld] by tiles of %lldx%lld, %d registers of %zu bytes", step->op_count,
+                           (long long)step->rows, (long long)step->columns, (long long)step->tile_rows,
+                           (long long)step->tile_columns, step->registers, step->register_bytes);
+    if (step->seconds > 0) reel__writer_print(w, "; %.2f us a run", step->seconds * 1e6 / (double)step->times);
+    reel__writer_print(w, "\n");
+    const reel__group *group = &REEL__AT(plan->groups, reel__group, plan->node[step->node].group);
+    if (step->kind == REEL__STEP_REDUCE || group->first != step->node) {
+        put_node(w, plan, step->node);
+        return;
+    }
+    for (int32_t i = group->first; i >= 0; i = plan->node[i].next) put_node(w, plan, i);
+}
+
+static void put_plan(reel__writer *w, const reel__steps *steps)
+{
+    const reel__plan *plan = &steps->plan;
+    double flops = 0;
+    for (int64_t i = 0; i < steps->list.count; i++) flops += product_flops(&REEL__AT(steps->list, reel__step, i));
+    reel__writer_print(w, "%lld nodes, %lld of them computed once; %lld steps on %s; %.4g Mflop in products\n",
+                       (long long)plan->count, (long long)steps->constants.count, (long long)steps->list.count,
+                       reel__isa_name(plan->isa), flops * 1e-6);
+    reel__writer_print(w, "%zu bytes for values, %zu for constants, %zu of scratch for a thread; %lld assignments in place\n\n",
+                       plan->arena_size, plan->constants_size, steps->scratch, (long long)plan->in_place);
+    for (int64_t i = 0; i < steps->list.count; i++) put_step(w, plan, &REEL__AT(steps->list, reel__step, i), i);
+}
+
+reel_status reel_tape_write_plan(reel_tape *tape, const char *path)
+{
+    if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
+    if (tape->recording.status != REEL_OK) return tape->recording.status;
+    tape->running.status = REEL_OK;
+    if (!tape->program)
+        return reel__run_fail(tape, REEL_BAD_STATE, "tape_write_plan: the tape has not been run yet");
+    reel__shown_path shown;
+    reel__writer writer;
+    if (reel__writer_open(&writer, path)) {
+        if (tape->program->steps) put_plan(&writer, tape->program->steps);
+        else reel__writer_print(&writer, "%lld nodes, one at a time\n", (long long)tape->program->nodes.count);
+    }
+    if (reel__writer_close(&writer)) return REEL_OK;
+    return reel__run_fail(tape, REEL_BAD_FILE, "tape_write_plan: %s: %s", reel__show_path(&shown, path), writer.reason);
+}
