@@ -46,6 +46,19 @@ bool reel__good(const char *op, int count, reel_tensor *const *x)
     return true;
 }
 
+bool reel__good_floats(const char *op, int count, reel_tensor *const *x)
+{
+    if (!reel__good(op, count, x)) return false;
+    for (int i = 0; i < count; i++) {
+        if (x[i]->dtype == REEL_I32)
+            reel__fail(x[i]->tape, REEL_BAD_DTYPE, "%s: operand %d is i32; it takes f32 or f64 (use reel_cast)", op, i + 1);
+        else if (x[i]->dtype != x[0]->dtype)
+            reel__fail(x[0]->tape, REEL_BAD_DTYPE, "%s: %s and %s do not mix (use reel_cast)", op,
+                       reel__dtype_name((reel_dtype)x[0]->dtype), reel__dtype_name((reel_dtype)x[i]->dtype));
+    }
+    return x[0]->tape->recording.status == REEL_OK;
+}
+
 bool reel__broadcast(const char *op, int count, reel_tensor **x)
 {
     if (!reel__good(op, count, x)) return false;

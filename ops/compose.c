@@ -5,8 +5,15 @@
 
 static reel_tensor *number(reel_tensor *x, double value) { return reel_number(x, value); }
 
+/* Returns from the caller with the bad tensor, under the caller's name, if x is not usable or is i32. */
+#define NEEDS_FLOAT(name, x)                                                                                           \
+    if (!reel__good_floats(name, 1, &(x))) return &reel__tape_of_all(1, &(x))->bad
+
 reel_tensor *reel_square(reel_tensor *x) { return reel_mul(x, x); }
-reel_tensor *reel_reciprocal(reel_tensor *x) { return reel_div(number(x, 1), x); }
+reel_tensor *reel_reciprocal(reel_tensor *x) {
+    NEEDS_FLOAT("reciprocal", x);
+    return reel_div(number(x, 1), x);
+}
 
 reel_tensor *reel_clip(reel_tensor *x, double low, double high)
 {
@@ -19,47 +26,60 @@ reel_tensor *reel_clip(reel_tensor *x, double low, double high)
 /* 1 / (1 + e^(−x)) = ½ + ½ tanh(x/2), which has no overflow and a derivative without one. */
 reel_tensor *reel_sigmoid(reel_tensor *x)
 {
+    NEEDS_FLOAT("sigmoid", x);
     return reel_shift(reel_scale(reel_tanh(reel_scale(x, 0.5)), 0.5), 0.5);
 }
 
 /* ln(1 + e^x) = max(x, 0) + ln(1 + e^(−|x|)), with −|x| as a choice of x and −x, whose derivative at 0 is right. */
 reel_tensor *reel_softplus(reel_tensor *x)
 {
+    NEEDS_FLOAT("softplus", x);
     reel_tensor *negative = reel_le(x, number(x, 0));
     reel_tensor *decay = reel_where(negative, x, reel_neg(x));
     return reel_add(reel_where(negative, number(x, 0), x), reel_log1p(reel_exp(decay)));
 }
 
-reel_tensor *reel_log_sigmoid(reel_tensor *x) { return reel_neg(reel_softplus(reel_neg(x))); }
+reel_tensor *reel_log_sigmoid(reel_tensor *x) {
+    NEEDS_FLOAT("log_sigmoid", x);
+    return reel_neg(reel_softplus(reel_neg(x)));
+}
 
 reel_tensor *reel_relu(reel_tensor *x)
 {
+    NEEDS_FLOAT("relu", x);
     reel_tensor *zero = number(x, 0);
     return reel_where(reel_le(x, zero), zero, x);
 }
 
 reel_tensor *reel_leaky_relu(reel_tensor *x, double slope)
 {
+    NEEDS_FLOAT("leaky_relu", x);
     return reel_where(reel_le(x, number(x, 0)), reel_scale(x, slope), x);
 }
 
 /* The exponential sees only what is not positive, so the branch that is not taken cannot overflow. */
 reel_tensor *reel_elu(reel_tensor *x, double alpha)
 {
+    NEEDS_FLOAT("elu", x);
     reel_tensor *zero = number(x, 0), *negative = reel_le(x, zero);
     return reel_where(negative, reel_scale(reel_expm1(reel_where(negative, x, zero)), alpha), x);
 }
 
-reel_tensor *reel_silu(reel_tensor *x) { return reel_mul(x, reel_sigmoid(x)); }
+reel_tensor *reel_silu(reel_tensor *x) {
+    NEEDS_FLOAT("silu", x);
+    return reel_mul(x, reel_sigmoid(x));
+}
 
 reel_tensor *reel_gelu(reel_tensor *x)
 {
+    NEEDS_FLOAT("gelu", x);
     reel_tensor *e = reel_erf(reel_scale(x, 0.70710678118654752440));
     return reel_mul(reel_scale(x, 0.5), reel_shift(e, 1));
 }
 
 reel_tensor *reel_gelu_tanh(reel_tensor *x)
 {
+    NEEDS_FLOAT("gelu_tanh", x);
     reel_tensor *cube = reel_mul(reel_mul(x, x), x);
     reel_tensor *t = reel_tanh(reel_scale(reel_add(x, reel_scale(cube, 0.044715)), 0.79788456080286535588));
     return reel_mul(reel_scale(x, 0.5), reel_shift(t, 1));
@@ -67,21 +87,37 @@ reel_tensor *reel_gelu_tanh(reel_tensor *x)
 
 /* ---- Over axes --------------------------------------------------------------------------------------------------- */
 
+/* The axes are those of x, checked under the caller's name. */
+static bool good_axes(const char *op, reel_tensor *x, reel_axes axes)
+{
+    bool good = axes.count <= REEL_MAX_RANK;
+    for (int i = 0; good && i < axes.count; i++) good = reel__check_axis(x->tape, op, x, &axes.axis[i]);
+    return good || axes.count > REEL_MAX_RANK;
+}
+
+#define NEEDS_AXES(name, x, axes)                                                                                      \
+    if (!reel__good_floats(name, 1, &(x)) || !good_axes(name, x, axes)) return &reel__tape_of_all(1, &(x))->bad
+
 reel_tensor *reel_mean(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 {
+    NEEDS_AXES("mean", x, axes);
     reel_tensor *sum = reel_sum(x, axes, keep);
     if (sum->is_bad) return sum;
-    if (x->dtype == REEL_I32) return reel__fail(x->tape, REEL_BAD_DTYPE, "mean: operand 1 is i32; it takes f32 or f64 (use reel_cast)");
     double n = sum->count ? (double)x->count / (double)sum->count : 0;
     return reel_div(sum, number(sum, n));
 }
 
 reel_tensor *reel_var(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 {
+    NEEDS_AXES("var", x, axes);
     return reel_mean(reel_square(reel_sub(x, reel_mean(x, axes, REEL_KEEP))), axes, keep);
 }
 
-reel_tensor *reel_min(reel_tensor *x, reel_axes axes, reel_keep_dims keep) { return reel_neg(reel_max(reel_neg(x), axes, keep)); }
+reel_tensor *reel_min(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
+{
+    if (!reel__good("min", 1, &x) || !good_axes("min", x, axes)) return &reel__tape_of_all(1, &x)->bad;
+    return reel_neg(reel_max(reel_neg(x), axes, keep));
+}
 
 /* What is subtracted before an exponential: the maximum, but 0 where that is infinite, since Inf − Inf is NaN. Any value
  * would do, so no gradient passes. */
@@ -94,6 +130,7 @@ static reel_tensor *offset(reel_tensor *x, reel_axes axes)
 
 reel_tensor *reel_logsumexp(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 {
+    NEEDS_AXES("logsumexp", x, axes);
     reel_tensor *top = offset(x, axes);
     reel_tensor *log = reel_log(reel_sum(reel_exp(reel_sub(x, top)), axes, REEL_KEEP));
     reel_tensor *y = reel_add(log, top);
@@ -102,12 +139,14 @@ reel_tensor *reel_logsumexp(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 
 reel_tensor *reel_softmax(reel_tensor *x, int axis)
 {
+    NEEDS_AXES("softmax", x, REEL_AXES(axis));
     reel_tensor *e = reel_exp(reel_sub(x, offset(x, REEL_AXES(axis))));
     return reel_div(e, reel_sum(e, REEL_AXES(axis), REEL_KEEP));
 }
 
 reel_tensor *reel_log_softmax(reel_tensor *x, int axis)
 {
+    NEEDS_AXES("log_softmax", x, REEL_AXES(axis));
     reel_tensor *shifted = reel_sub(x, offset(x, REEL_AXES(axis))); /* first, so that nothing large is left to cancel */
     return reel_sub(shifted, reel_log(reel_sum(reel_exp(shifted), REEL_AXES(axis), REEL_KEEP)));
 }

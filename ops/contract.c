@@ -383,7 +383,7 @@ static reel_tensor *batched_matmul(reel_tensor *a, reel_tensor *b)
 
 reel_tensor *reel_matmul(reel_tensor *a, reel_tensor *b)
 {
-    if (!reel__good("matmul", 2, (reel_tensor *[]){ a, b })) return bad(a, b);
+    if (!reel__good_floats("matmul", 2, (reel_tensor *[]){ a, b })) return bad(a, b);
     if (a->rank == 0 || b->rank == 0)
         return reel__fail(a->tape, REEL_BAD_SHAPE, "matmul: a scalar has no rows: %s x %s", reel_shape_text(a), reel_shape_text(b));
     reel_tensor *left = a->rank == 1 ? reel_unsqueeze(a, 0) : a, *right = b->rank == 1 ? reel_unsqueeze(b, 1) : b;

@@ -43,7 +43,7 @@ reel_tensor *reel_number(reel_tensor *like, double value)
 {
     if (!reel__good("number", 1, &like)) return like ? &like->tape->bad : &reel__failed_tape.bad;
     if (like->dtype == REEL_I32 && !(value >= INT32_MIN && value <= INT32_MAX && value == floor(value)))
-        return reel__fail(like->tape, REEL_BAD_DTYPE, "number: %g is no i32, as its like is: %s", value, reel__node_text(like));
+        return reel__fail(like->tape, REEL_BAD_DTYPE, "number: %g is not a whole number of i32, as %s is", value, reel__node_text(like));
     number_attr attr = { value, like->dtype };
     return reel_record_leaf(like->tape, is_structural(value) ? &constant_op : &number_op, &attr, sizeof attr);
 }

@@ -21,6 +21,9 @@ bool reel__check_axis(reel_tape *tape, const char *op, const reel_tensor *x, int
 /* Inputs checked and on one tape; otherwise the error is recorded. */
 bool reel__good(const char *op, int count, reel_tensor *const *x);
 
+/* The same, and all of them f32 or f64, of one dtype. */
+bool reel__good_floats(const char *op, int count, reel_tensor *const *x);
+
 /* Expands all to their common shape; false with an error. */
 bool reel__broadcast(const char *op, int count, reel_tensor **x);
 

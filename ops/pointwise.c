@@ -121,8 +121,16 @@ static reel_tensor *binary(const reel_op *op, reel_tensor *a, reel_tensor *b)
 
 #include "ops/pointwise.table.h"
 
-reel_tensor *reel_gt(reel_tensor *a, reel_tensor *b) { return reel_lt(b, a); }
-reel_tensor *reel_ge(reel_tensor *a, reel_tensor *b) { return reel_le(b, a); }
+/* Swapped; shapes are checked first, under the name that the user wrote. */
+static reel_tensor *swapped(const char *name, const reel_op *op, reel_tensor *a, reel_tensor *b)
+{
+    reel_tensor *x[] = { a, b };
+    if (!reel__broadcast(name, 2, x)) return &reel__tape_of_all(2, x)->bad;
+    return reel_record(op, 2, (reel_tensor *[]){ x[1], x[0] }, NULL, 0);
+}
+
+reel_tensor *reel_gt(reel_tensor *a, reel_tensor *b) { return swapped("gt", &lt_op, a, b); }
+reel_tensor *reel_ge(reel_tensor *a, reel_tensor *b) { return swapped("ge", &le_op, a, b); }
 
 /* ---- where, cast, detach ----------------------------------------------------------------------------------------- */
 
