@@ -14,6 +14,9 @@ static const reel__pointwise_kernels *const kernels[REEL__ISAS] = {
 #endif
 };
 
+/* f64 and i32 have one copy, in the baseline. */
+static const reel__pointwise_kernels *kernels_of(int type, int isa) { return kernels[type == REEL_F32 ? isa : REEL__BASELINE]; }
+
 /* The type that chooses the kernel is that of the last operand: a comparison's result is i32, where's condition too. */
 static int type_of(const reel_tensor *y)
 {
@@ -83,7 +86,7 @@ static reel_tensor *power_exponent(reel_tensor *gy, reel_tensor *y, reel_tensor 
 #define FLOATS floats_shape
 #define NUMBERS numbers_shape
 #define DESCRIPTOR(OP, rule, derivative)                                                                               \
-    static reel__row_kernel *OP##_row(const reel_tensor *y, int isa) { return kernels[isa]->OP[type_of(y)]; }          \
+    static reel__row_kernel *OP##_row(const reel_tensor *y, int isa) { return kernels_of(type_of(y), isa)->OP[type_of(y)]; }          \
     static const reel__kind OP##_kind = { .row = OP##_row };                                                           \
     static const reel_op OP##_op = {                                                                                   \
         .size = sizeof(reel_op), .name = #OP, .shape = rule, .run = reel__pointwise_run, .vjp = derivative,            \
@@ -174,7 +177,7 @@ static reel_tensor *cast_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return y->dtype == REEL_I32 ? NULL : reel_cast(gy, (reel_dtype)y->inputs[input]->dtype);
 }
 
-static reel__row_kernel *cast_row(const reel_tensor *y, int isa) { return kernels[isa]->cast[type_of(y)][y->dtype]; }
+static reel__row_kernel *cast_row(const reel_tensor *y, int isa) { return kernels_of(type_of(y), isa)->cast[type_of(y)][y->dtype]; }
 static const reel__kind cast_kind = { .row = cast_row };
 static const reel_op cast_op = {
     .size = sizeof(reel_op), .name = "cast", .shape = cast_shape, .run = reel__pointwise_run, .vjp = cast_vjp, .kind = &cast_kind

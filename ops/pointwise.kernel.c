@@ -10,13 +10,19 @@
 #define INDEPENDENT _Pragma("GCC ivdep")
 #endif
 
+/* y[1 …] = y[0], for elements of 4 or 8 bytes. */
+static __attribute__((noinline)) void repeat(void *y, size_t element, int64_t columns)
+{
+    if (element == 4)
+        for (int64_t i = 1; i < columns; i++) memcpy((char *)y + 4 * i, y, 4);
+    else
+        for (int64_t i = 1; i < columns; i++) memcpy((char *)y + 8 * i, y, 8);
+}
+
 #define FLOAT_HELPERS(T, suffix, abs_)                                                                                 \
     static inline T minimum_##suffix(T a, T b) { return a < b ? a : b < a ? b : a == b ? (signbit(a) ? a : b) : a + b; } \
     static inline T maximum_##suffix(T a, T b) { return a > b ? a : b > a ? b : a == b ? (signbit(a) ? b : a) : a + b; }
 FLOAT_HELPERS(float, f32, fabsf)
-FLOAT_HELPERS(double, f64, fabs)
-static inline int32_t minimum_i32(int32_t a, int32_t b) { return a < b ? a : b; }
-static inline int32_t maximum_i32(int32_t a, int32_t b) { return a > b ? a : b; }
 
 #define floor_f32(x) floorf(x)
 #define exp_f32(x) reel__exp_f32(x)
@@ -29,6 +35,10 @@ static inline int32_t maximum_i32(int32_t a, int32_t b) { return a > b ? a : b; 
 #define erf_f32(x) reel__erf_f32(x)
 #define sqrt_f32(x) sqrtf(x)
 #define pow_f32(a, b) reel__pow_f32(a, b)
+#if defined(REEL__IS_BASELINE) /* f64 and i32 have the same bits on all sets, and are for checking and indices: one copy */
+FLOAT_HELPERS(double, f64, fabs)
+static inline int32_t minimum_i32(int32_t a, int32_t b) { return a < b ? a : b; }
+static inline int32_t maximum_i32(int32_t a, int32_t b) { return a > b ? a : b; }
 #define floor_f64(x) floor(x)
 #define exp_f64(x) exp(x)
 #define log_f64(x) log(x)
@@ -42,11 +52,6 @@ static inline int32_t maximum_i32(int32_t a, int32_t b) { return a > b ? a : b; 
 #define pow_f64(a, b) pow(a, b)
 
 #define FLOATS(row) row
-#define T float
-#define SUFFIX f32
-#include "ops/pointwise.rows.h"
-#undef T
-#undef SUFFIX
 #define T double
 #define SUFFIX f64
 #include "ops/pointwise.rows.h"
@@ -60,6 +65,18 @@ static inline int32_t maximum_i32(int32_t a, int32_t b) { return a > b ? a : b; 
 #undef T
 #undef SUFFIX
 #undef FLOATS
+#define OTHER(kernel) kernel
+#else
+#define OTHER(kernel) NULL
+#endif
+
+#define FLOATS(row) row
+#define T float
+#define SUFFIX f32
+#include "ops/pointwise.rows.h"
+#undef T
+#undef SUFFIX
+#undef FLOATS
 
 /* f → i32 truncates, saturates, and makes 0 of NaN. */
 static inline int32_t to_i32_f32(float x)
@@ -68,11 +85,13 @@ static inline int32_t to_i32_f32(float x)
     return x >= 2147483648.0f ? INT32_MAX : x < -2147483648.0f ? INT32_MIN : (int32_t)inside;
 }
 
+#if defined(REEL__IS_BASELINE)
 static inline int32_t to_i32_f64(double x)
 {
     double inside = x >= 2147483648.0 || x <= -2147483649.0 || x != x ? 0 : x;
     return x >= 2147483648.0 ? INT32_MAX : x <= -2147483649.0 ? INT32_MIN : (int32_t)inside;
 }
+#endif
 
 #define CAST(from, From, to, To, expression)                                                                           \
     static void from##_to_##to(const reel__tile *t)                                                                    \
@@ -91,16 +110,18 @@ static inline int32_t to_i32_f64(double x)
 CAST(f32, float, f32, float, x)
 CAST(f32, float, f64, double, x)
 CAST(f32, float, i32, int32_t, to_i32_f32(x))
+#if defined(REEL__IS_BASELINE)
 CAST(f64, double, f32, float, x)
 CAST(f64, double, f64, double, x)
 CAST(f64, double, i32, int32_t, to_i32_f64(x))
 CAST(i32, int32_t, f32, float, x)
 CAST(i32, int32_t, f64, double, x)
 CAST(i32, int32_t, i32, int32_t, x)
+#endif
 
 #define KERNEL(op, type) op##_row_##type
-#define FLOATS(op) { KERNEL(op, f32), KERNEL(op, f64), NULL }
-#define NUMBERS(op) { KERNEL(op, f32), KERNEL(op, f64), KERNEL(op, i32) }
+#define FLOATS(op) { KERNEL(op, f32), OTHER(KERNEL(op, f64)), NULL }
+#define NUMBERS(op) { KERNEL(op, f32), OTHER(KERNEL(op, f64)), OTHER(KERNEL(op, i32)) }
 #define UNARY(op, types, ...) .op = types(op),
 #define BINARY(op, types, ...) .op = types(op),
 #define COMPARE(op, ...) .op = NUMBERS(op),
@@ -108,6 +129,6 @@ const reel__pointwise_kernels K(reel__pointwise) = {
 #include "ops/pointwise.table.h"
     .where = NUMBERS(where),
     .cast = { { f32_to_f32, f32_to_f64, f32_to_i32 },
-              { f64_to_f32, f64_to_f64, f64_to_i32 },
-              { i32_to_f32, i32_to_f64, i32_to_i32 } },
+              { OTHER(f64_to_f32), OTHER(f64_to_f64), OTHER(f64_to_i32) },
+              { OTHER(i32_to_f32), OTHER(i32_to_f64), OTHER(i32_to_i32) } },
 };

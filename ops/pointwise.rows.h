@@ -13,16 +13,13 @@
         for (int64_t r = 0; r < t->rows; r++) {                                                                        \
             T *y = (T *)t->y + r * t->y_row;                                                                           \
             const T *xs = (const T *)t->x[0] + r * t->x_row[0];                                                        \
-            if (t->x_one[0]) {                                                                                         \
-                const T x = xs[0], value = (T)(expression);                                                            \
-                for (int64_t i = 0; i < t->columns; i++) y[i] = value;                                                 \
-                continue;                                                                                              \
-            }                                                                                                          \
-            INDEPENDENT for (int64_t i = 0; i < t->columns; i++)                                                       \
+            const int64_t n = t->x_one[0] && t->columns ? 1 : t->columns;                                              \
+            INDEPENDENT for (int64_t i = 0; i < n; i++)                                                                \
             {                                                                                                          \
                 const T x = xs[i];                                                                                     \
                 y[i] = (T)(expression);                                                                                \
             }                                                                                                          \
+            if (n < t->columns) repeat(y, sizeof *y, t->columns);                                                      \
         }                                                                                                              \
     }
 
@@ -36,18 +33,13 @@
             const T *as = (const T *)t->x[0] + r * t->x_row[0], *bs = (const T *)t->x[1] + r * t->x_row[1];            \
             if (t->x_one[1]) {                                                                                         \
                 const T b = bs[0];                                                                                     \
-                const int64_t step = t->x_one[0] ? 0 : 1;                                                              \
-                if (step) {                                                                                            \
-                    INDEPENDENT for (int64_t i = 0; i < t->columns; i++)                                               \
-                    {                                                                                                  \
-                        const T a = as[i];                                                                             \
-                        y[i] = (Result)(expression);                                                                   \
-                    }                                                                                                  \
-                } else {                                                                                               \
-                    const T a = as[0];                                                                                 \
-                    const Result value = (Result)(expression);                                                         \
-                    for (int64_t i = 0; i < t->columns; i++) y[i] = value;                                             \
+                const int64_t n = t->x_one[0] && t->columns ? 1 : t->columns;                                          \
+                INDEPENDENT for (int64_t i = 0; i < n; i++)                                                            \
+                {                                                                                                      \
+                    const T a = as[i];                                                                                 \
+                    y[i] = (Result)(expression);                                                                       \
                 }                                                                                                      \
+                if (n < t->columns) repeat(y, sizeof *y, t->columns);                                                  \
             } else if (t->x_one[0]) {                                                                                  \
                 const T a = as[0];                                                                                     \
                 INDEPENDENT for (int64_t i = 0; i < t->columns; i++)                                                   \

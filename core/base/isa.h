@@ -28,6 +28,7 @@ enum { REEL__BASELINE, REEL__AVX2, REEL__AVX512, REEL__ISAS };
 #else
 #define K(name) name##_baseline
 #define REEL__ISA REEL__BASELINE
+#define REEL__IS_BASELINE 1
 #define VECTOR_F32 4
 #endif
 

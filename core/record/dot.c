@@ -341,8 +341,7 @@ static void put_nodes(picture *p)
     const char *path = "";
     part last = FORWARD;
     long frames = 0; /* so far */
-    for (int64_t i = 0; i < p->item_count; i++) {
-        const item *next = &p->items[i];
+    for (const item *next = p->items; next < p->items + p->item_count; next++) {
         if (next->part != last) change_frame(p, last, path, "", &frames), path = "";
         change_frame(p, next->part, path, next->x->scope->path, &frames);
         path = next->x->scope->path, last = next->part;

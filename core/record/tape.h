@@ -125,6 +125,7 @@ struct reel_tape {
     int64_t draws;                   /* random nodes recorded */
     uint64_t numbers;                /* how often a number has changed */
     bool plain;                      /* run by the plain executor; also REEL_PLAIN=1 */
+    double alone_until, alone;       /* after a disturbed run: one thread until then; how long the next time */
     struct reel__program *program;   /* of the executor, freed by it */
     struct reel__plan_settings *settings; /* of the planner, made by it */
     size_t settings_size;

@@ -435,7 +435,7 @@ static bool lower_group(reel__steps *s, int32_t g)
     return true;
 }
 
-enum { SHARED_WORK = 30000 }; /* element operations below which a step stays on one thread: some 5 µs */
+enum { SHARED_WORK = 100000 }; /* element operations below which a step stays on one thread: some 15 µs */
 
 /* What is shared between threads; without such a step there is no team. */
 static void share_out(reel__steps *s)

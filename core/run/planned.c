@@ -190,24 +190,24 @@ static void team_member(void *context, int thread, int threads)
 #define ALONE_SECONDS 0.1
 #define ALONE_MOST 3.2
 
-static void note_disturbance(reel__steps *steps, bool late)
+static void note_disturbance(reel_tape *tape, bool late)
 {
     if (!late) {
-        steps->alone = steps->alone_until = 0;
+        tape->alone = tape->alone_until = 0;
         return;
     }
-    steps->alone = steps->alone > 0 ? steps->alone * 2 : ALONE_SECONDS;
-    if (steps->alone > ALONE_MOST) steps->alone = ALONE_MOST;
-    steps->alone_until = reel__now() + steps->alone;
+    tape->alone = tape->alone > 0 ? tape->alone * 2 : ALONE_SECONDS;
+    if (tape->alone > ALONE_MOST) tape->alone = ALONE_MOST;
+    tape->alone_until = reel__now() + tape->alone;
 }
 
 static reel_status run_steps(reel_tape *tape, reel__steps *steps)
 {
     running r = { .tape = tape, .steps = steps };
-    bool team = steps->threads > 1 && (steps->alone_until <= 0 || reel__now() >= steps->alone_until);
+    bool team = steps->threads > 1 && (tape->alone_until <= 0 || reel__now() >= tape->alone_until);
     if (team) {
         reel__run_team(steps->threads, team_member, &r);
-        note_disturbance(steps, r.meeting.late > 0);
+        note_disturbance(tape, r.meeting.late > 0);
         return r.status;
     }
     for (int64_t i = 0; r.status == REEL_OK && i < steps->list.count; i++)

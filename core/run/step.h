@@ -85,7 +85,6 @@ typedef struct reel__steps {
     size_t scratch;   /* bytes that one thread needs */
     char *scratch_memory;
     int threads;      /* that have scratch; 1: no step is worth more */
-    double alone_until, alone; /* after a disturbed run: one thread until then, and for how long the next time */
 } reel__steps;
 
 /* False: out of memory. */
