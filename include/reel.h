@@ -183,7 +183,8 @@ REEL_API reel_status reel_model_reset(reel_model *model, const char *pattern);
 
 /* The whole model, its states, seed and run counter, as a safetensors file; written to a temporary file first, so that
  * an older file of that name is replaced whole or not at all. Loading adds to the model or overwrites: a loaded value
- * wins over an initialiser. After an error in loading the model is as it was. */
+ * wins over an initialiser, and the model goes on with the file's seed and run counter. After an error in loading the
+ * model is as it was. */
 REEL_API reel_status reel_model_save(reel_model *model, const char *path);
 REEL_API reel_status reel_model_load(reel_model *model, const char *path);
 

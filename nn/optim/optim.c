@@ -95,16 +95,21 @@ static reel_tensor *correction(reel_tensor *t, double beta)
     return reel_neg(reel_expm1(reel_scale(t, log(beta))));
 }
 
-static reel_tensor *adam_step(reel_tensor *p, reel_tensor *g, reel_tensor *lr, reel_tensor *t, const reel_adam_options *o)
+/* What all parameters share: the learning rate, and the corrections of both moments (NULL: none). */
+typedef struct adam_shared {
+    reel_tensor *lr, *m_correction, *v_correction;
+} adam_shared;
+
+static reel_tensor *adam_step(reel_tensor *p, reel_tensor *g, const adam_shared *s, const reel_adam_options *o)
 {
     reel_tensor *m = state_of(p, o->state, "m"), *v = state_of(p, o->state, "v");
     m = reel_assign(m, flushed(reel_add(reel_scale(m, o->betas[0]), reel_scale(g, 1 - o->betas[0]))));
     v = reel_assign(v, flushed(reel_add(reel_scale(v, o->betas[1]), reel_scale(reel_square(g), 1 - o->betas[1]))));
-    reel_tensor *m_hat = o->betas[0] > 0 ? reel_div(m, correction(t, o->betas[0])) : m;
-    reel_tensor *v_hat = o->betas[1] > 0 ? reel_div(v, correction(t, o->betas[1])) : v;
+    reel_tensor *m_hat = s->m_correction ? reel_div(m, s->m_correction) : m;
+    reel_tensor *v_hat = s->v_correction ? reel_div(v, s->v_correction) : v;
     reel_tensor *step = reel_div(m_hat, reel_shift(reel_sqrt(v_hat), o->epsilon));
     if (o->weight_decay != 0) step = reel_add(step, reel_scale(p, o->weight_decay));
-    return reel_assign(p, reel_sub(p, reel_mul(lr, step)));
+    return reel_assign(p, reel_sub(p, reel_mul(s->lr, step)));
 }
 
 static bool check_betas(reel_tape *tape, const reel_adam_options *o)
@@ -132,10 +137,12 @@ reel_list *reel_adam_update_sized(const reel_list *parameters, const reel_list *
     snprintf(name, sizeof name, "%s/step", o.state);
     reel_tensor *t = reel_state(tape, name, reel_dtype_of(reel_list_at(parameters, 0)), REEL_SCALAR);
     t = reel_assign(t, reel_shift(t, 1));
+    const adam_shared shared = { lr, o.betas[0] > 0 ? correction(t, o.betas[0]) : NULL,
+                                 o.betas[1] > 0 ? correction(t, o.betas[1]) : NULL };
     reel_list *updated = reel_list_new(tape);
     for (int i = 0; i < reel_list_count(parameters); i++)
         reel_list_append(updated, reel_list_name(parameters, i),
-                         adam_step(reel_list_at(parameters, i), reel_list_at(gradients, i), lr, t, &o));
+                         adam_step(reel_list_at(parameters, i), reel_list_at(gradients, i), &shared, &o));
     return updated;
 }
 
