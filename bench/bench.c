@@ -1,7 +1,5 @@
 /* The benchmark workloads: one training step each, forward, loss, gradient and update, on synthetic data.
- * Prints  NAME median_us min_us steps loss_first loss_last  for each, as the peers in bench/peers do.
- * Usage: bench [--threads N] [--seconds S] [--record] [--plan FILE] [WORKLOAD …]
- * --record records the step again before every run; --plan writes the last workload's plan with the time of each step. */
+ * Prints  NAME median_us min_us steps loss_first loss_last  for each, as the peers in bench/peers do; see --help. */
 #include <math.h>
 #include <reel.h>
 #include <stdio.h>
@@ -147,7 +145,8 @@ static bool measure(const workload *w, int threads, double seconds, bool record)
     double first = reel_item(loss);
     for (int i = 0; i < 3 && status == REEL_OK; i++) status = reel_run(tape);
     int steps = 0;
-    for (double end = now() + 1e6 * seconds; status == REEL_OK && now() < end && steps < MOST_STEPS; steps++) {
+    for (double end = now() + 1e6 * seconds; status == REEL_OK && (!steps || now() < end) && steps < MOST_STEPS;
+         steps++) {
         double start = now();
         if (record) {
             reel_tape_clear(tape);
@@ -167,29 +166,69 @@ static bool measure(const workload *w, int threads, double seconds, bool record)
     return status == REEL_OK && isfinite(last) && last <= first;
 }
 
+static const char help[] =
+    "bench [options] [WORKLOAD …]   one training step of each workload, or of all, again and again\n"
+    "\n"
+    "  --threads N    at most N threads; 0, the default: OMP_NUM_THREADS or all cores\n"
+    "  --seconds S    time for each workload, 2 if not given\n"
+    "  --record       record the step again before every run\n"
+    "  --plan FILE    write the plan of the last workload, with the time of each of its steps, which costs some itself\n"
+    "  --help         this text\n"
+    "\n"
+    "A line for each workload:  NAME median_us min_us steps loss_first loss_last\n"
+    "Exits with 1 if a loss grew or is not finite. bench/compare sets other frameworks beside these figures.\n"
+    "\n"
+    "  xor        2-8-1, batch 4, tanh, mean squared error, SGD\n"
+    "  mlp_seed   784-100-10, batch 10, sigmoid, mean squared error, SGD with weight decay\n"
+    "  mlp        784-256-128-10, batch 64, ReLU, cross-entropy, SGD\n"
+    "  mlp_wide   1024-1024-1024-1024, batch 256, ReLU, mean squared error, Adam\n"
+    "  chain      500 times z := (z + c) c on scalars, SGD\n"
+    "  pointwise  sum of tanh(a x + b) sigmoid(c x) over 4M elements, SGD for a, b, c and x\n";
+
+static int refuse(const char *why, const char *argument)
+{
+    fprintf(stderr, "bench: %s \"%s\"; try --help\n", why, argument);
+    return 2;
+}
+
+static bool read_number(const char *text, double *value)
+{
+    char *end;
+    *value = strtod(text, &end);
+    return end != text && !*end && *value >= 0 && *value <= 1e6;
+}
+
 int main(int argc, char **argv)
 {
-    int threads = 0, named = 0;
-    double seconds = 2;
+    int named = 0;
+    double threads = 0, seconds = 2;
     bool good = true, record = false;
     enum { COUNT = sizeof workloads / sizeof *workloads };
     bool chosen[COUNT] = { false };
     for (int i = 1; i < argc; i++) {
-        int found = 0;
-        if (!strcmp(argv[i], "--threads") && i + 1 < argc) threads = atoi(argv[++i]);
-        else if (!strcmp(argv[i], "--seconds") && i + 1 < argc) seconds = atof(argv[++i]);
-        else if (!strcmp(argv[i], "--record")) record = true;
-        else if (!strcmp(argv[i], "--plan") && i + 1 < argc) plan = argv[++i];
-        else {
-            for (int w = 0; w < COUNT; w++)
-                if (!strcmp(argv[i], workloads[w].name)) chosen[w] = true, found++, named++;
-            if (!found) {
-                fprintf(stderr, "bench: no workload \"%s\" (xor mlp_seed mlp mlp_wide chain pointwise)\n", argv[i]);
-                return 2;
-            }
+        const char *is = argv[i];
+        bool has_value = !strcmp(is, "--threads") || !strcmp(is, "--seconds") || !strcmp(is, "--plan");
+        if (has_value && ++i == argc) return refuse("nothing follows", is);
+        if (!strcmp(is, "--help") || !strcmp(is, "-h")) {
+            fputs(help, stdout);
+            return 0;
+        }
+        if (!strcmp(is, "--record")) {
+            record = true;
+        } else if (!strcmp(is, "--plan")) {
+            plan = argv[i];
+        } else if (!strcmp(is, "--threads")) {
+            if (!read_number(argv[i], &threads) || floor(threads) != threads) return refuse("no number:", argv[i]);
+        } else if (!strcmp(is, "--seconds")) {
+            if (!read_number(argv[i], &seconds)) return refuse("no number:", argv[i]);
+        } else {
+            int w = 0;
+            while (w < COUNT && strcmp(is, workloads[w].name) != 0) w++;
+            if (w == COUNT) return refuse(is[0] == '-' ? "no option" : "no workload", is);
+            chosen[w] = true, named++;
         }
     }
     for (int w = 0; w < COUNT; w++)
-        if (!named || chosen[w]) good &= measure(&workloads[w], threads, seconds, record);
+        if (!named || chosen[w]) good &= measure(&workloads[w], (int)threads, seconds, record);
     return good ? 0 : 1;
 }

@@ -32,6 +32,13 @@ static bool prepare_run(reel_tape *tape)
     return collect_outputs(tape, outputs) && reel__program_prepare(tape, true, outputs->count, outputs->items);
 }
 
+/* A setting that the machine cannot serve has left an error of its own. */
+static reel_status not_prepared(reel_tape *tape, const char *what)
+{
+    if (tape->recording.status != REEL_OK) return tape->recording.status;
+    return reel__run_fail(tape, REEL_OUT_OF_MEMORY, "%s: out of memory for the values of the program", what);
+}
+
 static reel_status execute(reel_tape *tape)
 {
     reel__control_word saved = reel__set_control_word();
@@ -74,7 +81,7 @@ reel_status (reel_run)(reel_tape *tape)
     if (status != REEL_OK) return status;
     if (!tape->assigns.count && !tape->losses.count && !tape->keeps.count && !tape->options.keep_everything)
         return reel__run_fail(tape, REEL_BAD_STATE, "run: the tape computes nothing that is kept, assigned or a loss");
-    if (!prepare_run(tape)) return reel__run_fail(tape, REEL_OUT_OF_MEMORY, "run: out of memory for the values of the program");
+    if (!prepare_run(tape)) return not_prepared(tape, "run");
     status = execute(tape);
     if (status == REEL_OK) commit(tape);
     return status;
@@ -87,8 +94,7 @@ reel_status (reel_eval)(reel_tape *tape, int count, reel_tensor *const *tensors)
     if (status != REEL_OK) return status;
     for (int i = 0; i < count; i++)
         if (!tensors || !reel__usable(tape, tensors[i], "eval: a tensor")) return tensors ? tape->recording.status : REEL_BAD_ARGUMENT;
-    if (!reel__program_prepare(tape, false, count, tensors))
-        return reel__run_fail(tape, REEL_OUT_OF_MEMORY, "eval: out of memory for the values of the program");
+    if (!reel__program_prepare(tape, false, count, tensors)) return not_prepared(tape, "eval");
     for (int i = 0; i < count; i++) tensors[i]->readable = true;
     return execute(tape);
 }
