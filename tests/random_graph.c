@@ -763,7 +763,7 @@ static void random_step(maker *m)
 void random_graph(graph *g)
 {
     maker *m = calloc(1, sizeof *m);
-    random_seed(g->seed * 0x9e3779b97f4a7c15u + 17);
+    random_seed(mixed(g->seed + 1));
     m->g = g;
     g->dtype = chance(0.2) ? REEL_F64 : REEL_F32;
     item x = new_input(m, g->dtype, random_shape());

@@ -10,6 +10,7 @@
 #include <criterion/criterion.h>
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ typedef struct workload {
     bool varies; /* another program for each run: it is always recorded again */
     uint64_t seed;
     int steps;
+    bool shown; /* its plan, on standard error */
 } workload;
 
 typedef struct mode {
@@ -113,7 +115,7 @@ static void look(trace *t, reel_tape *tape, int run)
 static bool differ(const trace *a, const trace *b, char *text, size_t size)
 {
     if (*a->error || *b->error || a->count != b->count) {
-        snprintf(text, size, "%d and %d values; plain: %s; planned: %s", a->count, b->count, a->error, b->error);
+        snprintf(text, size, "%d and %d values; plain: %.200s; planned: %.200s", a->count, b->count, a->error, b->error);
         return strcmp(a->error, b->error) != 0 || a->count != b->count || !a->count;
     }
     for (int k = 0; k < a->count; k++) {
@@ -187,6 +189,27 @@ static void take_census(const reel_tape *tape, const trace *t, census *c)
     for (size_t k = 0; k < sizeof *c / sizeof(int); k++) ((int *)c)[k] += ((int *)&fired)[k];
 }
 
+/* ---- Showing a program ------------------------------------------------------------------------------------------- */
+
+static void show_node(const reel__plan *plan, int64_t i)
+{
+    static const char *const roles[] = { "leaf", "constant", "view", "copy", "pointwise", "reduction", "product", "other" };
+    const reel__planned *p = &plan->node[i];
+    fprintf(stderr, "        %lld = %s(", (long long)i, reel_name_of(p->x));
+    for (int j = 0; j < p->x->input_count; j++) fprintf(stderr, "%s%d", j ? ", " : "", p->x->inputs[j]->place);
+    fprintf(stderr, ") %s  %s, group %d%s%s%s, of %d +%lld [", reel_shape_text(p->x), roles[p->role], p->group,
+            p->level == REEL__ROW ? " row" : p->level == REEL__LATE ? " late" : "", p->stored ? ", stored" : "",
+            p->in_place ? ", in place" : "", plan->access[i].source, (long long)plan->access[i].offset);
+    for (int d = 0; d < p->x->rank; d++) fprintf(stderr, "%s%lld", d ? "," : "", (long long)plan->access[i].stride[d]);
+    fprintf(stderr, "]\n");
+}
+
+static void show(const reel_tape *tape)
+{
+    const reel__steps *steps = tape->program ? tape->program->steps : NULL;
+    for (int64_t i = 0; steps && i < steps->plan.count; i++) show_node(&steps->plan, i);
+}
+
 /* ---- Running ----------------------------------------------------------------------------------------------------- */
 
 static void record(const workload *w, const mode *m, graph *g, reel_tape *tape, int run)
@@ -214,7 +237,7 @@ static trace run_workload(const workload *w, const mode *m, census *c)
     }
     settle_nan(&t);
     if (c) take_census(tape, &t, c);
-    if (getenv("REEL_EQUALITY_SEED") && !m->plain) reel_tape_write_plan(tape, "/dev/stderr");
+    if (w->shown) show(tape);
     free(g);
     reel_tape_free(tape);
     reel_model_free(model);
@@ -494,11 +517,11 @@ static void reduce_sizes(graph *g, int count, const int *sizes, bool rows)
     for (int i = 0; i < count; i++) {
         char name[24];
         snprintf(name, sizeof name, "n%d", sizes[i]);
-        reel_tensor *w = parameter(real(g, name, rows ? REEL_SHAPE(3, sizes[i]) : REEL_SHAPE(sizes[i], 5)), "w", REEL_SHAPE(1));
-        reel_scope_push(g->tape, "%s", name);
-        w = parameter(w, "w", rows ? REEL_SHAPE(sizes[i]) : REEL_SHAPE(5));
+        reel_tensor *x = real(g, name, rows ? REEL_SHAPE(3, sizes[i]) : REEL_SHAPE(sizes[i], 5));
+        reel_scope_push(g->tape, "size%d", sizes[i]);
+        reel_tensor *w = parameter(x, "w", REEL_SHAPE(reel_dim(x, 1)));
         reel_scope_pop(g->tape);
-        reel_tensor *term = reductions(reel_mul(g->input[g->input_count - 1].x, w), rows ? 1 : 0, name);
+        reel_tensor *term = reductions(reel_mul(x, w), rows ? 1 : 0, name);
         loss = loss ? reel_add(loss, term) : term;
     }
     reel_sgd(loss, (reel_sgd_options){ .lr = 0.01 });
@@ -517,7 +540,7 @@ static void deep_products(graph *g)
         char name[24];
         snprintf(name, sizeof name, "k%d", depth[i]);
         reel_tensor *x = real(g, name, REEL_SHAPE(depth[i], 5));
-        reel_scope_push(g->tape, "%s", name);
+        reel_scope_push(g->tape, "depth%d", depth[i]);
         reel_tensor *w = parameter(x, "w", REEL_SHAPE(depth[i], 7)), *b = parameter(x, "b", REEL_SHAPE(7));
         reel_scope_pop(g->tape);
         reel_tensor *y = reel_tanh(reel_add(reel_scale(reel_contract(x, w, "km,kn->mn"), 0.05), b));
@@ -559,7 +582,7 @@ static void kept_views(graph *g)
 {
     reel_tensor *x = real(g, "x", REEL_SHAPE(6, 8)), *p = parameter(x, "p", REEL_SHAPE(6, 8));
     reel_tensor *y = reel_exp(reel_mul(x, p)), *z = reel_tanh(y), *n = reel_fill(x, REEL_SHAPE(3, 4), 0.1);
-    reel_keep(p, "p"), reel_keep(x, "x again"), reel_keep(reel_transpose(p), "p transposed");
+    reel_keep(p, "p itself"), reel_keep(x, "x itself"), reel_keep(reel_transpose(p), "p transposed");
     reel_keep(reel_slice_step(p, 1, 1, 8, 3), "p sliced"), reel_keep(reel_reshape(x, REEL_SHAPE(48)), "x flat");
     reel_keep(reel_flip(y, REEL_ALL), "y backwards"), reel_keep(reel_slice(y, 0, 2, 5), "y sliced");
     reel_keep(reel_reshape(reel_transpose(y), REEL_SHAPE(4, 12)), "y mixed");
@@ -760,10 +783,12 @@ static mode drawn_mode(uint64_t seed)
     return m;
 }
 
-static bool fails(uint64_t seed, int steps, const mode *m, census *c, char *text, size_t size)
+static bool fails(uint64_t seed, int steps, const mode *m, census *c, char *text, size_t size, bool shown)
 {
     workload w = { .name = "random", .record = random_graph, .seed = seed, .steps = steps };
-    trace plain = run_workload(&w, &plain_mode, NULL), planned = run_workload(&w, m, c);
+    trace plain = run_workload(&w, &plain_mode, NULL);
+    w.shown = shown;
+    trace planned = run_workload(&w, m, c);
     bool failed = differ(&plain, &planned, text, size) || *plain.error;
     trace_free(&plain), trace_free(&planned);
     return failed;
@@ -772,13 +797,13 @@ static bool fails(uint64_t seed, int steps, const mode *m, census *c, char *text
 /* The shortest beginning of the program, and the fewest settings, that still fail. */
 static void report(uint64_t seed, const mode *drawn)
 {
-    char text[600], shown[420];
+    char text[600], settings[420];
     int steps = 1;
     mode m = *drawn;
-    fails(seed, 0, drawn, NULL, text, sizeof text);
-    snprintf(shown, sizeof shown, "%s", mode_text(drawn));
-    fprintf(stderr, "seed %llu (%s)\n    %s\n", (unsigned long long)seed, shown, text);
-    while (steps < GRAPH_STEPS && !fails(seed, steps, &m, NULL, text, sizeof text)) steps++;
+    fails(seed, 0, drawn, NULL, text, sizeof text, false);
+    snprintf(settings, sizeof settings, "%s", mode_text(drawn));
+    fprintf(stderr, "seed %llu (%s)\n    %s\n", (unsigned long long)seed, settings, text);
+    while (steps < GRAPH_STEPS && !fails(seed, steps, &m, NULL, text, sizeof text, false)) steps++;
     for (int k = 0; k < FLAGS + 7; k++) {
         mode less = m;
         reel__plan_settings *s = &less.settings;
@@ -790,22 +815,34 @@ static void report(uint64_t seed, const mode *drawn)
         else if (k == FLAGS + 4) s->isa = 0;
         else if (k == FLAGS + 5) less.threads = 1;
         else less.again = false;
-        if (fails(seed, steps, &less, NULL, text, sizeof text)) m = less;
+        if (fails(seed, steps, &less, NULL, text, sizeof text, false)) m = less;
     }
-    fails(seed, steps, &m, NULL, text, sizeof text);
+    fails(seed, steps, &m, NULL, text, sizeof text, getenv("REEL_EQUALITY_SEED") != NULL);
     fprintf(stderr, "    in %d steps, with %s:\n    %s\n", steps, mode_text(&m), text);
+}
+
+/* A crash, too, names the program. */
+static int current_seed;
+
+static void died(int number)
+{
+    fprintf(stderr, "signal %d in seed %d\n", number, current_seed);
+    signal(number, SIG_DFL);
+    raise(number);
 }
 
 Test(random, programs_agree)
 {
+    static const int deadly[] = { SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGILL };
+    for (int i = 0; i < COUNT(deadly); i++) signal(deadly[i], died);
     const char *only = getenv("REEL_EQUALITY_SEED");
     int first = environment("REEL_EQUALITY_FIRST", 1), count = environment("REEL_EQUALITY_COUNT", 2000), failures = 0;
     census c = { 0 };
     if (only) first = atoi(only), count = 1;
     for (int seed = first; seed < first + count && failures < 5; seed++) {
         char text[600];
-        mode m = drawn_mode((uint64_t)seed);
-        if (!fails((uint64_t)seed, environment("REEL_EQUALITY_STEPS", 0), &m, &c, text, sizeof text)) continue;
+        mode m = drawn_mode((uint64_t)(current_seed = seed));
+        if (!fails((uint64_t)seed, environment("REEL_EQUALITY_STEPS", 0), &m, &c, text, sizeof text, false)) continue;
         failures++;
         report((uint64_t)seed, &m);
     }

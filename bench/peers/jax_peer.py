@@ -32,7 +32,7 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-RANDOM = np.random.default_rng(1)
+RANDOM = None  # begins anew with every workload
 
 
 def uniform(*shape):
@@ -120,6 +120,8 @@ WORKLOADS = {
 
 class Training:
     def __init__(self, name):
+        global RANDOM
+        RANDOM = np.random.default_rng(1)
         self.parameters, loss, self.data, (state_of, update) = WORKLOADS[name]()
         self.state = state_of(self.parameters)
 

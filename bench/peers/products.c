@@ -1,7 +1,8 @@
 /* The matrix products of a training step and nothing else, by OpenBLAS: what a workload would take if all but its
  * products were free. The products run in the order of a step and on a step's buffers, so that caches are as warm.
  * Prints  NAME median_us min_us steps gflops  for each workload; gflops belongs to min_us.
- * Built and run by bench/compare, or by hand:  cc -O2 products.c -lopenblas && ./a.out [--threads N] [--seconds S] [WORKLOAD …]
+ * Built and run by bench/compare, or by hand:
+ *     cc -O2 products.c -o products -lopenblas && ./products [--threads N] [--seconds S] [WORKLOAD …]
  * OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE make OpenBLAS slower than it is: leave them unset. */
 #include <stdint.h>
 #include <stdio.h>

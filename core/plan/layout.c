@@ -55,8 +55,11 @@ bool reel__collapse(const int64_t *size, const int64_t *stride, int from, int to
 
 bool reel__is_whole(const reel__plan *plan, int64_t node)
 {
-    const reel_tensor *x = plan->node[node].x;
-    const reel__access *access = &plan->access[node];
+    return reel__reads_whole(plan, plan->node[node].x, &plan->access[node]);
+}
+
+bool reel__reads_whole(const reel__plan *plan, const reel_tensor *x, const reel__access *access)
+{
     if (access->offset || plan->node[access->source].x->count != x->count) return false;
     int64_t stride = 1;
     for (int d = x->rank; d-- > 0; stride *= x->size[d])

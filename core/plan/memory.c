@@ -11,11 +11,6 @@ static reel__group *group_at(const reel__plan *plan, int32_t g)
     return &REEL__AT(plan->groups, reel__group, g);
 }
 
-static const reel__access *read_by(const reel__plan *plan, const reel_tensor *x)
-{
-    return &plan->access[x->index];
-}
-
 static bool computed(const reel__planned *p)
 {
     return p->group >= 0;
@@ -32,7 +27,7 @@ static void each_read(reel__plan *plan, void (*visit)(reel__plan *, reel__planne
             visit(plan, p, p->x, &REEL__AT(plan->copies, reel__access, p->depth));
             continue;
         }
-        for (int j = 0; j < p->x->input_count; j++) visit(plan, p, p->x->inputs[j], read_by(plan, p->x->inputs[j]));
+        for (int j = 0; j < p->x->input_count; j++) visit(plan, p, p->x->inputs[j], reel__access_for(plan, p->group, p->x->inputs[j]));
     }
 }
 
@@ -69,7 +64,7 @@ static void note_leaf_read(reel__plan *plan, reel__planned *reader, const reel_t
     reel__planned *leaf = &plan->node[access->source];
     if (leaf->role != REEL__LEAF) return;
     const reel__group *group = group_at(plan, reader->group);
-    bool own = group->tiled && reader->role == REEL__POINTWISE && reel__is_whole(plan, operand->index) &&
+    bool own = group->tiled && reader->role == REEL__POINTWISE && reel__reads_whole(plan, operand, access) &&
                operand->count == reader->x->count;
     int32_t position = own ? reader->position : INT_MAX;
     if (reader->group > leaf->last_use) leaf->last_use = reader->group, leaf->position = position;

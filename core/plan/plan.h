@@ -107,6 +107,7 @@ void reel__plan_layout(reel__plan *plan, int64_t node);
 
 /* Whether a node's value is its source's, element by element. */
 bool reel__is_whole(const reel__plan *plan, int64_t node);
+bool reel__reads_whole(const reel__plan *plan, const reel_tensor *x, const reel__access *access);
 
 /* The axes of x that are not of size 1, and the strides of an access along them. */
 int reel__squeeze(const reel_tensor *x, int64_t *size);
@@ -114,6 +115,15 @@ void reel__squeeze_strides(const reel_tensor *x, const reel__access *access, int
 
 /* Strides of axes [from, to) as the one stride of all of them together; false if they do not step as one. */
 bool reel__collapse(const int64_t *size, const int64_t *stride, int from, int to, int64_t *together);
+
+/* What a member of this group reads of an operand. A copy is made once others may have been placed that read the view
+ * itself: it serves the groups after it. */
+static inline const reel__access *reel__access_for(const reel__plan *plan, int32_t group, const reel_tensor *operand)
+{
+    const reel__planned *p = &plan->node[operand->index];
+    bool before = p->role == REEL__COPY && group <= p->group;
+    return before ? &REEL__AT(plan->copies, reel__access, p->depth) : &plan->access[operand->index];
+}
 
 static inline size_t reel__value_bytes(const reel_tensor *x)
 {

@@ -28,10 +28,10 @@ void reel__steps_free(reel__steps *s)
 
 static size_t element_of(const reel_tensor *x) { return reel__dtype_size((reel_dtype)x->dtype); }
 
-/* The address of a whole operand. */
-static char *address(const reel__steps *s, const reel_tensor *x)
+/* The address of an operand's first element, for a member of group g. */
+static char *address(const reel__steps *s, int32_t g, const reel_tensor *x)
 {
-    const reel__access *access = &s->plan.access[x->index];
+    const reel__access *access = reel__access_for(&s->plan, g, x);
     return s->plan.node[access->source].data + access->offset * (int64_t)element_of(x);
 }
 
@@ -49,7 +49,7 @@ static bool lower_call(reel__steps *s, reel__array *list, int32_t node)
     reel__step *step = new_step(s, list, REEL__STEP_CALL, node);
     const void **x = step ? own(s, (size_t)(p->x->input_count + 1) * sizeof *x) : NULL;
     if (!x) return false;
-    for (int j = 0; j < p->x->input_count; j++) x[j] = address(s, p->x->inputs[j]);
+    for (int j = 0; j < p->x->input_count; j++) x[j] = address(s, p->group, p->x->inputs[j]);
     step->call = (reel_call){ .node = p->x, .y = p->data, .x = x, .isa = s->plan.isa };
     return true;
 }
@@ -83,7 +83,7 @@ static bool lower_reduce(reel__steps *s, int32_t node)
     if (!step) return false;
     set_reduce(step, s->plan.node[node].x, s->plan.isa);
     step->call.y = s->plan.node[node].data;
-    step->a = address(s, s->plan.node[node].x->inputs[0]);
+    step->a = address(s, s->plan.node[node].group, s->plan.node[node].x->inputs[0]);
     step->call.node = s->plan.node[node].x;
     return true;
 }
@@ -127,7 +127,7 @@ static void find_last_uses(tiling *t)
         t->last_use[p->position] = p->position;
         if (element_of(p->x) > t->widest) t->widest = element_of(p->x);
         for (int j = 0; j < p->x->input_count; j++) {
-            const reel__planned *in = &plan->node[plan->access[p->x->inputs[j]->index].source];
+            const reel__planned *in = &plan->node[reel__access_for(plan, t->g, p->x->inputs[j])->source];
             if (element_of(in->x) > t->widest) t->widest = element_of(in->x);
             if (in->group == t->g && in->position < p->position && p->role != REEL__PRODUCT) t->last_use[in->position] = p->position;
         }
@@ -163,8 +163,8 @@ static reel__operand outer_operand(const tiling *t, const reel_tensor *x, const 
     const reel__plan *plan = &t->s->plan;
     int64_t size[REEL_MAX_RANK], stride[REEL_MAX_RANK], column = 0;
     int rank = reel__squeeze(x, size);
-    reel__operand o = { .base = address(t->s, x), .reg = REEL__NONE, .element = (uint8_t)element_of(x) };
-    reel__squeeze_strides(x, &plan->access[x->index], stride);
+    reel__operand o = { .base = address(t->s, t->g, x), .reg = REEL__NONE, .element = (uint8_t)element_of(x) };
+    reel__squeeze_strides(x, reel__access_for(plan, t->g, x), stride);
     int rows = reader->level == REEL__ROW ? rank : t->split;
     reel__collapse(size, stride, 0, rows, &o.row);
     reel__collapse(size, stride, rows, rank, &column);
@@ -179,7 +179,7 @@ static void lower_member(tiling *t, const reel__planned *p, reel__tile_op *op)
     *op = (reel__tile_op){ .count = (uint8_t)x->input_count };
     int64_t block = 0;
     for (int j = 0; j < x->input_count; j++) {
-        const reel__planned *in = &plan->node[plan->access[x->inputs[j]->index].source];
+        const reel__planned *in = &plan->node[reel__access_for(plan, t->g, x->inputs[j])->source];
         op->x[j] = in->group == t->g ? member_operand(t, in) : outer_operand(t, x->inputs[j], p);
     }
     if (p->role == REEL__REDUCTION) {
@@ -237,7 +237,7 @@ static void fix_call(const reel__step *step, reel__tile_op *op, char *registers)
         tile.x[j] = p, tile.x_row[j] = stride, tile.x_one[j] = o->one;
         if (!row) continue;
         tile.x_one[j] = o->row == 0 && o->reg < 0;
-        if (o->reg < 0 && o->row > 1 && step->rows > 1) /* scattered: row by row after all */
+        if (o->reg < 0 && o->row != 0 && o->row != 1 && step->rows > 1) /* scattered: row by row after all */
             tile.rows = step->rows, tile.columns = 1, tile.y_row = 1;
     }
     if (op->kind == REEL__TILE_FULL) reel__flatten(&tile, op->count);
@@ -280,7 +280,7 @@ static bool lower_tiles(reel__steps *s, reel__step *step, int32_t g)
         if (p->role != REEL__PRODUCT) lower_member(&t, p, &ops[step->op_count++]);
         if (p->role != REEL__PRODUCT)
             for (int j = 0; j < p->x->input_count; j++) { /* registers read here for the last time */
-                const reel__planned *in = &plan->node[plan->access[p->x->inputs[j]->index].source];
+                const reel__planned *in = &plan->node[reel__access_for(plan, g, p->x->inputs[j])->source];
                 if (in->group != g || t.reg[in->position] < 0 || t.last_use[in->position] != p->position) continue;
                 t.free[t.free_count++] = t.reg[in->position];
                 t.last_use[in->position] = REEL__NONE;
@@ -312,17 +312,17 @@ static int side_axes(const reel_tensor *x, const reel__access *access, int count
     return n;
 }
 
-static reel__side side_of(const reel__steps *s, const reel_tensor *x, int rows, const int8_t *row_axes, int k, const int8_t *k_axes)
+static reel__side side_of(const reel__steps *s, int32_t g, const reel_tensor *x, int rows, const int8_t *row_axes, int k, const int8_t *k_axes)
 {
     reel__axis row[REEL_MAX_RANK], deep[REEL_MAX_RANK];
-    const reel__access *access = &s->plan.access[x->index];
+    const reel__access *access = reel__access_for(&s->plan, g, x);
     reel__side side = { .row_axes = side_axes(x, access, rows, row_axes, row), .k_axes = side_axes(x, access, k, k_axes, deep) };
     for (int i = 0; i < side.row_axes; i++) side.row[i] = row[i];
     for (int i = 0; i < side.k_axes; i++) side.k[i] = deep[i];
     return side;
 }
 
-static bool batch_offsets(reel__steps *s, reel__step *step, const reel_tensor *y, const reel__product_axes *p)
+static bool batch_offsets(reel__steps *s, reel__step *step, int32_t g, const reel_tensor *y, const reel__product_axes *p)
 {
     step->batch = 1;
     for (int i = 0; i < p->batch; i++) step->batch *= y->size[i];
@@ -330,8 +330,8 @@ static bool batch_offsets(reel__steps *s, reel__step *step, const reel_tensor *y
     for (int64_t b = 0; b < step->batch; b++) {
         int64_t rest = b, at[2] = { 0, 0 };
         for (int i = p->batch; i-- > 0; rest /= y->size[i]) {
-            at[0] += rest % y->size[i] * s->plan.access[y->inputs[0]->index].stride[p->a_batch[i]];
-            at[1] += rest % y->size[i] * s->plan.access[y->inputs[1]->index].stride[p->b_batch[i]];
+            at[0] += rest % y->size[i] * reel__access_for(&s->plan, g, y->inputs[0])->stride[p->a_batch[i]];
+            at[1] += rest % y->size[i] * reel__access_for(&s->plan, g, y->inputs[1])->stride[p->b_batch[i]];
         }
         for (int j = 0; j < 2; j++) step->offsets[2 * b + j] = at[j] * (int64_t)element_of(y);
     }
@@ -387,11 +387,11 @@ static bool lower_product(reel__steps *s, int32_t g)
     for (int i = 0; i < p->n; i++) n *= b->size[p->b_n[i]];
     for (int i = 0; i < p->k; i++) k *= a->size[p->a_k[i]];
     reel__product product = { .isa = s->plan.isa, .element = (int)element_of(y), .c_m = n, .c_n = 1,
-                              .a = side_of(s, a, p->m, p->a_m, p->k, p->a_k), .b = side_of(s, b, p->n, p->b_n, p->k, p->b_k),
+                              .a = side_of(s, g, a, p->m, p->a_m, p->k, p->a_k), .b = side_of(s, g, b, p->n, p->b_n, p->k, p->b_k),
                               .a_use = (reel__product_use)settings->pack, .b_use = (reel__product_use)settings->pack,
                               .l1 = settings->l1, .l2 = settings->l2 };
     step->plan = step->api->plan(&product);
-    step->a = address(s, a), step->b = address(s, b);
+    step->a = address(s, g, a), step->b = address(s, g, b);
     step->c = node->stored ? node->data : NULL;
     step->rows = m, step->columns = n;
     bool whole_rows = group->has_rows;
@@ -401,7 +401,7 @@ static bool lower_product(reel__steps *s, int32_t g)
     if (step->block_n > n || whole_rows) step->block_n = n;
     if (s->threads > 1 && !settings->block) spread_block(step, s->threads, whole_rows);
     if (group->count > 1 && !settings->block) shrink_block(step, whole_rows, settings->l1 ? settings->l1 : 32768);
-    if (!batch_offsets(s, step, y, p)) return false;
+    if (!batch_offsets(s, step, g, y, p)) return false;
     if (group->count > 1 && !lower_tiles(s, step, g)) return false;
     step = &REEL__AT(s->list, reel__step, s->list.count - 1);
     step->work = (double)m * (double)n * (double)k * (double)step->batch / 8 + step->work;

@@ -19,24 +19,21 @@ const reel__product_kernels *reel__product_kernels_of(int isa, int element)
 static void fill_zero(void *c, int element, int64_t m, int64_t n, int64_t c_m, int64_t c_n)
 {
     for (int64_t i = 0; i < m; i++)
-        for (int64_t j = 0; j < n; j++)
-            memset((char *)c + (i * c_m + j * c_n) * element, 0, (size_t)element);
+        for (int64_t j = 0; j < n; j++) memset((char *)c + (i * c_m + j * c_n) * element, 0, (size_t)element);
 }
 
 /* Where row r0 of an operand starts, at k0: r0 begins a panel if it came packed. */
-static const void *operand_at(const reel__product_operand *o, int element, const void *data,
-                              int64_t r0, int64_t k0)
+static const void *operand_at(const reel__product_operand *o, int element, const void *data, int64_t r0, int64_t k0)
 {
-    const int64_t offset = o->use == REEL__PACKED_X || o->use == REEL__PACKED_Y
-                               ? r0 * o->k + k0 * o->width
-                               : r0 * o->row_stride + k0 * o->k_stride;
+    const int64_t offset = o->use == REEL__PACKED_X || o->use == REEL__PACKED_Y ? r0 * o->k + k0 * o->width
+                                                                                : r0 * o->row_stride + k0 * o->k_stride;
     return (const char *)data + offset * element;
 }
 
 /* One piece of k with x packed a few panels at a time, each used by all of y while it is in the
  * cache. */
-static void sweep_packing_x(const reel__product_plan *plan, const reel__product_kernels *kernels,
-                            reel__sweep s, const void *x, int64_t x0, int64_t k0, void *panels)
+static void sweep_packing_x(const reel__product_plan *plan, const reel__product_kernels *kernels, reel__sweep s,
+                            const void *x, int64_t x0, int64_t k0, void *panels)
 {
     const int64_t nx = s.nx, width = plan->x.width, most = plan->x_panels * width;
     char *const c = s.c;
@@ -44,8 +41,8 @@ static void sweep_packing_x(const reel__product_plan *plan, const reel__product_
     for (int64_t i = 0; i < nx; i += most) {
         s.nx = nx - i < most ? nx - i : most;
         s.c = c + i * s.c_x * plan->element;
-        reel__product_pack_part(plan->isa, plan->element, &plan->x.side, x, x0 + i, s.nx, k0, s.k,
-                                (int)width, s.x_panel, panels);
+        reel__product_pack_part(plan->isa, plan->element, &plan->x.side, x, x0 + i, s.nx, k0, s.k, (int)width,
+                                s.x_panel, panels);
         kernels->sweep(&s);
     }
 }
@@ -60,24 +57,20 @@ static void cut_y(reel__sweep *s, const reel__product_operand *y, int most)
 }
 
 /* Packs a piece of the block's y into the workspace. */
-static void pack_y(const reel__product_plan *plan, reel__sweep *s, const void *y, int64_t y0,
-                   int64_t k0, void *to)
+static void pack_y(const reel__product_plan *plan, reel__sweep *s, const void *y, int64_t y0, int64_t k0, void *to)
 {
     const reel__side *side = &plan->y.side;
     const int64_t tall = s->y_tall * s->y_rows, rows = s->y_rows, panel = s->k * rows;
-    reel__product_pack_part(plan->isa, plan->element, side, y, y0, tall, k0, s->k, (int)rows, panel,
-                            to);
+    reel__product_pack_part(plan->isa, plan->element, side, y, y0, tall, k0, s->k, (int)rows, panel, to);
     if (tall < s->ny)
-        reel__product_pack_part(plan->isa, plan->element, side, y, y0 + tall, s->ny - tall, k0,
-                                s->k, (int)rows - 1, panel,
-                                (char *)to + s->y_tall * panel * plan->element);
+        reel__product_pack_part(plan->isa, plan->element, side, y, y0 + tall, s->ny - tall, k0, s->k, (int)rows - 1,
+                                panel, (char *)to + s->y_tall * panel * plan->element);
     s->y = to, s->y_panel = panel;
 }
 
 /* The block before its first piece. Every field is named, since clearing the others would take
  * longer than a small product. */
-static reel__sweep sweep_of(const reel__product_plan *plan, int64_t nx, int64_t ny, void *c,
-                            int64_t c_x, int64_t c_y)
+static reel__sweep sweep_of(const reel__product_plan *plan, int64_t nx, int64_t ny, void *c, int64_t c_x, int64_t c_y)
 {
     const reel__product_operand *x = &plan->x, *y = &plan->y;
     const int x_lies = x->use == REEL__IN_PLACE || plan->x_copied;
@@ -106,9 +99,8 @@ static reel__sweep sweep_of(const reel__product_plan *plan, int64_t nx, int64_t 
     };
 }
 
-void reel__product_block(const reel__product_plan *plan, const void *a, const void *b, int64_t m0,
-                         int64_t m1, int64_t n0, int64_t n1, void *c, int64_t c_m, int64_t c_n,
-                         void *workspace)
+void reel__product_block(const reel__product_plan *plan, const void *a, const void *b, int64_t m0, int64_t m1,
+                         int64_t n0, int64_t n1, void *c, int64_t c_m, int64_t c_n, void *workspace)
 {
     if (m1 <= m0 || n1 <= n0) return;
     if (plan->k == 0) {
@@ -120,8 +112,8 @@ void reel__product_block(const reel__product_plan *plan, const void *a, const vo
     const int element = plan->element, over_m = plan->over_m;
     const void *x = over_m ? a : b, *y = over_m ? b : a;
     const int64_t x0 = over_m ? m0 : n0, y0 = over_m ? n0 : m0;
-    reel__sweep s = over_m ? sweep_of(plan, m1 - m0, n1 - n0, c, c_m, c_n)
-                           : sweep_of(plan, n1 - n0, m1 - m0, c, c_n, c_m);
+    reel__sweep s =
+        over_m ? sweep_of(plan, m1 - m0, n1 - n0, c, c_m, c_n) : sweep_of(plan, n1 - n0, m1 - m0, c, c_n, c_m);
     void (*sweep)(const reel__sweep *) = kernels->sweep;
     if (ox->use == REEL__IN_PLACE && oy->use == REEL__IN_PLACE && s.ny == 1)
         sweep = ox->row_stride == 1 ? kernels->stream : kernels->turned;
@@ -131,10 +123,8 @@ void reel__product_block(const reel__product_plan *plan, const void *a, const vo
     for (int64_t k0 = 0; k0 < plan->k; k0 += REEL__PIECE) {
         s.k = plan->k - k0 < REEL__PIECE ? plan->k - k0 : REEL__PIECE;
         s.add = k0 > 0;
-        if (oy->use == REEL__PACK)
-            pack_y(plan, &s, y, y0, k0, workspace);
-        else
-            s.y = operand_at(oy, element, y, y0, k0);
+        if (oy->use == REEL__PACK) pack_y(plan, &s, y, y0, k0, workspace);
+        else s.y = operand_at(oy, element, y, y0, k0);
         if (ox->use == REEL__PACK && !plan->x_copied) {
             sweep_packing_x(plan, kernels, s, x, x0, k0, x_space);
         } else {

@@ -38,13 +38,7 @@ typedef struct {
  * falls back to PACK for several axes, and where neither operand is contiguous along its rows.
  * PACK: copied into the workspace by every block that needs it. PACKED_X and PACKED_Y: the
  * caller passes a copy made by reel__product_pack. */
-typedef enum {
-    REEL__AUTO,
-    REEL__IN_PLACE,
-    REEL__PACK,
-    REEL__PACKED_X,
-    REEL__PACKED_Y
-} reel__product_use;
+typedef enum { REEL__AUTO, REEL__IN_PLACE, REEL__PACK, REEL__PACKED_X, REEL__PACKED_Y } reel__product_use;
 
 typedef struct {
     int isa;     /* REEL__BASELINE, ... : isa.h */
@@ -85,9 +79,8 @@ reel__product_plan reel__product_plan_make(const reel__product *p);
  * whose first element is (m0, n0); strides of any value, fast where either is 1. With operands
  * that came packed, m0 and n0 are multiples of the steps. c must not overlap the operands:
  * between pieces of k it holds partial sums. */
-void reel__product_block(const reel__product_plan *plan, const void *a, const void *b, int64_t m0,
-                         int64_t m1, int64_t n0, int64_t n1, void *c, int64_t c_m, int64_t c_n,
-                         void *workspace);
+void reel__product_block(const reel__product_plan *plan, const void *a, const void *b, int64_t m0, int64_t m1,
+                         int64_t n0, int64_t n1, void *c, int64_t c_m, int64_t c_n, void *workspace);
 
 /* A packed operand is panels of `width` rows, each k by width, k ascending; the missing rows of
  * the last hold nothing and are not read. */
@@ -97,18 +90,15 @@ typedef struct {
     size_t bytes;
 } reel__product_layout;
 
-reel__product_layout reel__product_layout_of(int isa, int element, const reel__side *side,
-                                             reel__product_use use);
+reel__product_layout reel__product_layout_of(int isa, int element, const reel__side *side, reel__product_use use);
 
 /* Packs panels [p0, p1) of the operand at `from` into `to`, the start of the whole packed
  * operand: threads share them out. */
-void reel__product_pack(int isa, int element, const reel__side *side,
-                        const reel__product_layout *layout, const void *from, int64_t p0,
-                        int64_t p1, void *to);
+void reel__product_pack(int isa, int element, const reel__side *side, const reel__product_layout *layout,
+                        const void *from, int64_t p0, int64_t p1, void *to);
 
 /* For the family's files: rows [r0, r0 + rows) and k [k0, k0 + nk) as panels. */
-void reel__product_pack_part(int isa, int element, const reel__side *side, const void *from,
-                             int64_t r0, int64_t rows, int64_t k0, int64_t nk, int width,
-                             int64_t panel, void *to);
+void reel__product_pack_part(int isa, int element, const reel__side *side, const void *from, int64_t r0, int64_t rows,
+                             int64_t k0, int64_t nk, int width, int64_t panel, void *to);
 
 #endif

@@ -14,7 +14,7 @@ static void N(place_rows)(const REAL *from, int rows, int width, REAL *to, int64
         N(transpose)(row, x, column);
         const int columns = width - x < N(GROUP) ? width - x : N(GROUP);
         for (int i = 0; i < columns; i++, to += to_x) {
-            N(group) before = {0};
+            N(group) before = { 0 };
             if (rows == N(GROUP)) {
                 if (add) {
                     memcpy(&before, to, sizeof before);
@@ -41,20 +41,18 @@ static void N(pack_whole)(const REAL *from, int64_t from_r, int64_t nk, REAL *to
     HIDE(r1);
     HIDE(r3);
     for (int64_t k = 0; k < nk; k += N(GROUP), from += N(GROUP), from4 += N(GROUP)) {
-        const REAL *const row[8] = {from,  from + r1,  from + 2 * r1,  from + r3,
-                                    from4, from4 + r1, from4 + 2 * r1, from4 + r3};
+        const REAL *const row[8] = { from,  from + r1,  from + 2 * r1,  from + r3,
+                                     from4, from4 + r1, from4 + 2 * r1, from4 + r3 };
         N(group) column[N(GROUP)];
         N(transpose)(row, 0, column);
         UNROLL
-        for (int i = 0; i < N(GROUP); i++)
-            memcpy(to + (k + i) * to_k, &column[i], sizeof column[i]);
+        for (int i = 0; i < N(GROUP); i++) memcpy(to + (k + i) * to_k, &column[i], sizeof column[i]);
     }
 }
 
 /* The same for fewer values of r. If `spill`, what follows a row of the panel may be
  * overwritten, up to nk. */
-static void N(pack_rest)(const REAL *from, int64_t from_r, int rows, int64_t nk, REAL *to,
-                         int64_t to_k, int spill)
+static void N(pack_rest)(const REAL *from, int64_t from_r, int rows, int64_t nk, REAL *to, int64_t to_k, int spill)
 {
     const REAL *row[N(GROUP)];
     for (int r = 0; r < N(GROUP); r++) row[r] = from + (r < rows ? r : rows - 1) * from_r;
@@ -74,19 +72,17 @@ static void N(pack_rest)(const REAL *from, int64_t from_r, int rows, int64_t nk,
 /* to[k, r] = from[r, k] where k is contiguous: for two cache lines of k, all rows, so that `to`
  * is written once from front to back. The incomplete group goes first: what it spills is written
  * over. */
-static void N(pack_turned)(const REAL *from, int64_t from_r, int rows, int64_t nk, REAL *to,
-                           int64_t to_k)
+static void N(pack_turned)(const REAL *from, int64_t from_r, int rows, int64_t nk, REAL *to, int64_t to_k)
 {
     const int groups = rows / N(GROUP) * N(GROUP);
     const int64_t whole = nk / N(GROUP) * N(GROUP);
     const int64_t step = rows > N(GROUP) ? 128 / (int)sizeof(REAL) : whole;
     for (int64_t k = 0; k < whole; k += step) {
         const int64_t n = whole - k < step ? whole - k : step;
-        if (groups < rows)
-            N(pack_rest)(from + groups * from_r + k, from_r, rows - groups, n,
-                         to + k * to_k + groups, to_k, rows == to_k);
-        for (int r = 0; r < groups; r += N(GROUP))
-            N(pack_whole)(from + r * from_r + k, from_r, n, to + k * to_k + r, to_k);
+        REAL *const t = to + k * to_k;
+        const REAL *const f = from + k;
+        if (groups < rows) N(pack_rest)(f + groups * from_r, from_r, rows - groups, n, t + groups, to_k, rows == to_k);
+        for (int r = 0; r < groups; r += N(GROUP)) N(pack_whole)(f + r * from_r, from_r, n, t + r, to_k);
     }
     for (int64_t k = whole; k < nk; k++)
         for (int r = 0; r < rows; r++) to[k * to_k + r] = from[r * from_r + k];
@@ -94,8 +90,7 @@ static void N(pack_turned)(const REAL *from, int64_t from_r, int rows, int64_t n
 
 /* to[k, r] = from[r, k] where r is contiguous. A row that fills the panel's may spill into the
  * next, written after. */
-INLINE void N(pack_straight)(const REAL *from, int64_t from_k, int rows, int64_t nk, REAL *to,
-                             int64_t to_k)
+INLINE void N(pack_straight)(const REAL *from, int64_t from_k, int rows, int64_t nk, REAL *to, int64_t to_k)
 {
     const int whole = (rows - 1) / N(LANES) * N(LANES);
     const N(mask) last = N(first)(rows - whole);
@@ -119,8 +114,8 @@ INLINE void N(pack_straight)(const REAL *from, int64_t from_k, int rows, int64_t
  * within one panel if `rows` is below the width. Where r is contiguous, panels advance together,
  * a few k at a time: one alone would use a part of a cache line and come back for the rest when
  * it is gone. */
-static void N(pack)(const void *from, int64_t from_r, int64_t from_k, int64_t rows, int64_t nk,
-                    void *to, int width, int64_t panel)
+static void N(pack)(const void *from, int64_t from_r, int64_t from_k, int64_t rows, int64_t nk, void *to, int width,
+                    int64_t panel)
 {
     enum { STEP = 8 };
     const int64_t step = from_r == 1 && rows > width ? STEP : nk;
@@ -130,10 +125,8 @@ static void N(pack)(const void *from, int64_t from_r, int64_t from_k, int64_t ro
             const REAL *f = (const REAL *)from + r * from_r + k * from_k;
             REAL *t = (REAL *)to + r / width * panel + k * width;
             const int count = rows - r < width ? (int)(rows - r) : width;
-            if (from_r == 1)
-                N(pack_straight)(f, from_k, count, n, t, width);
-            else if (from_k == 1)
-                N(pack_turned)(f, from_r, count, n, t, width);
+            if (from_r == 1) N(pack_straight)(f, from_k, count, n, t, width);
+            else if (from_k == 1) N(pack_turned)(f, from_r, count, n, t, width);
             else
                 for (int64_t j = 0; j < n; j++)
                     for (int i = 0; i < count; i++) t[j * width + i] = f[i * from_r + j * from_k];

@@ -54,6 +54,6 @@ enum { ROWS_f32 = TILE_ROWS };
 #undef N
 
 const reel__product_kernels K(reel__product_kernels)[2] = {
-    {WIDTH_f32, ROWS_f32, sweep_f32, stream_f32, turned_f32, pack_f32},
-    {WIDTH_f64, TILE_ROWS, sweep_f64, stream_f64, turned_f64, pack_f64},
+    { WIDTH_f32, ROWS_f32, sweep_f32, stream_f32, turned_f32, pack_f32 },
+    { WIDTH_f64, TILE_ROWS, sweep_f64, stream_f64, turned_f64, pack_f64 },
 };

@@ -29,8 +29,8 @@ typedef struct {
     void (*stream)(const reel__sweep *s), (*turned)(const reel__sweep *s);
     /* Panel r / width of `to`, at [k, r % width], = from[r, k]; `to` is the start of a panel, or
      * rows < width. */
-    void (*pack)(const void *from, int64_t from_r, int64_t from_k, int64_t rows, int64_t nk,
-                 void *to, int width, int64_t panel);
+    void (*pack)(const void *from, int64_t from_r, int64_t from_k, int64_t rows, int64_t nk, void *to, int width,
+                 int64_t panel);
 } reel__product_kernels;
 
 extern const reel__product_kernels reel__product_kernels_baseline[2];

@@ -11,7 +11,7 @@ typedef struct {
 
 static run run_at(int axes, const reel__axis *axis, int64_t index, int64_t most)
 {
-    run r = {0, 0, most};
+    run r = { 0, 0, most };
     for (int i = axes - 1; i >= 0; i--) {
         const int64_t at = index % axis[i].size;
         if (i == axes - 1) {
@@ -25,9 +25,8 @@ static run run_at(int axes, const reel__axis *axis, int64_t index, int64_t most)
 }
 
 /* Runs are cut at the end of a panel that they do not begin. */
-void reel__product_pack_part(int isa, int element, const reel__side *side, const void *from,
-                             int64_t r0, int64_t rows, int64_t k0, int64_t nk, int width,
-                             int64_t panel, void *to)
+void reel__product_pack_part(int isa, int element, const reel__side *side, const void *from, int64_t r0, int64_t rows,
+                             int64_t k0, int64_t nk, int width, int64_t panel, void *to)
 {
     const reel__product_kernels *kernels = reel__product_kernels_of(isa, element);
     for (int64_t r = 0; r < rows;) {
@@ -37,25 +36,22 @@ void reel__product_pack_part(int isa, int element, const reel__side *side, const
         if (over_r.size > width) over_r.size -= r + over_r.size < rows ? over_r.size % width : 0;
         for (int64_t k = 0; k < nk;) {
             const run over_k = run_at(side->k_axes, side->k, k0 + k, nk - k);
-            kernels->pack((const char *)from + (over_r.offset + over_k.offset) * element,
-                          over_r.stride, over_k.stride, over_r.size, over_k.size,
-                          (char *)to + (r / width * panel + k * width + column) * element, width,
-                          panel);
+            kernels->pack((const char *)from + (over_r.offset + over_k.offset) * element, over_r.stride, over_k.stride,
+                          over_r.size, over_k.size, (char *)to + (r / width * panel + k * width + column) * element,
+                          width, panel);
             k += over_k.size;
         }
         r += over_r.size;
     }
 }
 
-reel__product_layout reel__product_layout_of(int isa, int element, const reel__side *side,
-                                             reel__product_use use)
+reel__product_layout reel__product_layout_of(int isa, int element, const reel__side *side, reel__product_use use)
 {
     const reel__product_kernels *kernels = reel__product_kernels_of(isa, element);
     int64_t rows = 1, k = 1;
     for (int i = 0; i < side->row_axes; i++) rows *= side->row[i].size;
     for (int i = 0; i < side->k_axes; i++) k *= side->k[i].size;
-    const int width =
-        use == REEL__PACKED_X ? kernels->width : reel__product_y_rows(kernels->rows, rows);
+    const int width = use == REEL__PACKED_X ? kernels->width : reel__product_y_rows(kernels->rows, rows);
     const int64_t panels = (rows + width - 1) / width;
     return (reel__product_layout){
         .width = width,
@@ -66,15 +62,13 @@ reel__product_layout reel__product_layout_of(int isa, int element, const reel__s
     };
 }
 
-void reel__product_pack(int isa, int element, const reel__side *side,
-                        const reel__product_layout *layout, const void *from, int64_t p0,
-                        int64_t p1, void *to)
+void reel__product_pack(int isa, int element, const reel__side *side, const reel__product_layout *layout,
+                        const void *from, int64_t p0, int64_t p1, void *to)
 {
     int64_t rows = 1;
     for (int i = 0; i < side->row_axes; i++) rows *= side->row[i].size;
     const int64_t r0 = p0 * layout->width;
     const int64_t r1 = p1 * layout->width < rows ? p1 * layout->width : rows;
-    reel__product_pack_part(isa, element, side, from, r0, r1 - r0, 0, layout->k, layout->width,
-                            layout->panel,
+    reel__product_pack_part(isa, element, side, from, r0, r1 - r0, 0, layout->k, layout->width, layout->panel,
                             (char *)to + (size_t)(p0 * layout->panel) * (size_t)element);
 }

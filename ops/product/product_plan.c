@@ -25,13 +25,13 @@ static int join_axes(int axes, const reel__axis *from, reel__axis *to)
             to[n++] = from[i];
         }
     }
-    if (n == 0) to[n++] = (reel__axis){1, 1};
+    if (n == 0) to[n++] = (reel__axis){ 1, 1 };
     return n;
 }
 
 static reel__product_operand operand_of(const reel__side *side, reel__product_use use)
 {
-    reel__product_operand o = {.use = use, .rows = 1, .k = 1};
+    reel__product_operand o = { .use = use, .rows = 1, .k = 1 };
     o.side.row_axes = join_axes(side->row_axes, side->row, o.side.row);
     o.side.k_axes = join_axes(side->k_axes, side->k, o.side.k);
     for (int i = 0; i < o.side.row_axes; i++) o.rows *= o.side.row[i].size;
@@ -41,15 +41,11 @@ static reel__product_operand operand_of(const reel__side *side, reel__product_us
     return o;
 }
 
-static int is_plain(const reel__product_operand *o)
-{
-    return o->side.row_axes == 1 && o->side.k_axes == 1;
-}
+static int is_plain(const reel__product_operand *o) { return o->side.row_axes == 1 && o->side.k_axes == 1; }
 
 static int can_be_x(const reel__product_operand *o)
 {
-    return o->use == REEL__PACKED_X ||
-           (o->use == REEL__IN_PLACE && is_plain(o) && o->row_stride == 1);
+    return o->use == REEL__PACKED_X || (o->use == REEL__IN_PLACE && is_plain(o) && o->row_stride == 1);
 }
 
 typedef struct {
@@ -85,22 +81,20 @@ typedef struct {
     double masked;               /* a step with a mask against one without */
 } costs;
 static const costs costs_of[REEL__ISAS] = {
-    [REEL__BASELINE] = {0.05, 0.05, 0.05, 0.05, 0.1, 0.3, 0.2, 1, 1.0},
-    [REEL__AVX2] = {0.8, 0.8, 2.0, 1.0, 0.8, 2.5, 1.5, 8, 1.12},
-    [REEL__AVX512] = {0.3, 0.35, 0.5, 0.5, 0.25, 1.2, 1.0, 4, 1.0},
+    [REEL__BASELINE] = { 0.05, 0.05, 0.05, 0.05, 0.1, 0.3, 0.2, 1, 1.0 },
+    [REEL__AVX2] = { 0.8, 0.8, 2.0, 1.0, 0.8, 2.5, 1.5, 8, 1.12 },
+    [REEL__AVX512] = { 0.3, 0.35, 0.5, 0.5, 0.25, 1.2, 1.0, 4, 1.0 },
 };
 #define ANY_STRIDE 3.0 /* an element packed or placed with no contiguous axis */
 
-static double pack_cost(const machine *m, const reel__product_operand *o, double straight,
-                        double turned)
+static double pack_cost(const machine *m, const reel__product_operand *o, double straight, double turned)
 {
     const double each = o->row_stride == 1 ? straight : o->k_stride == 1 ? turned : ANY_STRIDE;
     return (double)o->rows * (double)o->k * each * (m->element == 8 ? 1.5 : 1.0);
 }
 
 /* Two of them: a read that strides a large power of two uses few of a cache's lines. */
-static double x_stall(const machine *m, const costs *cost, const reel__product_operand *x,
-                      double steps)
+static double x_stall(const machine *m, const costs *cost, const reel__product_operand *x, double steps)
 {
     const int64_t piece = x->k < REEL__PIECE ? x->k : REEL__PIECE;
     const int64_t stride = x->k_stride * m->element;
@@ -110,8 +104,7 @@ static double x_stall(const machine *m, const costs *cost, const reel__product_o
     return 0;
 }
 
-static double y_stall(const machine *m, const costs *cost, const reel__product_operand *y,
-                      int64_t rows, double steps)
+static double y_stall(const machine *m, const costs *cost, const reel__product_operand *y, int64_t rows, double steps)
 {
     const int64_t piece = y->k < REEL__PIECE ? y->k : REEL__PIECE;
     if (y->k_stride == 1) /* as many streams as rows, each a line at a time */
@@ -133,21 +126,17 @@ static double compute_cost(const machine *m, const costs *cost, const reel__prod
     const int64_t vectors = (x->rows + m->lanes - 1) / m->lanes;
     double step = (double)(vectors / 2) * tile_steps(cost, y->rows, tiles, 2);
     if (vectors % 2) step += tile_steps(cost, y->rows, tiles, 1);
-    if (x->rows % m->lanes != 0)
-        step += (cost->masked - 1) * tile_steps(cost, y->rows, tiles, vectors % 2 ? 1 : 2);
+    if (x->rows % m->lanes != 0) step += (cost->masked - 1) * tile_steps(cost, y->rows, tiles, vectors % 2 ? 1 : 2);
     return step * (double)x->k;
 }
 
-static int is_packed(const reel__product_operand *o)
-{
-    return o->use == REEL__PACKED_X || o->use == REEL__PACKED_Y;
-}
+static int is_packed(const reel__product_operand *o) { return o->use == REEL__PACKED_X || o->use == REEL__PACKED_Y; }
 
 /* One row of y reads an x whose k is contiguous in place. */
 static int turns(const reel__product_operand *x, const reel__product_operand *y)
 {
-    return y->rows == 1 && is_plain(y) && (y->use == REEL__AUTO || y->use == REEL__IN_PLACE) &&
-           x->row_stride != 1 && x->k_stride == 1;
+    return y->rows == 1 && is_plain(y) && (y->use == REEL__AUTO || y->use == REEL__IN_PLACE) && x->row_stride != 1 &&
+           x->k_stride == 1;
 }
 
 static void choose_x(const machine *m, const costs *cost, const reel__product_operand *x,
@@ -182,15 +171,12 @@ static void choose_y(const machine *m, const costs *cost, const reel__product_op
 static choice choose(const machine *m, const costs *cost, const reel__product_operand *x,
                      const reel__product_operand *y, int64_t c_x, int64_t c_y)
 {
-    const int64_t rows = reel__product_y_rows(m->kernels->rows, y->rows),
-                  tiles = (y->rows + rows - 1) / rows;
+    const int64_t rows = reel__product_y_rows(m->kernels->rows, y->rows), tiles = (y->rows + rows - 1) / rows;
     const int64_t panels = (x->rows + m->kernels->width - 1) / m->kernels->width;
     const int64_t pieces = (x->k + REEL__PIECE - 1) / REEL__PIECE;
     const double steps = (double)(panels * tiles) * (double)x->k;
-    choice c = {.x = x->use, .y = y->use, .cost = compute_cost(m, cost, x, y, tiles)};
-    if (c_x != 1)
-        c.cost += (double)x->rows * (double)y->rows * (double)pieces *
-                  (c_y == 1 ? cost->place : ANY_STRIDE);
+    choice c = { .x = x->use, .y = y->use, .cost = compute_cost(m, cost, x, y, tiles) };
+    if (c_x != 1) c.cost += (double)x->rows * (double)y->rows * (double)pieces * (c_y == 1 ? cost->place : ANY_STRIDE);
     choose_x(m, cost, x, y, tiles, steps, &c);
     choose_y(m, cost, x, y, rows, steps, &c);
     return c;
@@ -221,20 +207,16 @@ static void plan_blocks(reel__product_plan *p, const machine *m)
     if (p->x_panels < 1) p->x_panels = 1;
     p->y_first = p->x.use != REEL__PACK && nx * piece * element <= m->l2 / 4;
     p->y_workspace = 0;
-    if (p->y.use == REEL__PACK)
-        p->y_workspace = (size_t)((ny + ny / most + 1) * piece * element + 63) / 64 * 64;
+    if (p->y.use == REEL__PACK) p->y_workspace = (size_t)((ny + ny / most + 1) * piece * element + 63) / 64 * 64;
     p->workspace = p->y_workspace;
-    if (p->x.use == REEL__PACK)
-        p->workspace += (size_t)(p->x_panels * p->x.width * piece * element);
+    if (p->x.use == REEL__PACK) p->workspace += (size_t)(p->x_panels * p->x.width * piece * element);
 }
 
-static int runs_over_m(const reel__product_operand *a, const reel__product_operand *b,
-                       double over_m, double over_n)
+static int runs_over_m(const reel__product_operand *a, const reel__product_operand *b, double over_m, double over_n)
 {
     if (a->use == REEL__PACKED_X || b->use == REEL__PACKED_Y) return 1;
     if (a->use == REEL__PACKED_Y || b->use == REEL__PACKED_X) return 0;
-    if (a->use == REEL__IN_PLACE && b->use == REEL__IN_PLACE && can_be_x(a) != can_be_x(b))
-        return can_be_x(a);
+    if (a->use == REEL__IN_PLACE && b->use == REEL__IN_PLACE && can_be_x(a) != can_be_x(b)) return can_be_x(a);
     return over_m < over_n;
 }
 
@@ -251,8 +233,7 @@ reel__product_plan reel__product_plan_make(const reel__product *p)
     const reel__product_operand a = operand_of(&p->a, p->a_use), b = operand_of(&p->b, p->b_use);
     const choice over_n = choose(&m, &costs_of[p->isa], &b, &a, p->c_n, p->c_m);
     const choice over_m = choose(&m, &costs_of[p->isa], &a, &b, p->c_m, p->c_n);
-    reel__product_plan plan = {
-        .isa = p->isa, .element = p->element, .m = a.rows, .n = b.rows, .k = a.k};
+    reel__product_plan plan = { .isa = p->isa, .element = p->element, .m = a.rows, .n = b.rows, .k = a.k };
     plan.over_m = runs_over_m(&a, &b, over_m.cost, over_n.cost);
     const choice c = plan.over_m ? over_m : over_n;
     plan.x = plan.over_m ? a : b;

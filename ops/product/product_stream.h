@@ -3,8 +3,8 @@
  * down its columns, packing would write it out again. */
 
 /* sum[x] = sum[x] + y[r] x[r, x] for r < rows, in that order. */
-INLINE void N(stream_rows)(const REAL *x, int64_t x_k, int64_t nx, const REAL *y, int64_t y_k,
-                           const int rows, REAL *sum)
+INLINE void N(stream_rows)(const REAL *x, int64_t x_k, int64_t nx, const REAL *y, int64_t y_k, const int rows,
+                           REAL *sum)
 {
     N(vector) a[8], b, c;
     UNROLL
@@ -27,8 +27,8 @@ INLINE void N(stream_rows)(const REAL *x, int64_t x_k, int64_t nx, const REAL *y
 }
 
 /* One piece where x[k, x] is contiguous over x: eight rows at a time pass over the chains. */
-static void N(stream_straight)(const REAL *x, int64_t x_k, int64_t nx, const REAL *y, int64_t y_k,
-                               int64_t nk, REAL *sum)
+static void N(stream_straight)(const REAL *x, int64_t x_k, int64_t nx, const REAL *y, int64_t y_k, int64_t nk,
+                               REAL *sum)
 {
     for (int64_t i = 0; i < nx; i++) sum[i] = (REAL)-0.0;
     int64_t k = 0;
@@ -50,8 +50,7 @@ static void N(stream)(const reel__sweep *s)
 }
 
 /* sum[x] = sum[x] + y[k] x[k, x] for k in [k0, k1), whole groups, which turn in registers. */
-INLINE void N(turn_group)(const REAL *const *row, const REAL *y, int64_t y_k, int64_t k0,
-                          int64_t k1, N(group) *sum)
+INLINE void N(turn_group)(const REAL *const *row, const REAL *y, int64_t y_k, int64_t k0, int64_t k1, N(group) * sum)
 {
     for (int64_t k = k0; k < k1; k += N(GROUP)) {
         N(group) column[N(GROUP)];
@@ -64,8 +63,7 @@ INLINE void N(turn_group)(const REAL *const *row, const REAL *y, int64_t y_k, in
 /* The chains of one piece, x[k, x] contiguous over k, for nx <= TURNED: four groups, to hide the
  * latency of a chain, a cache line of every row at a time. Missing columns repeat the last. */
 enum { N(TURNED) = 4 * N(GROUP) };
-static void N(turn_columns)(const REAL *x, int64_t x_x, int nx, const REAL *y, int64_t y_k,
-                            int64_t nk, REAL *sum)
+static void N(turn_columns)(const REAL *x, int64_t x_x, int nx, const REAL *y, int64_t y_k, int64_t nk, REAL *sum)
 {
     enum { LINE = 64 / (int)sizeof(REAL) };
     const REAL *row[N(TURNED)];

@@ -13,8 +13,8 @@ typedef struct {
 } N(tile_job);
 
 /* The running sum of the pieces before comes first, the piece's chain second. */
-INLINE void N(tile_store)(const N(tile_job) *t, N(vector) sum[TILE_ROWS][2], const int rows,
-                          const int vectors, const int partial)
+INLINE void N(tile_store)(const N(tile_job) * t, N(vector) sum[TILE_ROWS][2], const int rows, const int vectors,
+                          const int partial)
 {
     REAL *const c = t->c;
     const int64_t c_r = t->c_r;
@@ -25,10 +25,8 @@ INLINE void N(tile_store)(const N(tile_job) *t, N(vector) sum[TILE_ROWS][2], con
             UNROLL
             for (int v = 0; v < vectors; v++) {
                 N(vector) before;
-                if (partial && v == vectors - 1)
-                    before = N(load_first)(c + r * c_r + v * N(LANES), last);
-                else
-                    memcpy(&before, c + r * c_r + v * N(LANES), sizeof before);
+                if (partial && v == vectors - 1) before = N(load_first)(c + r * c_r + v * N(LANES), last);
+                else memcpy(&before, c + r * c_r + v * N(LANES), sizeof before);
                 sum[r][v] = before + sum[r][v];
             }
         }
@@ -37,18 +35,15 @@ INLINE void N(tile_store)(const N(tile_job) *t, N(vector) sum[TILE_ROWS][2], con
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++) {
-            if (partial && v == vectors - 1)
-                N(store_first)(c + r * c_r + v * N(LANES), sum[r][v], last);
-            else
-                memcpy(c + r * c_r + v * N(LANES), &sum[r][v], sizeof sum[r][v]);
+            if (partial && v == vectors - 1) N(store_first)(c + r * c_r + v * N(LANES), sum[r][v], last);
+            else memcpy(c + r * c_r + v * N(LANES), &sum[r][v], sizeof sum[r][v]);
         }
     }
 }
 
 /* Rows are addressed from every fourth by 0, 1, 2, 3 times their stride, which leaves registers
  * for the rest; the empty asm keeps compilers from giving each row a pointer of its own. */
-INLINE void N(tile)(const N(tile_job) *t, const int rows, const int vectors, const int partial,
-                    const int copying)
+INLINE void N(tile)(const N(tile_job) * t, const int rows, const int vectors, const int partial, const int copying)
 {
     REAL *copy = t->copy;
     N(vector) sum[TILE_ROWS][2];
@@ -69,13 +64,11 @@ INLINE void N(tile)(const N(tile_job) *t, const int rows, const int vectors, con
         UNROLL
         for (int v = 0; v < vectors; v++) {
             const REAL *at = (const REAL *)(const void *)x + v * N(LANES);
-            if (partial && v == vectors - 1)
-                b[v] = N(load_first)(at, last);
-            else
-                memcpy(&b[v], at, sizeof b[v]);
+            if (partial && v == vectors - 1) b[v] = N(load_first)(at, last);
+            else memcpy(&b[v], at, sizeof b[v]);
             if (copying) memcpy(copy + v * N(LANES), &b[v], sizeof b[v]);
         }
-        copy += N(WIDTH);
+        if (copying) copy += N(WIDTH);
         UNROLL
         for (int r = 0; r < rows; r++) {
             const char *four = r < 4 ? y : r < 8 ? y4 : y8;
@@ -92,22 +85,21 @@ INLINE void N(tile)(const N(tile_job) *t, const int rows, const int vectors, con
     N(tile_store)(t, sum, rows, vectors, partial);
 }
 
-#define TILE(rows)                                                                  \
-    static void N(one_##rows)(const N(tile_job) *t) { N(tile)(t, rows, 1, 1, 0); }  \
-    static void N(two_##rows)(const N(tile_job) *t) { N(tile)(t, rows, 2, 1, 0); }  \
-    static void N(full_##rows)(const N(tile_job) *t) { N(tile)(t, rows, 2, 0, 0); } \
-    static void N(copy_##rows)(const N(tile_job) *t) { N(tile)(t, rows, 2, 0, 1); }
+#define TILE(rows)                                                                                                     \
+    static void N(one_##rows)(const N(tile_job) * t) { N(tile)(t, rows, 1, 1, 0); }                                    \
+    static void N(two_##rows)(const N(tile_job) * t) { N(tile)(t, rows, 2, 1, 0); }                                    \
+    static void N(full_##rows)(const N(tile_job) * t) { N(tile)(t, rows, 2, 0, 0); }                                   \
+    static void N(copy_##rows)(const N(tile_job) * t) { N(tile)(t, rows, 2, 0, 1); }
 EACH_ROWS(TILE)
 #undef TILE
 
-#define TILE(rows) {N(one_##rows), N(two_##rows), N(full_##rows), N(copy_##rows)},
-static void (*const N(tiles)[TILE_ROWS][KINDS])(const N(tile_job) *) = {EACH_ROWS(TILE)};
+#define TILE(rows) { N(one_##rows), N(two_##rows), N(full_##rows), N(copy_##rows) },
+static void (*const N(tiles)[TILE_ROWS][KINDS])(const N(tile_job) *) = { EACH_ROWS(TILE) };
 #undef TILE
 
 /* to[x, y] (+)= from[y, x], the tile computed with vectors along the rows of c or along nothing
  * that is contiguous. */
-static void N(place)(const REAL *from, int rows, int width, REAL *to, int64_t to_x, int64_t to_y,
-                     int add)
+static void N(place)(const REAL *from, int rows, int width, REAL *to, int64_t to_x, int64_t to_y, int add)
 {
     int y = 0;
     if (to_y == 1)
@@ -127,12 +119,12 @@ static void N(place)(const REAL *from, int rows, int width, REAL *to, int64_t to
 static void N(sweep_tile)(const reel__sweep *s, int64_t x, int64_t p)
 {
     const int64_t y = p * s->y_rows - (p > s->y_tall ? p - s->y_tall : 0);
-    const int high = (int)s->y_rows - (p >= s->y_tall),
-              rows = s->ny - y < high ? (int)(s->ny - y) : high;
+    const int high = (int)s->y_rows - (p >= s->y_tall), rows = s->ny - y < high ? (int)(s->ny - y) : high;
     const int width = s->nx - x < N(WIDTH) ? (int)(s->nx - x) : N(WIDTH);
     const int vectors = width > N(LANES) ? 2 : 1;
     int kind = width == N(WIDTH) ? FULL : vectors == 2 ? TWO : ONE;
-    N(tile_job) t = {
+    N(tile_job) t;
+    t = (N(tile_job)){
         .x = (const REAL *)s->x + x / N(WIDTH) * s->x_panel,
         .y = (const REAL *)s->y + (s->y_panel ? p * s->y_panel : y * s->y_r),
         .c = (REAL *)s->c + x * s->c_x + y * s->c_y,

@@ -11,7 +11,14 @@
 #endif
 
 #define INLINE static inline __attribute__((always_inline))
-#if defined(__clang__)
+/* A sanitizer checks every access, and clang takes minutes over the checks of an unrolled tile. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(undefined_behavior_sanitizer)
+#define UNROLL _Pragma("clang loop unroll(disable)")
+#endif
+#endif
+#if defined(UNROLL)
+#elif defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define UNROLL _Pragma("GCC unroll 32")
@@ -42,22 +49,10 @@ INLINE vector_f64 fma_f64(vector_f64 a, vector_f64 b, vector_f64 c)
 {
     return (vector_f64)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
 }
-INLINE vector_f32 load_first_f32(const float *p, mask_f32 m)
-{
-    return (vector_f32)_mm512_maskz_loadu_ps(m, p);
-}
-INLINE vector_f64 load_first_f64(const double *p, mask_f64 m)
-{
-    return (vector_f64)_mm512_maskz_loadu_pd(m, p);
-}
-INLINE void store_first_f32(float *p, vector_f32 x, mask_f32 m)
-{
-    _mm512_mask_storeu_ps(p, m, (__m512)x);
-}
-INLINE void store_first_f64(double *p, vector_f64 x, mask_f64 m)
-{
-    _mm512_mask_storeu_pd(p, m, (__m512d)x);
-}
+INLINE vector_f32 load_first_f32(const float *p, mask_f32 m) { return (vector_f32)_mm512_maskz_loadu_ps(m, p); }
+INLINE vector_f64 load_first_f64(const double *p, mask_f64 m) { return (vector_f64)_mm512_maskz_loadu_pd(m, p); }
+INLINE void store_first_f32(float *p, vector_f32 x, mask_f32 m) { _mm512_mask_storeu_ps(p, m, (__m512)x); }
+INLINE void store_first_f64(double *p, vector_f64 x, mask_f64 m) { _mm512_mask_storeu_pd(p, m, (__m512d)x); }
 INLINE void load_group_f32(group_f32 *x, const float *p, int count)
 {
     *x = (group_f32)_mm256_maskz_loadu_ps((__mmask8)((1u << count) - 1), p);
@@ -88,15 +83,15 @@ typedef struct {
     int count;
 } mask_f64;
 
-static const int32_t mask_table[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+static const int32_t mask_table[16] = { -1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0 };
 
 INLINE mask_f32 first_f32(int count)
 {
-    return (mask_f32){_mm256_loadu_si256((const __m256i *)(mask_table + 8 - count)), count};
+    return (mask_f32){ _mm256_loadu_si256((const __m256i *)(mask_table + 8 - count)), count };
 }
 INLINE mask_f64 first_f64(int count)
 {
-    return (mask_f64){_mm256_loadu_si256((const __m256i *)(mask_table + 8 - 2 * count)), count};
+    return (mask_f64){ _mm256_loadu_si256((const __m256i *)(mask_table + 8 - 2 * count)), count };
 }
 INLINE vector_f32 splat_f32(float x) { return (vector_f32)_mm256_set1_ps(x); }
 INLINE vector_f64 splat_f64(double x) { return (vector_f64)_mm256_set1_pd(x); }
@@ -108,14 +103,8 @@ INLINE vector_f64 fma_f64(vector_f64 a, vector_f64 b, vector_f64 c)
 {
     return (vector_f64)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
 }
-INLINE vector_f32 load_first_f32(const float *p, mask_f32 m)
-{
-    return (vector_f32)_mm256_maskload_ps(p, m.lanes);
-}
-INLINE vector_f64 load_first_f64(const double *p, mask_f64 m)
-{
-    return (vector_f64)_mm256_maskload_pd(p, m.lanes);
-}
+INLINE vector_f32 load_first_f32(const float *p, mask_f32 m) { return (vector_f32)_mm256_maskload_ps(p, m.lanes); }
+INLINE vector_f64 load_first_f64(const double *p, mask_f64 m) { return (vector_f64)_mm256_maskload_pd(p, m.lanes); }
 INLINE void store_first_f32(float *p, vector_f32 x, mask_f32 m)
 {
     __m256 v = (__m256)x;
@@ -152,21 +141,15 @@ INLINE void store_first_f64(double *p, vector_f64 x, mask_f64 m)
     if (m.count & 1) _mm_store_sd(p, half);
 }
 
-INLINE void load_group_f32(group_f32 *x, const float *p, int count)
-{
-    *x = load_first_f32(p, first_f32(count));
-}
-INLINE void load_group_f64(group_f64 *x, const double *p, int count)
-{
-    *x = load_first_f64(p, first_f64(count));
-}
+INLINE void load_group_f32(group_f32 *x, const float *p, int count) { *x = load_first_f32(p, first_f32(count)); }
+INLINE void load_group_f64(group_f64 *x, const double *p, int count) { *x = load_first_f64(p, first_f64(count)); }
 INLINE void store_group_f32(float *p, const group_f32 *x, int count)
 {
-    store_first_f32(p, *x, (mask_f32){.count = count});
+    store_first_f32(p, *x, (mask_f32){ .count = count });
 }
 INLINE void store_group_f64(double *p, const group_f64 *x, int count)
 {
-    store_first_f64(p, *x, (mask_f64){.count = count});
+    store_first_f64(p, *x, (mask_f64){ .count = count });
 }
 
 #else
@@ -176,8 +159,8 @@ typedef int mask_f64;
 
 INLINE mask_f32 first_f32(int count) { return count; }
 INLINE mask_f64 first_f64(int count) { return count; }
-INLINE vector_f32 splat_f32(float x) { return (vector_f32){x, x, x, x}; }
-INLINE vector_f64 splat_f64(double x) { return (vector_f64){x, x}; }
+INLINE vector_f32 splat_f32(float x) { return (vector_f32){ x, x, x, x }; }
+INLINE vector_f64 splat_f64(double x) { return (vector_f64){ x, x }; }
 
 #if !defined(__FMA__) && !defined(__aarch64__)
 /* reel__fma_f32 on two lanes: see there for why it is exact. A comparison gives -1 or 0 in 64
@@ -204,12 +187,10 @@ INLINE vector_f32 fma_f32(vector_f32 a, vector_f32 b, vector_f32 c)
     for (int i = 0; i < LANES_f32; i++) c[i] = reel__fma_f32(a[i], b[i], c[i]);
     return c;
 #else
-    const two_f32 low =
-        fma_two(__builtin_shufflevector(a, a, 0, 1), __builtin_shufflevector(b, b, 0, 1),
-                __builtin_shufflevector(c, c, 0, 1));
-    const two_f32 high =
-        fma_two(__builtin_shufflevector(a, a, 2, 3), __builtin_shufflevector(b, b, 2, 3),
-                __builtin_shufflevector(c, c, 2, 3));
+    const two_f32 low = fma_two(__builtin_shufflevector(a, a, 0, 1), __builtin_shufflevector(b, b, 0, 1),
+                                __builtin_shufflevector(c, c, 0, 1));
+    const two_f32 high = fma_two(__builtin_shufflevector(a, a, 2, 3), __builtin_shufflevector(b, b, 2, 3),
+                                 __builtin_shufflevector(c, c, 2, 3));
     return __builtin_shufflevector(low, high, 0, 1, 2, 3);
 #endif
 }
@@ -220,14 +201,14 @@ INLINE vector_f64 fma_f64(vector_f64 a, vector_f64 b, vector_f64 c)
 }
 INLINE vector_f32 load_first_f32(const float *p, mask_f32 m)
 {
-    vector_f32 x = {0};
+    vector_f32 x = { 0 };
     for (int i = 0; i < LANES_f32; i++)
         if (i < m) x[i] = p[i];
     return x;
 }
 INLINE vector_f64 load_first_f64(const double *p, mask_f64 m)
 {
-    vector_f64 x = {0};
+    vector_f64 x = { 0 };
     for (int i = 0; i < LANES_f64; i++)
         if (i < m) x[i] = p[i];
     return x;
@@ -274,13 +255,11 @@ INLINE void group_fma_f64(double a, const group_f64 *b, group_f64 *c)
 }
 INLINE void halves_f32(group_f32 *x, const float *low, const float *high)
 {
-    *x = (group_f32)_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)),
-                                         _mm_loadu_ps(high), 1);
+    *x = (group_f32)_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
 }
 INLINE void halves_f64(group_f64 *x, const double *low, const double *high)
 {
-    *x = (group_f64)_mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(low)),
-                                         _mm_loadu_pd(high), 1);
+    *x = (group_f64)_mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(low)), _mm_loadu_pd(high), 1);
 }
 #else
 INLINE void group_fma_f32(float a, const group_f32 *b, group_f32 *c)
