@@ -51,16 +51,17 @@ static const char *out_path(const settings *s, const char *file, char *path, siz
 
 static void usage(void)
 {
-    puts("usage: digits [options]\n"
-         "  --network NAME   seed: 64-100-10, sigmoid, squared error; modern: 64-128-64-10, ReLU, cross-entropy (modern)\n"
-         "  --seed N         of the initial values and the order of the samples (1)\n"
-         "  --epochs N       passes over the training samples (seed: 60, modern: 30)\n"
-         "  --batch N        samples in a step; 1 is sample by sample (seed: 10, modern: 32)\n"
-         "  --rate X         learning rate (seed: 5, or 1 sample by sample; modern: 0.05)\n"
-         "  --threads N      at most so many; the result is the same (0: all)\n"
-         "  --data FILE      the samples (" DIGITS_DATA ")\n"
-         "  --out DIR        where the curve, the graph and the parameters go (.)\n"
-         "  --quiet          no progress");
+    puts(
+        "usage: digits [options]\n"
+        "  --network NAME   seed: 64-100-10, sigmoid, squared error; modern: 64-128-64-10, ReLU, cross-entropy (modern)\n"
+        "  --seed N         of the initial values and the order of the samples (1)\n"
+        "  --epochs N       passes over the training samples (seed: 60, modern: 30)\n"
+        "  --batch N        samples in a step; 1 is sample by sample (seed: 10, modern: 32)\n"
+        "  --rate X         learning rate (seed: 5, or 1 sample by sample; modern: 0.05)\n"
+        "  --threads N      at most so many; the result is the same (0: all)\n"
+        "  --data FILE      the samples (" DIGITS_DATA ")\n"
+        "  --out DIR        where the curve, the graph and the parameters go (.)\n"
+        "  --quiet          no progress");
 }
 
 static bool read_number(const char *option, const char *text, double low, double high, double *value)
@@ -86,7 +87,8 @@ static int read_settings(int argc, char **argv, settings *s)
     for (int c, i = 0; good && (c = getopt_long(argc, argv, "", options, &i)) != -1;) {
         if (c == 'n') {
             s->modern = strcmp(optarg, "seed") != 0;
-            if (s->modern && strcmp(optarg, "modern") != 0) good = complain("--network: \"%s\" is neither seed nor modern", optarg);
+            if (s->modern && strcmp(optarg, "modern") != 0)
+                good = complain("--network: \"%s\" is neither seed nor modern", optarg);
         } else if (c == 's') good = read_number("seed", optarg, 0, 1e15, &seed);
         else if (c == 'e') good = read_number("epochs", optarg, 1, 1e6, &epochs);
         else if (c == 'b') good = read_number("batch", optarg, 1, 1e6, &batch);
@@ -99,7 +101,8 @@ static int read_settings(int argc, char **argv, settings *s)
         else good = false;
     }
     if (good && optind < argc) good = complain("what is \"%s\"? (--help lists the options)", argv[optind]);
-    if (good && mkdir(s->out, 0777) != 0 && errno != EEXIST) good = complain("cannot make %s: %s", s->out, strerror(errno));
+    if (good && mkdir(s->out, 0777) != 0 && errno != EEXIST)
+        good = complain("cannot make %s: %s", s->out, strerror(errno));
     s->seed = (uint64_t)seed, s->threads = (int)threads;
     s->epochs = epochs != 0 ? (int64_t)epochs : s->modern ? 30 : 60;
     s->batch = batch != 0 ? (int64_t)batch : s->modern ? 32 : 10;

@@ -95,7 +95,8 @@ extern "C" {
 #else
 #define REEL_SHAPE(...)                                                                                                \
     ((reel_shape){ .rank = (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), .size = { __VA_ARGS__ } })
-#define REEL_AXES(...) ((reel_axes){ .count = (int)(sizeof((int[]){ __VA_ARGS__ }) / sizeof(int)), .axis = { __VA_ARGS__ } })
+#define REEL_AXES(...)                                                                                                 \
+    ((reel_axes){ .count = (int)(sizeof((int[]){ __VA_ARGS__ }) / sizeof(int)), .axis = { __VA_ARGS__ } })
 #define REEL_SCALAR ((reel_shape){ .rank = 0 })
 #define REEL_ALL ((reel_axes){ .count = -1 })
 #endif
@@ -108,7 +109,8 @@ extern "C" {
     ROW(REEL_BAD_SHAPE, "shapes do not fit together")                                                                  \
     ROW(REEL_BAD_DTYPE, "types do not fit together")                                                                   \
     ROW(REEL_BAD_NAME, "a name is unknown, used twice, or reused for something else")                                  \
-    ROW(REEL_BAD_STATE, "the call does not fit the state of the tape: a stale tensor, an open scope, an unwritten input") \
+    ROW(REEL_BAD_STATE,                                                                                                \
+        "the call does not fit the state of the tape: a stale tensor, an open scope, an unwritten input")              \
     ROW(REEL_BAD_INDEX, "an index is outside its axis")                                                                \
     ROW(REEL_NOT_FINITE, "a value is NaN or infinite (checked mode)")                                                  \
     ROW(REEL_UNREACHED, "a loss does not depend on a tensor that it was asked to be differentiated by")                \

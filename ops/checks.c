@@ -51,7 +51,8 @@ bool reel__good_floats(const char *op, int count, reel_tensor *const *x)
     if (!reel__good(op, count, x)) return false;
     for (int i = 0; i < count; i++) {
         if (x[i]->dtype == REEL_I32)
-            reel__fail(x[i]->tape, REEL_BAD_DTYPE, "%s: operand %d is i32; it takes f32 or f64 (use reel_cast)", op, i + 1);
+            reel__fail(x[i]->tape, REEL_BAD_DTYPE, "%s: operand %d is i32; it takes f32 or f64 (use reel_cast)", op,
+                       i + 1);
         else if (x[i]->dtype != x[0]->dtype)
             reel__fail(x[0]->tape, REEL_BAD_DTYPE, "%s: %s and %s do not mix (use reel_cast)", op,
                        reel__dtype_name((reel_dtype)x[0]->dtype), reel__dtype_name((reel_dtype)x[i]->dtype));
@@ -77,7 +78,8 @@ bool reel__broadcast(const char *op, int count, reel_tensor **x)
             if (size != 1) {
                 char text[400] = "";
                 for (int j = 0; j < count; j++)
-                    snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", j ? " and " : "", reel_shape_text(x[j]));
+                    snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", j ? " and " : "",
+                             reel_shape_text(x[j]));
                 reel__fail(x[0]->tape, REEL_BAD_SHAPE, "%s: shapes do not broadcast: %s", op, text);
                 return false;
             }

@@ -10,7 +10,8 @@ static reel_tensor *number(reel_tensor *x, double value) { return reel_number(x,
     if (!reel__good_floats(name, 1, &(x))) return &reel__tape_of_all(1, &(x))->bad
 
 reel_tensor *reel_square(reel_tensor *x) { return reel_mul(x, x); }
-reel_tensor *reel_reciprocal(reel_tensor *x) {
+reel_tensor *reel_reciprocal(reel_tensor *x)
+{
     NEEDS_FLOAT("reciprocal", x);
     return reel_div(number(x, 1), x);
 }
@@ -39,7 +40,8 @@ reel_tensor *reel_softplus(reel_tensor *x)
     return reel_add(reel_where(negative, number(x, 0), x), reel_log1p(reel_exp(decay)));
 }
 
-reel_tensor *reel_log_sigmoid(reel_tensor *x) {
+reel_tensor *reel_log_sigmoid(reel_tensor *x)
+{
     NEEDS_FLOAT("log_sigmoid", x);
     return reel_neg(reel_softplus(reel_neg(x)));
 }
@@ -65,7 +67,8 @@ reel_tensor *reel_elu(reel_tensor *x, double alpha)
     return reel_where(negative, reel_scale(reel_expm1(reel_where(negative, x, zero)), alpha), x);
 }
 
-reel_tensor *reel_silu(reel_tensor *x) {
+reel_tensor *reel_silu(reel_tensor *x)
+{
     NEEDS_FLOAT("silu", x);
     return reel_mul(x, reel_sigmoid(x));
 }

@@ -100,16 +100,19 @@ static void contract_run(const reel_call *call)
 
 static reel_tensor *contract_merge(reel_tensor *x, int count, const reel_contribution *contributions);
 
-static const reel__product_api api = {
-    .axes = attr_of, .plan = reel__product_plan_make, .block = reel__product_block, .layout = reel__product_layout_of,
-    .pack = reel__product_pack
-};
+static const reel__product_api api = { .axes = attr_of,
+                                       .plan = reel__product_plan_make,
+                                       .block = reel__product_block,
+                                       .layout = reel__product_layout_of,
+                                       .pack = reel__product_pack };
 static const reel__kind contract_kind = { .product = &api };
 
-const reel_op reel__contract_op = {
-    .size = sizeof(reel_op), .name = "contract", .shape = contract_shape, .run = contract_run, .merge = contract_merge,
-    .kind = &contract_kind
-};
+const reel_op reel__contract_op = { .size = sizeof(reel_op),
+                                    .name = "contract",
+                                    .shape = contract_shape,
+                                    .run = contract_run,
+                                    .merge = contract_merge,
+                                    .kind = &contract_kind };
 
 static reel_tensor *record(reel_tensor *a, reel_tensor *b, const reel__product_axes *attr)
 {
@@ -165,7 +168,8 @@ static reel_tensor *single(const reel_contribution *c)
 }
 
 /* An operand as a matrix [rows, columns], from two lists of its axes. */
-static reel_tensor *as_matrix(reel_tensor *x, const int8_t *rows, int row_count, const int8_t *columns, int column_count)
+static reel_tensor *as_matrix(reel_tensor *x, const int8_t *rows, int row_count, const int8_t *columns,
+                              int column_count)
 {
     reel_axes order = { .count = row_count + column_count };
     for (int i = 0; i < row_count; i++) order.axis[i] = rows[i];
@@ -179,13 +183,15 @@ static bool stackable(const reel_contribution *c, const reel_contribution *other
 {
     const reel__product_axes *p = attr_of(c->y), *q = attr_of(other->y);
     if (c->input != other->input || p->batch || q->batch || p->k != q->k) return false;
-    if (c->input == 0) return p->m == q->m && !memcmp(p->a_m, q->a_m, sizeof p->a_m) && !memcmp(p->a_k, q->a_k, sizeof p->a_k);
+    if (c->input == 0)
+        return p->m == q->m && !memcmp(p->a_m, q->a_m, sizeof p->a_m) && !memcmp(p->a_k, q->a_k, sizeof p->a_k);
     return p->n == q->n && !memcmp(p->b_n, q->b_n, sizeof p->b_n) && !memcmp(p->b_k, q->b_k, sizeof p->b_k);
 }
 
 /* One product over the rows of all, stacked in order of arrival: for x on the right, gx[k, n] = Σ_rows a[rows, k]
  * gy[rows, n]; on the left, gx[m, k] = Σ_rows gy[m, rows] b[rows, k]. */
-static reel_tensor *stacked(reel_tensor *x, int count, const reel_contribution *c, const bool *chosen, reel_tensor **parts)
+static reel_tensor *stacked(reel_tensor *x, int count, const reel_contribution *c, const bool *chosen,
+                            reel_tensor **parts)
 {
     const reel__product_axes *first = NULL;
     bool right = false;
@@ -340,7 +346,8 @@ reel_tensor *reel_contract(reel_tensor *a, reel_tensor *b, const char *spec)
     notation s;
     if (!reel__good("contract", 2, (reel_tensor *[]){ a, b })) return bad(a, b);
     if (!spec || !parse(spec, &s))
-        return reel__fail(a->tape, REEL_BAD_ARGUMENT, "contract: \"%s\" is no notation as \"bmk,bkn->bmn\"", spec ? spec : "(null)");
+        return reel__fail(a->tape, REEL_BAD_ARGUMENT, "contract: \"%s\" is no notation as \"bmk,bkn->bmn\"",
+                          spec ? spec : "(null)");
     if ((int)strlen(s.a) != a->rank || (int)strlen(s.b) != b->rank || !sizes_agree(a, b, &s))
         return reel__fail(a->tape, REEL_BAD_SHAPE, "contract: \"%s\" does not fit %s and %s", spec, reel_shape_text(a),
                           reel_shape_text(b));
@@ -376,7 +383,8 @@ static reel_tensor *batched_matmul(reel_tensor *a, reel_tensor *b)
     for (int d = 0; d < batch; d++) s.y[d] = (char)('A' + d);
     strcat(s.a, "mk"), strcat(s.b, "kn"), strcat(s.y, "mn");
     if (!sizes_agree(x, w, &s))
-        return reel__fail(a->tape, REEL_BAD_SHAPE, "matmul: leading axes do not broadcast: %s x %s", reel_shape_text(a), reel_shape_text(b));
+        return reel__fail(a->tape, REEL_BAD_SHAPE, "matmul: leading axes do not broadcast: %s x %s", reel_shape_text(a),
+                          reel_shape_text(b));
     x = peel(x, s.a, s.b, s.y), w = peel(w, s.b, s.a, s.y);
     return x->is_bad || w->is_bad ? bad(a, b) : product(x, w, &s);
 }
@@ -385,13 +393,14 @@ reel_tensor *reel_matmul(reel_tensor *a, reel_tensor *b)
 {
     if (!reel__good_floats("matmul", 2, (reel_tensor *[]){ a, b })) return bad(a, b);
     if (a->rank == 0 || b->rank == 0)
-        return reel__fail(a->tape, REEL_BAD_SHAPE, "matmul: a scalar has no rows: %s x %s", reel_shape_text(a), reel_shape_text(b));
+        return reel__fail(a->tape, REEL_BAD_SHAPE, "matmul: a scalar has no rows: %s x %s", reel_shape_text(a),
+                          reel_shape_text(b));
     reel_tensor *left = a->rank == 1 ? reel_unsqueeze(a, 0) : a, *right = b->rank == 1 ? reel_unsqueeze(b, 1) : b;
     int64_t k = left->size[left->rank - 1];
     if (k != right->size[right->rank - 2]) {
         bool turned = right->size[right->rank - 1] == k;
-        return reel__fail(a->tape, REEL_BAD_SHAPE, "matmul: inner sizes differ: %s x %s%s", reel_shape_text(a), reel_shape_text(b),
-                          turned ? " (did you mean reel_transpose?)" : "");
+        return reel__fail(a->tape, REEL_BAD_SHAPE, "matmul: inner sizes differ: %s x %s%s", reel_shape_text(a),
+                          reel_shape_text(b), turned ? " (did you mean reel_transpose?)" : "");
     }
     reel_tensor *y = batched_matmul(left, right);
     if (b->rank == 1) y = reel_squeeze(y, -1);

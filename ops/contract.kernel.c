@@ -28,7 +28,8 @@ static void step(const reel__product_row *p, int64_t *at, int64_t *a, int64_t *b
                 if (together)                                                                                          \
                     for (int64_t j = 0; j < p->columns; j++) chain[j] = reel__fma_##suffix(x, w[j], chain[j]);         \
                 else                                                                                                   \
-                    for (int64_t j = 0; j < p->columns; j++) chain[j] = reel__fma_##suffix(x, b[bi + p->column[j]], chain[j]); \
+                    for (int64_t j = 0; j < p->columns; j++)                                                           \
+                        chain[j] = reel__fma_##suffix(x, b[bi + p->column[j]], chain[j]);                              \
                 step(p, at, &ai, &bi);                                                                                 \
             }                                                                                                          \
             for (int64_t j = 0; j < p->columns; j++) sum[j] = piece ? sum[j] + chain[j] : chain[j];                    \

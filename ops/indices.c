@@ -17,7 +17,8 @@ static bool range_shape(reel_tensor *y)
 {
     const reel_tensor *x = y->inputs[0];
     if (x->dtype != REEL_I32)
-        return reel_fail_shape(y, REEL_BAD_DTYPE, "indices are i32, not %s (use reel_cast)", reel__dtype_name((reel_dtype)x->dtype));
+        return reel_fail_shape(y, REEL_BAD_DTYPE, "indices are i32, not %s (use reel_cast)",
+                               reel__dtype_name((reel_dtype)x->dtype));
     return reel_set_shape(y, REEL_I32, x->rank, x->size);
 }
 
@@ -91,7 +92,8 @@ static void gather_run(const reel_call *call)
     if (!y->count) return;
     for (int64_t o = 0; o < outer; o++)
         for (int64_t i = 0; i < count; i++)
-            memcpy((char *)call->y + (size_t)(o * count + i) * row, (const char *)call->x[0] + (size_t)(o * n + indices[i]) * row, row);
+            memcpy((char *)call->y + (size_t)(o * count + i) * row,
+                   (const char *)call->x[0] + (size_t)(o * n + indices[i]) * row, row);
 }
 
 static reel_tensor *gather_vjp(reel_tensor *y, reel_tensor *gy, int input)
@@ -121,7 +123,8 @@ static bool scatter_shape(reel_tensor *y)
     int64_t size[REEL_MAX_RANK];
     bool fits = x->rank >= axis + indices->rank;
     for (int d = 0; fits && d < indices->rank; d++) fits = x->size[axis + d] == indices->size[d];
-    if (x->dtype == REEL_I32) return reel_fail_shape(y, REEL_BAD_DTYPE, "operand 1 is i32; it takes f32 or f64 (use reel_cast)");
+    if (x->dtype == REEL_I32)
+        return reel_fail_shape(y, REEL_BAD_DTYPE, "operand 1 is i32; it takes f32 or f64 (use reel_cast)");
     if (!fits || x->rank - indices->rank + 1 > REEL_MAX_RANK)
         return reel_fail_shape(y, REEL_BAD_SHAPE, "the indices %s are not the axes of %s from axis %d on",
                                reel_shape_text(indices), reel_shape_text(x), axis);
@@ -146,7 +149,8 @@ static void scatter_run(const reel_call *call)
             if (y->dtype == REEL_F32)
                 for (int64_t k = 0; k < inner; k++) ((float *)call->y)[to + k] += ((const float *)call->x[0])[from + k];
             else
-                for (int64_t k = 0; k < inner; k++) ((double *)call->y)[to + k] += ((const double *)call->x[0])[from + k];
+                for (int64_t k = 0; k < inner; k++)
+                    ((double *)call->y)[to + k] += ((const double *)call->x[0])[from + k];
         }
 }
 
@@ -165,11 +169,13 @@ reel_tensor *reel_scatter_add(reel_tensor *x, int axis, reel_tensor *indices, in
     if (!reel__good("scatter_add", 2, (reel_tensor *[]){ x, indices })) return bad(x ? x : indices);
     int rank = x->rank - indices->rank + 1, at = axis < 0 ? axis + rank : axis;
     if (at < 0 || at >= rank || size < 0)
-        return reel__fail(x->tape, REEL_BAD_ARGUMENT, "scatter_add: axis %d and size %lld do not fit %s with indices %s", axis,
-                          (long long)size, reel_shape_text(x), reel_shape_text(indices));
+        return reel__fail(x->tape, REEL_BAD_ARGUMENT,
+                          "scatter_add: axis %d and size %lld do not fit %s with indices %s", axis, (long long)size,
+                          reel_shape_text(x), reel_shape_text(indices));
     index_attr attr = { at, size };
-    reel_tensor *checked = indices->op == &range_op && ((const range_attr *)indices->attr)->size == size ? indices
-                                                                                                  : reel_in_range(indices, size);
+    reel_tensor *checked = indices->op == &range_op && ((const range_attr *)indices->attr)->size == size
+                               ? indices
+                               : reel_in_range(indices, size);
     reel_tensor *inputs[] = { x, checked };
     return reel_record(&scatter_op, 2, inputs, &attr, sizeof attr);
 }

@@ -14,13 +14,17 @@ void reel__view_run(const reel_call *call)
     reel__contiguous(x->rank, x->size, x_stride);
     if (!y->count || !y->op->kind->map(y, x_stride, &offset, y_stride)) return;
     reel__contiguous(y->rank, y->size, x_stride);
-    reel__copy_strided(call->y, x_stride, (const char *)call->x[0] + offset * (int64_t)element, y_stride, element, y->rank, y->size);
+    reel__copy_strided(call->y, x_stride, (const char *)call->x[0] + offset * (int64_t)element, y_stride, element,
+                       y->rank, y->size);
 }
 
 #define VIEW(OP, derivative)                                                                                           \
     {                                                                                                                  \
         .size = sizeof(reel_op), .name = #OP, .shape = OP##_shape, .run = reel__view_run, .vjp = derivative,           \
-        .kind = &(const reel__kind){ .map = OP##_map }                                                                 \
+        .kind = &(const reel__kind)                                                                                    \
+        {                                                                                                              \
+            .map = OP##_map                                                                                            \
+        }                                                                                                              \
     }
 
 static reel_tensor *bad(reel_tensor *x) { return x ? &x->tape->bad : &reel__failed_tape.bad; }
@@ -72,7 +76,8 @@ reel_tensor *reel_reshape(reel_tensor *x, reel_shape shape)
     int64_t known = 1;
     int open = -1;
     if (shape.rank < 0 || shape.rank > REEL_MAX_RANK)
-        return reel__fail(x->tape, REEL_BAD_SHAPE, "reshape: %d dimensions; at most %d are possible", shape.rank, REEL_MAX_RANK);
+        return reel__fail(x->tape, REEL_BAD_SHAPE, "reshape: %d dimensions; at most %d are possible", shape.rank,
+                          REEL_MAX_RANK);
     for (int d = 0; d < shape.rank; d++) {
         wanted.size[d] = shape.size[d];
         if (shape.size[d] == -1 && open < 0) open = d;
@@ -82,8 +87,8 @@ reel_tensor *reel_reshape(reel_tensor *x, reel_shape shape)
     if (open >= 0 && known > 0 && x->count % known == 0) wanted.size[open] = x->count / known, known = x->count;
     reel__text text;
     if (known != x->count || (open >= 0 && wanted.size[open] < 0))
-        return reel__fail(x->tape, REEL_BAD_SHAPE, "reshape: %s has %lld elements and cannot become %s", reel_shape_text(x),
-                          (long long)x->count, reel__shape_text(&text, shape.rank, shape.size));
+        return reel__fail(x->tape, REEL_BAD_SHAPE, "reshape: %s has %lld elements and cannot become %s",
+                          reel_shape_text(x), (long long)x->count, reel__shape_text(&text, shape.rank, shape.size));
     if (wanted.rank == x->rank && memcmp(wanted.size, x->size, (size_t)x->rank * sizeof *x->size) == 0) return x;
     return reel_record(&reshape_op, 1, &x, &wanted, sizeof wanted);
 }
@@ -128,7 +133,8 @@ reel_tensor *reel_permute(reel_tensor *x, reel_axes order)
     for (int d = 0; d < x->rank; d++) {
         int axis = order.axis[d];
         if (!reel__check_axis(x->tape, "permute", x, &axis)) return bad(x);
-        if (seen[axis]) return reel__fail(x->tape, REEL_BAD_ARGUMENT, "permute: axis %d twice for %s", axis, reel_shape_text(x));
+        if (seen[axis])
+            return reel__fail(x->tape, REEL_BAD_ARGUMENT, "permute: axis %d twice for %s", axis, reel_shape_text(x));
         seen[axis] = true;
         clean.axis[d] = axis;
         identity &= axis == d;
@@ -140,7 +146,8 @@ reel_tensor *reel_permute(reel_tensor *x, reel_axes order)
 reel_tensor *reel_transpose(reel_tensor *x)
 {
     if (!reel__good("transpose", 1, &x)) return bad(x);
-    if (x->rank < 2) return reel__fail(x->tape, REEL_BAD_SHAPE, "transpose: %s has no last two axes", reel_shape_text(x));
+    if (x->rank < 2)
+        return reel__fail(x->tape, REEL_BAD_SHAPE, "transpose: %s has no last two axes", reel_shape_text(x));
     reel_axes order = { .count = x->rank };
     for (int d = 0; d < x->rank; d++) order.axis[d] = d;
     order.axis[x->rank - 2] = x->rank - 1, order.axis[x->rank - 1] = x->rank - 2;
@@ -328,19 +335,23 @@ static reel_tensor *slice_merge(reel_tensor *x, int count, const reel_contributi
     return sum;
 }
 
-static const reel_op slice_op = {
-    .size = sizeof(reel_op), .name = "slice", .shape = slice_shape, .run = reel__view_run, .merge = slice_merge,
-    .kind = &(const reel__kind){ .map = slice_map }
-};
+static const reel_op slice_op = { .size = sizeof(reel_op),
+                                  .name = "slice",
+                                  .shape = slice_shape,
+                                  .run = reel__view_run,
+                                  .merge = slice_merge,
+                                  .kind = &(const reel__kind){ .map = slice_map } };
 
 reel_tensor *reel_slice_step(reel_tensor *x, int axis, int64_t start, int64_t stop, int64_t step)
 {
     if (!reel__good("slice", 1, &x) || !reel__check_axis(x->tape, "slice", x, &axis)) return bad(x);
     int64_t n = x->size[axis], from = start < 0 ? start + n : start, to = stop < 0 ? stop + n : stop;
-    if (step < 1) return reel__fail(x->tape, REEL_BAD_ARGUMENT, "slice: the step is %lld; it must be at least 1", (long long)step);
+    if (step < 1)
+        return reel__fail(x->tape, REEL_BAD_ARGUMENT, "slice: the step is %lld; it must be at least 1",
+                          (long long)step);
     if (from < 0 || to > n || from > to)
-        return reel__fail(x->tape, REEL_BAD_ARGUMENT, "slice: %lld … %lld is not within axis %d of %s", (long long)start,
-                          (long long)stop, axis, reel_shape_text(x));
+        return reel__fail(x->tape, REEL_BAD_ARGUMENT, "slice: %lld … %lld is not within axis %d of %s",
+                          (long long)start, (long long)stop, axis, reel_shape_text(x));
     if (from == 0 && to == n && step == 1) return x;
     slice_attr attr = { axis, from, (to - from + step - 1) / step, step };
     return reel_record(&slice_op, 1, &x, &attr, sizeof attr);
@@ -383,24 +394,31 @@ static reel_tensor *pad_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return reel_slice_step(gy, (int)p->axis, p->before, stop, p->step);
 }
 
-static const reel_op pad_op = { .size = sizeof(reel_op), .name = "pad", .shape = pad_shape, .run = pad_run, .vjp = pad_vjp };
+static const reel_op pad_op = {
+    .size = sizeof(reel_op), .name = "pad", .shape = pad_shape, .run = pad_run, .vjp = pad_vjp
+};
 
 reel_tensor *reel_pad_step(reel_tensor *x, int axis, int64_t before, int64_t after, int64_t step)
 {
     if (!reel__good("pad", 1, &x) || !reel__check_axis(x->tape, "pad", x, &axis)) return bad(x);
     int64_t n = x->size[axis], inner = 0, size;
     if (before < 0 || after < 0 || step < 1)
-        return reel__fail(x->tape, REEL_BAD_ARGUMENT, "pad: %lld before, %lld after, step %lld: not negative, step at least 1",
-                          (long long)before, (long long)after, (long long)step);
+        return reel__fail(x->tape, REEL_BAD_ARGUMENT,
+                          "pad: %lld before, %lld after, step %lld: not negative, step at least 1", (long long)before,
+                          (long long)after, (long long)step);
     if ((n && !reel__multiply(n - 1, step, &inner)) || !reel__add_sizes(inner + (n > 0), before, &size) ||
         !reel__add_sizes(size, after, &size))
-        return reel__fail(x->tape, REEL_TOO_LARGE, "pad: the size of axis %d of %s overflows", axis, reel_shape_text(x));
+        return reel__fail(x->tape, REEL_TOO_LARGE, "pad: the size of axis %d of %s overflows", axis,
+                          reel_shape_text(x));
     if (before == 0 && after == 0 && step == 1) return x;
     pad_attr attr = { axis, before, size, step };
     return reel_record(&pad_op, 1, &x, &attr, sizeof attr);
 }
 
-reel_tensor *reel_pad(reel_tensor *x, int axis, int64_t before, int64_t after) { return reel_pad_step(x, axis, before, after, 1); }
+reel_tensor *reel_pad(reel_tensor *x, int axis, int64_t before, int64_t after)
+{
+    return reel_pad_step(x, axis, before, after, 1);
+}
 
 /* ---- flip -------------------------------------------------------------------------------------------------------- */
 
@@ -439,7 +457,8 @@ reel_tensor *reel_flip(reel_tensor *x, reel_axes axes)
     for (int i = 0; i < (axes.count < 0 ? x->rank : axes.count); i++) {
         int axis = axes.count < 0 ? i : axes.axis[i];
         if (!reel__check_axis(x->tape, "flip", x, &axis)) return bad(x);
-        if (chosen[axis]) return reel__fail(x->tape, REEL_BAD_ARGUMENT, "flip: axis %d twice for %s", axis, reel_shape_text(x));
+        if (chosen[axis])
+            return reel__fail(x->tape, REEL_BAD_ARGUMENT, "flip: axis %d twice for %s", axis, reel_shape_text(x));
         chosen[axis] = true;
     }
     for (int d = 0; d < x->rank; d++)
@@ -464,9 +483,10 @@ static bool concat_shape(reel_tensor *y)
         bool fits = x->rank == first->rank;
         for (int d = 0; fits && d < x->rank; d++) fits = d == axis || x->size[d] == first->size[d];
         if (!fits)
-            return reel_fail_shape(y, REEL_BAD_SHAPE, "part %d is %s, the first %s; they may differ in axis %d only", i + 1,
-                                   reel_shape_text(x), reel_shape_text(first), axis);
-        if (!reel__add_sizes(size, x->size[axis], &size)) return reel_fail_shape(y, REEL_TOO_LARGE, "the size overflows");
+            return reel_fail_shape(y, REEL_BAD_SHAPE, "part %d is %s, the first %s; they may differ in axis %d only",
+                                   i + 1, reel_shape_text(x), reel_shape_text(first), axis);
+        if (!reel__add_sizes(size, x->size[axis], &size))
+            return reel_fail_shape(y, REEL_TOO_LARGE, "the size overflows");
     }
     reel_shape shape = reel__shape_with(first, axis, size);
     return reel_set_shape(y, (reel_dtype)first->dtype, shape.rank, shape.size);

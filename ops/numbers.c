@@ -29,9 +29,12 @@ static const reel__kind number_kind = { .is_number = true };
 static const reel_op constant_op = {
     .size = sizeof(reel_op), .name = "constant", .shape = number_shape, .run = number_run, .kind = &number_kind
 };
-static const reel_op number_op = {
-    .size = sizeof(reel_op), .name = "number", .shape = number_shape, .run = number_run, .unique = true, .kind = &number_kind
-};
+static const reel_op number_op = { .size = sizeof(reel_op),
+                                   .name = "number",
+                                   .shape = number_shape,
+                                   .run = number_run,
+                                   .unique = true,
+                                   .kind = &number_kind };
 
 static bool is_structural(double value)
 {
@@ -43,7 +46,8 @@ reel_tensor *reel_number(reel_tensor *like, double value)
 {
     if (!reel__good("number", 1, &like)) return like ? &like->tape->bad : &reel__failed_tape.bad;
     if (like->dtype == REEL_I32 && !(value >= INT32_MIN && value <= INT32_MAX && value == floor(value)))
-        return reel__fail(like->tape, REEL_BAD_DTYPE, "number: %g is not a whole number of i32, as %s is", value, reel__node_text(like));
+        return reel__fail(like->tape, REEL_BAD_DTYPE, "number: %g is not a whole number of i32, as %s is", value,
+                          reel__node_text(like));
     number_attr attr = { value, like->dtype };
     return reel_record_leaf(like->tape, is_structural(value) ? &constant_op : &number_op, &attr, sizeof attr);
 }
@@ -111,7 +115,8 @@ static void uniform_run(const reel_call *call)
     if (y->dtype == REEL_F32)
         for (int64_t i = 0; i < y->count; i += 4) {
             reel__philox block = reel__stream_block(stream, (uint64_t)i / 4);
-            for (int64_t k = 0; k < 4 && i + k < y->count; k++) ((float *)call->y)[i + k] = (float)(block.word[k] >> 8) * 0x1p-24f;
+            for (int64_t k = 0; k < 4 && i + k < y->count; k++)
+                ((float *)call->y)[i + k] = (float)(block.word[k] >> 8) * 0x1p-24f;
         }
     else
         for (int64_t i = 0; i < y->count; i++) ((double *)call->y)[i] = reel__uniform_f64(stream, i);
@@ -127,9 +132,11 @@ reel_tensor *reel_uniform(reel_tensor *like, const char *name, reel_shape shape)
     memset(&attr, 0, sizeof attr);
     if (!reel__good("uniform", 1, &like)) return like ? &like->tape->bad : &reel__failed_tape.bad;
     if (like->dtype == REEL_I32)
-        return reel__fail(like->tape, REEL_BAD_DTYPE, "uniform: draws are f32 or f64, not i32 as %s", reel__node_text(like));
+        return reel__fail(like->tape, REEL_BAD_DTYPE, "uniform: draws are f32 or f64, not i32 as %s",
+                          reel__node_text(like));
     if (shape.rank < 0 || shape.rank > REEL_MAX_RANK)
-        return reel__fail(like->tape, REEL_BAD_SHAPE, "uniform: %d dimensions; at most %d are possible", shape.rank, REEL_MAX_RANK);
+        return reel__fail(like->tape, REEL_BAD_SHAPE, "uniform: %d dimensions; at most %d are possible", shape.rank,
+                          REEL_MAX_RANK);
     if (!reel__use_name(like->tape, "uniform", name, &attr.name)) return &like->tape->bad;
     attr.entry = like->tape->scope->entry - like->tape->root.entry; /* the same in every recording */
     attr.dtype = like->dtype, attr.rank = shape.rank;
@@ -142,7 +149,8 @@ reel_tensor *reel_normal(reel_tensor *like, const char *name, reel_shape shape)
 {
     if (!reel__good("normal", 1, &like)) return like ? &like->tape->bad : &reel__failed_tape.bad;
     if (shape.rank < 0 || shape.rank >= REEL_MAX_RANK)
-        return reel__fail(like->tape, REEL_BAD_SHAPE, "normal: %d dimensions; at most %d are possible", shape.rank, REEL_MAX_RANK - 1);
+        return reel__fail(like->tape, REEL_BAD_SHAPE, "normal: %d dimensions; at most %d are possible", shape.rank,
+                          REEL_MAX_RANK - 1);
     reel_shape two = { .rank = shape.rank + 1, .size = { 2 } };
     for (int d = 0; d < shape.rank; d++) two.size[d + 1] = shape.size[d];
     reel_tensor *uv = reel_uniform(like, name, two);

@@ -15,13 +15,13 @@ static const reel__pointwise_kernels *const kernels[REEL__ISAS] = {
 };
 
 /* f64 and i32 have one copy, in the baseline. */
-static const reel__pointwise_kernels *kernels_of(int type, int isa) { return kernels[type == REEL_F32 ? isa : REEL__BASELINE]; }
+static const reel__pointwise_kernels *kernels_of(int type, int isa)
+{
+    return kernels[type == REEL_F32 ? isa : REEL__BASELINE];
+}
 
 /* The type that chooses the kernel is that of the last operand: a comparison's result is i32, where's condition too. */
-static int type_of(const reel_tensor *y)
-{
-    return y->inputs[y->input_count - 1]->dtype;
-}
+static int type_of(const reel_tensor *y) { return y->inputs[y->input_count - 1]->dtype; }
 
 void reel__pointwise_run(const reel_call *call)
 {
@@ -39,7 +39,10 @@ static bool alike(reel_tensor *y, reel_dtype dtype)
     return reel_set_shape(y, dtype, last->rank, last->size);
 }
 
-static bool floats_shape(reel_tensor *y) { return reel__float_inputs(y) && reel__same_dtype(y) && alike(y, (reel_dtype)y->inputs[0]->dtype); }
+static bool floats_shape(reel_tensor *y)
+{
+    return reel__float_inputs(y) && reel__same_dtype(y) && alike(y, (reel_dtype)y->inputs[0]->dtype);
+}
 static bool numbers_shape(reel_tensor *y) { return reel__same_dtype(y) && alike(y, (reel_dtype)y->inputs[0]->dtype); }
 static bool compare_shape(reel_tensor *y) { return reel__same_dtype(y) && alike(y, REEL_I32); }
 
@@ -49,7 +52,10 @@ static reel_tensor *one_minus(reel_tensor *x) { return reel_sub(reel_number(x, 1
 static reel_tensor *cube(reel_tensor *x) { return reel_mul(reel_mul(x, x), x); }
 
 /* erf' = 2/√π e^(−x²) */
-static reel_tensor *bell(reel_tensor *x) { return reel_scale(reel_exp(reel_neg(reel_mul(x, x))), 1.12837916709551257390); }
+static reel_tensor *bell(reel_tensor *x)
+{
+    return reel_scale(reel_exp(reel_neg(reel_mul(x, x))), 1.12837916709551257390);
+}
 
 static reel_tensor *zero_like(reel_tensor *x) { return reel_number(x, 0); }
 
@@ -86,12 +92,17 @@ static reel_tensor *power_exponent(reel_tensor *gy, reel_tensor *y, reel_tensor 
 #define FLOATS floats_shape
 #define NUMBERS numbers_shape
 #define DESCRIPTOR(OP, rule, derivative)                                                                               \
-    static reel__row_kernel *OP##_row(const reel_tensor *y, int isa) { return kernels_of(type_of(y), isa)->OP[type_of(y)]; }          \
+    static reel__row_kernel *OP##_row(const reel_tensor *y, int isa)                                                   \
+    {                                                                                                                  \
+        return kernels_of(type_of(y), isa)->OP[type_of(y)];                                                            \
+    }                                                                                                                  \
     static const reel__kind OP##_kind = { .row = OP##_row };                                                           \
-    static const reel_op OP##_op = {                                                                                   \
-        .size = sizeof(reel_op), .name = #OP, .shape = rule, .run = reel__pointwise_run, .vjp = derivative,            \
-        .kind = &OP##_kind                                                                                             \
-    };
+    static const reel_op OP##_op = { .size = sizeof(reel_op),                                                          \
+                                     .name = #OP,                                                                      \
+                                     .shape = rule,                                                                    \
+                                     .run = reel__pointwise_run,                                                       \
+                                     .vjp = derivative,                                                                \
+                                     .kind = &OP##_kind };
 
 #define UNARY(OP, types, expression, gx, low, high)                                                                    \
     static reel_tensor *OP##_vjp(reel_tensor *y, reel_tensor *gy, int input)                                           \
@@ -144,7 +155,8 @@ static bool where_shape(reel_tensor *y)
                                reel__dtype_name((reel_dtype)y->inputs[0]->dtype));
     if (y->inputs[1]->dtype != y->inputs[2]->dtype)
         return reel_fail_shape(y, REEL_BAD_DTYPE, "%s and %s do not mix (use reel_cast)",
-                               reel__dtype_name((reel_dtype)y->inputs[1]->dtype), reel__dtype_name((reel_dtype)y->inputs[2]->dtype));
+                               reel__dtype_name((reel_dtype)y->inputs[1]->dtype),
+                               reel__dtype_name((reel_dtype)y->inputs[2]->dtype));
     return alike(y, (reel_dtype)y->inputs[2]->dtype);
 }
 
@@ -167,21 +179,24 @@ typedef struct cast_attr {
     reel_dtype dtype;
 } cast_attr;
 
-static bool cast_shape(reel_tensor *y)
-{
-    return alike(y, ((const cast_attr *)y->attr)->dtype);
-}
+static bool cast_shape(reel_tensor *y) { return alike(y, ((const cast_attr *)y->attr)->dtype); }
 
 static reel_tensor *cast_vjp(reel_tensor *y, reel_tensor *gy, int input)
 {
     return y->dtype == REEL_I32 ? NULL : reel_cast(gy, (reel_dtype)y->inputs[input]->dtype);
 }
 
-static reel__row_kernel *cast_row(const reel_tensor *y, int isa) { return kernels_of(type_of(y), isa)->cast[type_of(y)][y->dtype]; }
+static reel__row_kernel *cast_row(const reel_tensor *y, int isa)
+{
+    return kernels_of(type_of(y), isa)->cast[type_of(y)][y->dtype];
+}
 static const reel__kind cast_kind = { .row = cast_row };
-static const reel_op cast_op = {
-    .size = sizeof(reel_op), .name = "cast", .shape = cast_shape, .run = reel__pointwise_run, .vjp = cast_vjp, .kind = &cast_kind
-};
+static const reel_op cast_op = { .size = sizeof(reel_op),
+                                 .name = "cast",
+                                 .shape = cast_shape,
+                                 .run = reel__pointwise_run,
+                                 .vjp = cast_vjp,
+                                 .kind = &cast_kind };
 
 reel_tensor *reel_cast(reel_tensor *x, reel_dtype dtype)
 {

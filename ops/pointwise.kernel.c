@@ -20,7 +20,10 @@ static __attribute__((noinline)) void repeat(void *y, size_t element, int64_t co
 }
 
 #define FLOAT_HELPERS(T, suffix, abs_)                                                                                 \
-    static inline T minimum_##suffix(T a, T b) { return a < b ? a : b < a ? b : a == b ? (signbit(a) ? a : b) : a + b; } \
+    static inline T minimum_##suffix(T a, T b)                                                                         \
+    {                                                                                                                  \
+        return a < b ? a : b < a ? b : a == b ? (signbit(a) ? a : b) : a + b;                                          \
+    }                                                                                                                  \
     static inline T maximum_##suffix(T a, T b) { return a > b ? a : b > a ? b : a == b ? (signbit(a) ? b : a) : a + b; }
 FLOAT_HELPERS(float, f32, fabsf)
 
@@ -35,7 +38,8 @@ FLOAT_HELPERS(float, f32, fabsf)
 #define erf_f32(x) reel__erf_f32(x)
 #define sqrt_f32(x) sqrtf(x)
 #define pow_f32(a, b) reel__pow_f32(a, b)
-#if defined(REEL__IS_BASELINE) /* f64 and i32 have the same bits on all sets, and are for checking and indices: one copy */
+#if defined(                                                                                                           \
+    REEL__IS_BASELINE) /* f64 and i32 have the same bits on all sets, and are for checking and indices: one copy */
 FLOAT_HELPERS(double, f64, fabs)
 static inline int32_t minimum_i32(int32_t a, int32_t b) { return a < b ? a : b; }
 static inline int32_t maximum_i32(int32_t a, int32_t b) { return a > b ? a : b; }
@@ -120,8 +124,14 @@ CAST(i32, int32_t, i32, int32_t, x)
 #endif
 
 #define KERNEL(op, type) op##_row_##type
-#define FLOATS(op) { KERNEL(op, f32), OTHER(KERNEL(op, f64)), NULL }
-#define NUMBERS(op) { KERNEL(op, f32), OTHER(KERNEL(op, f64)), OTHER(KERNEL(op, i32)) }
+#define FLOATS(op)                                                                                                     \
+    {                                                                                                                  \
+        KERNEL(op, f32), OTHER(KERNEL(op, f64)), NULL                                                                  \
+    }
+#define NUMBERS(op)                                                                                                    \
+    {                                                                                                                  \
+        KERNEL(op, f32), OTHER(KERNEL(op, f64)), OTHER(KERNEL(op, i32))                                                \
+    }
 #define UNARY(op, types, ...) .op = types(op),
 #define BINARY(op, types, ...) .op = types(op),
 #define COMPARE(op, ...) .op = NUMBERS(op),

@@ -18,10 +18,7 @@ typedef struct axis_attr {
     int64_t axis;
 } axis_attr;
 
-static int axis_of(const reel_tensor *y)
-{
-    return (int)((const axis_attr *)y->attr)->axis;
-}
+static int axis_of(const reel_tensor *y) { return (int)((const axis_attr *)y->attr)->axis; }
 
 static bool reduced_shape(reel_tensor *y)
 {
@@ -101,7 +98,9 @@ static const reel_op sum_op = {
 static const reel_op max_op = {
     .size = sizeof(reel_op), .name = "max", .shape = max_shape, .run = max_run, .vjp = max_vjp, .kind = &max_kind
 };
-static const reel_op argmax_op = { .size = sizeof(reel_op), .name = "argmax", .shape = argmax_shape, .run = argmax_run };
+static const reel_op argmax_op = {
+    .size = sizeof(reel_op), .name = "argmax", .shape = argmax_shape, .run = argmax_run
+};
 
 /* Which axes are chosen; false with an error. */
 static bool choose(const char *op, const reel_tensor *x, reel_axes axes, bool *chosen)

@@ -109,16 +109,13 @@ static void FN(sum_)(void *ys, const void *xs, int64_t outer, int64_t n, int64_t
             y[o] = FN(row_sum_)(x + o * n, n);
             continue;
         }
-        for (int64_t i = 0; i < inner; i += COLUMNS)
-            FN(column_sum_)(y + o * inner + i, x + o * n * inner + i, n, inner, inner - i < COLUMNS ? inner - i : COLUMNS);
+        for (int64_t i = 0; i < inner; i += COLUMNS) FN(column_sum_)
+        (y + o * inner + i, x + o * n * inner + i, n, inner, inner - i < COLUMNS ? inner - i : COLUMNS);
     }
 }
 
 /* NaN if there is one; −0 < +0, so that the order of the elements does not matter. */
-static inline T FN(larger_)(T a, T b)
-{
-    return a > b ? a : b > a ? b : a == b ? (signbit(a) ? b : a) : a + b;
-}
+static inline T FN(larger_)(T a, T b) { return a > b ? a : b > a ? b : a == b ? (signbit(a) ? b : a) : a + b; }
 
 static void FN(max_)(void *ys, const void *xs, int64_t outer, int64_t n, int64_t inner)
 {

@@ -249,10 +249,8 @@ static inline void reduce(const op_case *c, list_function *f, const array *x, re
 {
     reel_shape kept = x->shape, dropped = { 0 };
     for (int d = 0; d < x->shape.rank; d++) {
-        if (is_reduced(c, x, d))
-            kept.size[d] = 1;
-        else
-            dropped.size[dropped.rank++] = x->shape.size[d];
+        if (is_reduced(c, x, d)) kept.size[d] = 1;
+        else dropped.size[dropped.rank++] = x->shape.size[d];
     }
     *y = array_new(dtype, kept);
     array list = array_new(REEL_F64, x->shape);

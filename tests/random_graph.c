@@ -237,21 +237,36 @@ typedef struct unary_row {
 } unary_row;
 
 static const unary_row unaries[] = {
-    { reel_neg, negated, -99, 99, false },        { reel_abs, NULL, -99, 99, false },
-    { reel_sign, NULL, -99, 99, true },           { reel_floor, NULL, -99, 99, true },
-    { reel_exp, exp, -30, 4, false },             { reel_log, log, 0.05, 99, false },
-    { reel_expm1, expm1, -30, 4, false },         { reel_log1p, log1p, -0.9, 99, false },
-    { reel_sin, NULL, -99, 99, false },           { reel_cos, NULL, -99, 99, false },
-    { reel_tanh, tanh, -99, 99, false },          { reel_erf, erf, -99, 99, false },
-    { reel_sqrt, sqrt, 0.01, 99, false },         { reel_rsqrt, rsqrt, 0.05, 99, false },
-    { reel_square, NULL, -6, 6, false },          { reel_reciprocal, reciprocal, 0.1, 99, false },
-    { clip_it, NULL, -99, 99, false },            { reel_detach, identity, -99, 99, true },
-    { reel_sigmoid, sigmoid, -99, 99, false },    { reel_log_sigmoid, log_sigmoid, -99, 99, false },
-    { reel_softplus, softplus, -99, 99, false },  { reel_relu, relu, -99, 99, false },
-    { leaky_it, lower_third, -99, 99, false },    { elu_it, elu, -99, 99, false },
-    { reel_silu, NULL, -99, 99, false },          { reel_gelu, NULL, -99, 99, false },
-    { reel_gelu_tanh, NULL, -99, 99, false },     { scale_it, third, -99, 99, false },
-    { shift_it, shifted, -99, 99, false },        { double_it, doubled, -99, 99, false },
+    { reel_neg, negated, -99, 99, false },
+    { reel_abs, NULL, -99, 99, false },
+    { reel_sign, NULL, -99, 99, true },
+    { reel_floor, NULL, -99, 99, true },
+    { reel_exp, exp, -30, 4, false },
+    { reel_log, log, 0.05, 99, false },
+    { reel_expm1, expm1, -30, 4, false },
+    { reel_log1p, log1p, -0.9, 99, false },
+    { reel_sin, NULL, -99, 99, false },
+    { reel_cos, NULL, -99, 99, false },
+    { reel_tanh, tanh, -99, 99, false },
+    { reel_erf, erf, -99, 99, false },
+    { reel_sqrt, sqrt, 0.01, 99, false },
+    { reel_rsqrt, rsqrt, 0.05, 99, false },
+    { reel_square, NULL, -6, 6, false },
+    { reel_reciprocal, reciprocal, 0.1, 99, false },
+    { clip_it, NULL, -99, 99, false },
+    { reel_detach, identity, -99, 99, true },
+    { reel_sigmoid, sigmoid, -99, 99, false },
+    { reel_log_sigmoid, log_sigmoid, -99, 99, false },
+    { reel_softplus, softplus, -99, 99, false },
+    { reel_relu, relu, -99, 99, false },
+    { leaky_it, lower_third, -99, 99, false },
+    { elu_it, elu, -99, 99, false },
+    { reel_silu, NULL, -99, 99, false },
+    { reel_gelu, NULL, -99, 99, false },
+    { reel_gelu_tanh, NULL, -99, 99, false },
+    { scale_it, third, -99, 99, false },
+    { shift_it, shifted, -99, 99, false },
+    { double_it, doubled, -99, 99, false },
 };
 
 /* The operand brought into a domain; now and then not, and then there may be NaN. */
@@ -259,7 +274,8 @@ static item within(item a, double from, double to)
 {
     if ((a.low >= from && a.high <= to) || chance(0.004)) return a;
     if (from > 0) return (item){ reel_shift(reel_abs(reel_tanh(a.x)), from + 0.1), from + 0.1, from + 1.1, a.from };
-    return (item){ chance(0.5) ? reel_tanh(a.x) : reel_scale(reel_sigmoid(a.x), fmin(to, 1)), fmax(-1, from), 1, a.from };
+    return (item){ chance(0.5) ? reel_tanh(a.x) : reel_scale(reel_sigmoid(a.x), fmin(to, 1)), fmax(-1, from), 1,
+                   a.from };
 }
 
 static void unary(maker *m)
@@ -272,7 +288,8 @@ static void unary(maker *m)
     double low = -fmax(1, most), high = fmax(1, most);
     if (row->op == reel_square) low = 0, high = squared(most);
     if (row->op == reel_abs) low = 0;
-    if (row->value) low = fmin(row->value(a.low), row->value(a.high)), high = fmax(row->value(a.low), row->value(a.high));
+    if (row->value)
+        low = fmin(row->value(a.low), row->value(a.high)), high = fmax(row->value(a.low), row->value(a.high));
     add(m, row->op(a.x), low, high, row->cut ? 0 : a.from);
 }
 
@@ -280,7 +297,10 @@ static void cast(maker *m)
 {
     item a = pick_any(m);
     bool whole = reel_dtype_of(a.x) == REEL_I32;
-    reel_dtype to = whole ? (chance(0.8) ? m->g->dtype : REEL_F64) : chance(0.4) ? REEL_I32 : chance(0.5) ? REEL_F64 : REEL_F32;
+    reel_dtype to = whole         ? (chance(0.8) ? m->g->dtype : REEL_F64)
+                    : chance(0.4) ? REEL_I32
+                    : chance(0.5) ? REEL_F64
+                                  : REEL_F32;
     if (whole) a.x = reel_minimum(reel_maximum(a.x, reel_number(a.x, -9)), reel_number(a.x, 9)), a.low = -9, a.high = 9;
     add(m, reel_cast(a.x, to), a.low, a.high, a.from);
 }
@@ -376,7 +396,8 @@ static void arithmetic(maker *m)
 
 static reel_tensor *comparison(maker *m, const item *a, const item *b)
 {
-    static reel_tensor *(*const all[])(reel_tensor *, reel_tensor *) = { reel_eq, reel_ne, reel_lt, reel_le, reel_gt, reel_ge };
+    static reel_tensor *(*const all[])(reel_tensor *, reel_tensor *) = { reel_eq, reel_ne, reel_lt,
+                                                                         reel_le, reel_gt, reel_ge };
     (void)m;
     return all[below(6)](a->x, b->x);
 }
@@ -494,7 +515,9 @@ static void contract(maker *m)
     }
     snprintf(spec, sizeof spec, "%s,%s->%s", la, lb, ly);
     double most = k * fmax(fabs(a.low), fabs(a.high)) * fmax(fabs(b.low), fabs(b.high));
-    if (chance(0.3) && ly[0]) add(m, reel_contract(b.x, a.x, (snprintf(spec, sizeof spec, "%s,%s->%s", lb, la, ly), spec)), -most, most, a.from | b.from);
+    if (chance(0.3) && ly[0])
+        add(m, reel_contract(b.x, a.x, (snprintf(spec, sizeof spec, "%s,%s->%s", lb, la, ly), spec)), -most, most,
+            a.from | b.from);
     else add(m, reel_contract(a.x, b.x, spec), -most, most, a.from | b.from);
 }
 
@@ -606,8 +629,9 @@ static reel_tensor *indices_below(maker *m, int64_t n)
     for (int d = 0; d < s.rank; d++) s.size[d] = below(9);
     item i = pick_any(m);
     if (chance(0.5) || reel_dtype_of(i.x) != REEL_I32 || reel_count(i.x) > 40 || reel_rank(i.x) > 2)
-        i.x = m->g->input_count < GRAPH_INPUTS - 8 ? graph_input(m->g, new_name(m, "i"), REEL_I32, s, 0, (double)(n - 1))
-                                                   : reel_iota(m->items[0].x, n < 5 ? n : 5);
+        i.x = m->g->input_count < GRAPH_INPUTS - 8
+                  ? graph_input(m->g, new_name(m, "i"), REEL_I32, s, 0, (double)(n - 1))
+                  : reel_iota(m->items[0].x, n < 5 ? n : 5);
     else i.x = reel_maximum(reel_minimum(i.x, reel_number(i.x, (double)(n - 1))), reel_number(i.x, 0));
     return chance(0.4) ? reel_in_range(i.x, n) : i.x;
 }
@@ -655,7 +679,9 @@ static void exchange(maker *m, reel_shape s)
 {
     reel_tensor *a = new_state(m, s), *b = new_state(m, s);
     reel_tensor *to_a = s.rank && chance(0.4) ? reel_flip(b, REEL_ALL) : b;
-    reel_tensor *to_b = chance(0.5) ? a : chance(0.5) ? reel_shift(b, 0.25) : reel_add(reel_scale(a, 0.5), reel_number(a, 1));
+    reel_tensor *to_b = chance(0.5)   ? a
+                        : chance(0.5) ? reel_shift(b, 0.25)
+                                      : reel_add(reel_scale(a, 0.5), reel_number(a, 1));
     add(m, chance(0.5) ? a : reel_mul(a, b), -9, 9, 0);
     reel_assign(a, to_a);
     reel_assign(b, to_b);
@@ -696,7 +722,8 @@ static item scalar_of(maker *m)
     item a = pick_main(m);
     for (int k = 0; k < 20 && !(a.from & m->trained); k++) a = pick_main(m);
     reel_tensor *y = chance(0.5) ? reel_square(a.x) : reel_tanh(a.x);
-    y = reel_count(a.x) == 0 || chance(0.3) ? reel_scale(reel_sum(y, REEL_ALL, REEL_DROP), 0.01) : reel_mean(y, REEL_ALL, REEL_DROP);
+    y = reel_count(a.x) == 0 || chance(0.3) ? reel_scale(reel_sum(y, REEL_ALL, REEL_DROP), 0.01)
+                                            : reel_mean(y, REEL_ALL, REEL_DROP);
     return (item){ y, -50, 50, a.from };
 }
 
@@ -729,9 +756,18 @@ static void update(maker *m)
     if (chance(0.4)) g = reel_clip_norm(g, 1);
     if (chance(0.3)) reel_keep(reel_list_at(g, reel_list_count(g) - 1), "last_gradient");
     switch (below(4)) {
-    case 0: reel_sgd_update(p, g, (reel_sgd_options){ .lr = lr, .lr_tensor = rate, .weight_decay = chance(0.5) ? 0.01 : 0 }); return;
-    case 1: reel_sgd_update(p, g, (reel_sgd_options){ .lr = lr, .lr_tensor = rate, .momentum = 0.9, .nesterov = chance(0.5) }); return;
-    case 2: reel_adam_update(p, g, (reel_adam_options){ .lr = lr, .lr_tensor = rate, .weight_decay = chance(0.5) ? 0.01 : 0 }); return;
+    case 0:
+        reel_sgd_update(p, g,
+                        (reel_sgd_options){ .lr = lr, .lr_tensor = rate, .weight_decay = chance(0.5) ? 0.01 : 0 });
+        return;
+    case 1:
+        reel_sgd_update(p, g,
+                        (reel_sgd_options){ .lr = lr, .lr_tensor = rate, .momentum = 0.9, .nesterov = chance(0.5) });
+        return;
+    case 2:
+        reel_adam_update(p, g,
+                         (reel_adam_options){ .lr = lr, .lr_tensor = rate, .weight_decay = chance(0.5) ? 0.01 : 0 });
+        return;
     default: /* by hand, and the new values are read in the same run */
         for (int i = 0; i < reel_list_count(p); i++) {
             reel_tensor *w = reel_list_at(p, i);
@@ -747,9 +783,9 @@ static const struct {
     void (*step)(maker *m);
     int weight;
 } kinds[] = {
-    { unary, 24 },    { arithmetic, 26 }, { cast, 3 },   { compare, 3 },    { where, 6 }, { reduce, 16 },    { normalise, 3 },
-    { contract, 10 }, { layer, 8 },       { move, 18 },  { sum_to, 2 },     { join, 5 },  { index_rows, 5 }, { count_up, 1 },
-    { assign, 5 },    { differentiate, 2 },
+    { unary, 24 },     { arithmetic, 26 }, { cast, 3 },   { compare, 3 },       { where, 6 },  { reduce, 16 },
+    { normalise, 3 },  { contract, 10 },   { layer, 8 },  { move, 18 },         { sum_to, 2 }, { join, 5 },
+    { index_rows, 5 }, { count_up, 1 },    { assign, 5 }, { differentiate, 2 },
 };
 
 static void random_step(maker *m)

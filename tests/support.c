@@ -67,10 +67,8 @@ static bool alike(const array *a, const array *b, char *text, size_t size)
 {
     bool same = a->shape.rank == b->shape.rank;
     for (int d = 0; same && d < a->shape.rank; d++) same = a->shape.size[d] == b->shape.size[d];
-    if (!same)
-        snprintf(text, size, "shapes differ: rank %d and %d", a->shape.rank, b->shape.rank);
-    else if (a->dtype != b->dtype)
-        snprintf(text, size, "dtypes differ: %d and %d", a->dtype, b->dtype);
+    if (!same) snprintf(text, size, "shapes differ: rank %d and %d", a->shape.rank, b->shape.rank);
+    else if (a->dtype != b->dtype) snprintf(text, size, "dtypes differ: %d and %d", a->dtype, b->dtype);
     return same && a->dtype == b->dtype;
 }
 
@@ -174,12 +172,10 @@ void random_operands(const op_case *c, reel_dtype dtype, array *x)
         x[i] = array_new(o->kind == WHOLE ? REEL_I32 : dtype, o->shape);
         for (int64_t k = 0; k < x[i].count; k++) {
             double value = (double)(float)random_in(o->low, o->high);
-            if (o->kind == WHOLE)
-                value = floor(random_in(o->low, o->high + 1));
+            if (o->kind == WHOLE) value = floor(random_in(o->low, o->high + 1));
             else if (dtype == REEL_I32)
                 value = random_bits() % 2 ? floor(random_in(-2, 3)) : floor(random_in(-0x1p26, 0x1p26));
-            else if (c->is & GRID)
-                value = grid_value(o->low, o->high, draw++, step);
+            else if (c->is & GRID) value = grid_value(o->low, o->high, draw++, step);
             x[i].at[k] = value;
         }
     }
@@ -232,14 +228,10 @@ reel_status write_array(reel_tensor *x, const array *values)
     if (values->dtype == REEL_F64) return reel_write_f64(x, values->at, values->count);
     void *data = malloc(count * 4 + 1);
     for (size_t i = 0; i < count; i++)
-        if (values->dtype == REEL_F32)
-            ((float *)data)[i] = (float)values->at[i];
-        else
-            ((int32_t *)data)[i] = (int32_t)values->at[i];
-    if (values->dtype == REEL_F32)
-        status = reel_write_f32(x, data, values->count);
-    else
-        status = reel_write_i32(x, data, values->count);
+        if (values->dtype == REEL_F32) ((float *)data)[i] = (float)values->at[i];
+        else ((int32_t *)data)[i] = (int32_t)values->at[i];
+    if (values->dtype == REEL_F32) status = reel_write_f32(x, data, values->count);
+    else status = reel_write_i32(x, data, values->count);
     free(data);
     return status;
 }
@@ -248,12 +240,9 @@ array read_array(reel_tensor *x)
 {
     array a = array_new(reel_dtype_of(x), reel_shape_of(x));
     void *data = malloc((size_t)a.count * 8 + 1);
-    if (a.dtype == REEL_F32)
-        reel_read_f32(x, data, a.count);
-    else if (a.dtype == REEL_F64)
-        reel_read_f64(x, data, a.count);
-    else
-        reel_read_i32(x, data, a.count);
+    if (a.dtype == REEL_F32) reel_read_f32(x, data, a.count);
+    else if (a.dtype == REEL_F64) reel_read_f64(x, data, a.count);
+    else reel_read_i32(x, data, a.count);
     for (int64_t i = 0; i < a.count; i++)
         a.at[i] = a.dtype == REEL_F32   ? (double)((float *)data)[i]
                   : a.dtype == REEL_F64 ? ((double *)data)[i]

@@ -690,12 +690,9 @@ static double wild(reel_dtype dtype)
 
 static void put(buffer *b, int64_t i, double value, reel_dtype dtype)
 {
-    if (dtype == REEL_F32)
-        b->f32[i] = (float)value;
-    else if (dtype == REEL_F64)
-        b->f64[i] = value;
-    else
-        b->i32[i] = (int32_t)value;
+    if (dtype == REEL_F32) b->f32[i] = (float)value;
+    else if (dtype == REEL_F64) b->f64[i] = value;
+    else b->i32[i] = (int32_t)value;
 }
 
 static double get(const buffer *b, int64_t i, reel_dtype dtype)

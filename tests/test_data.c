@@ -26,10 +26,7 @@ void copy_of_shuffle(int64_t *order, int64_t count, uint64_t seed, uint64_t epoc
 
 static char directory[] = "/tmp/reel-data-XXXXXX";
 
-static void enter_directory(void)
-{
-    cr_assert(mkdtemp(directory) && chdir(directory) == 0);
-}
+static void enter_directory(void) { cr_assert(mkdtemp(directory) && chdir(directory) == 0); }
 
 static void leave_directory(void)
 {
@@ -80,8 +77,7 @@ static void expect_values(const char *text, int64_t rows, int64_t columns, const
     cr_assert_null(reel_table_error(table), "%s", reel_table_error(table));
     cr_assert(reel_table_rows(table) == rows && reel_table_columns(table) == columns);
     for (int64_t i = 0; i < rows * columns; i++)
-        cr_expect_eq(reel_table_row(table, i / columns)[i % columns], values[i], "value %d of %s",
-                     (int)i, text);
+        cr_expect_eq(reel_table_row(table, i / columns)[i % columns], values[i], "value %d of %s", (int)i, text);
     cr_expect_null(reel_table_row(table, rows));
     cr_expect_null(reel_table_row(table, -1));
     reel_table_free(table);
@@ -110,8 +106,7 @@ static bool under_sanitizer(void)
 static bool speak_german(void)
 {
     char command[160];
-    snprintf(command, sizeof command, "localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 2>&1 | true",
-             directory);
+    snprintf(command, sizeof command, "localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 2>&1 | true", directory);
     const bool installed = setlocale(LC_ALL, "de_DE.UTF-8") != NULL;
     if (!installed && system(command) == 0) {
         setenv("LOCPATH", directory, 1);
@@ -147,7 +142,9 @@ Test(table, accepts_comments_blank_lines_crlf_spaces_a_mark_and_no_last_newline)
     expect_values("\n1,2\n\n  \n3,4\n\n", 2, 2, values);
     expect_values("1,2\r\n3,4\r\n\r\n", 2, 2, values);
     expect_values(" 1 ,\t2\n3, 4 ", 2, 2, values);
-    expect_values("\xef\xbb\xbf""1,2\n3,4", 2, 2, values);
+    expect_values("\xef\xbb\xbf"
+                  "1,2\n3,4",
+                  2, 2, values);
 }
 
 Test(table, rounds_to_the_nearest_float_once)
@@ -163,8 +160,7 @@ Test(table, reads_numbers_of_any_length)
 {
     static char text[600000];
     const int zeros = 250000;
-    const int start =
-        snprintf(text, sizeof text, "0.%0*d1e%d,1%0*d", zeros, 0, zeros + 1, zeros, 0);
+    const int start = snprintf(text, sizeof text, "0.%0*d1e%d,1%0*d", zeros, 0, zeros + 1, zeros, 0);
     snprintf(text + start, sizeof text - (size_t)start, "e-%d,1e-99999999999999999999\n", zeros);
     expect_values(text, 1, 3, (float[]){ 1, 1, 0 });
     snprintf(text, sizeof text, "1.000000059604644775390625%0200000d1\n", 0);
@@ -192,8 +188,7 @@ Test(table, names_file_line_and_column_of_a_bad_number)
 
 Test(table, quotes_what_it_found_in_printable_ascii_and_cuts_it)
 {
-    expect_error("1\n\"\\\xc3\xa4\"\n",
-                 "t.csv:2:1: expected a number, found \"\\\"\\\\\\xc3\\xa4\\\"\"");
+    expect_error("1\n\"\\\xc3\xa4\"\n", "t.csv:2:1: expected a number, found \"\\\"\\\\\\xc3\\xa4\\\"\"");
     expect_error("1\nabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz\n",
                  "t.csv:2:1: expected a number, found \"abcdefghijklmnopqrstuvwxyzabcdef...\"");
 }
@@ -236,8 +231,7 @@ Test(table, refuses_what_is_no_table)
     reel_table *folder = reel_table_load("."), *nowhere = reel_table_load(NULL);
     reel_table *memory = reel_table_load("/proc/self/mem");
     cr_expect_str_eq(reel_table_error(nul), "nul.csv:2:2: a NUL byte; not a text file");
-    cr_expect_str_eq(reel_table_error(missing),
-                     "missing.csv: cannot open: No such file or directory");
+    cr_expect_str_eq(reel_table_error(missing), "missing.csv: cannot open: No such file or directory");
     cr_expect_str_eq(reel_table_error(folder), ".: is a directory");
     cr_expect_str_eq(reel_table_error(nowhere), "(no path): cannot open");
     cr_expect_str_eq(reel_table_error(memory), "/proc/self/mem: cannot read: Input/output error");
@@ -341,8 +335,7 @@ static void load_anything(const char *bytes, size_t size)
     close(ends[0]);
     const int64_t rows = reel_table_rows(table), columns = reel_table_columns(table);
     cr_assert_eq(reel_table_error(table) == NULL, rows > 0 && columns > 0);
-    for (int64_t i = 0; i < rows * columns; i++)
-        cr_assert(isfinite(reel_table_row(table, i / columns)[i % columns]));
+    for (int64_t i = 0; i < rows * columns; i++) cr_assert(isfinite(reel_table_row(table, i / columns)[i % columns]));
     reel_table_free(table);
 }
 
@@ -524,8 +517,7 @@ Test(progress, reads_options_of_an_older_and_a_newer_size)
     cr_expect(isnan(reel_progress_loss(large)), "an epoch without samples has no loss");
     reel_progress_free(large);
     cr_expect_str_eq(read_file("printed"), "");
-    reel_progress *small =
-        reel_progress_new_sized(&newer.known, offsetof(reel_progress_options, quiet));
+    reel_progress *small = reel_progress_new_sized(&newer.known, offsetof(reel_progress_options, quiet));
     reel_progress_epoch(small);
     reel_progress_free(small);
     reel_progress_free(NULL);
@@ -547,8 +539,7 @@ static char *hang_up(int master, FILE *file)
     static char text[1 << 16];
     size_t length = 0;
     fcntl(master, F_SETFL, O_NONBLOCK);
-    for (ssize_t got; (got = read(master, text + length, sizeof text - 1 - length)) > 0;)
-        length += (size_t)got;
+    for (ssize_t got; (got = read(master, text + length, sizeof text - 1 - length)) > 0;) length += (size_t)got;
     text[length] = 0;
     fclose(file);
     close(master);
@@ -566,16 +557,15 @@ static char *draw_training(unsigned short width, double seconds, int64_t *sample
 {
     FILE *file;
     const int master = open_terminal(width, &file);
-    reel_progress *progress = reel_progress_new(
-        (reel_progress_options){ .epochs = 2, .samples = 1000000000, .file = file });
+    reel_progress *progress =
+        reel_progress_new((reel_progress_options){ .epochs = 2, .samples = 1000000000, .file = file });
     struct timespec begin, end;
     *samples = 0;
     clock_gettime(CLOCK_MONOTONIC, &begin);
     do {
         for (int i = 0; i < 100; i++) train_batch(progress, 0.00001234, samples);
         clock_gettime(CLOCK_MONOTONIC, &end);
-    } while ((double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec) <
-             seconds);
+    } while ((double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec) < seconds);
     reel_progress_epoch(progress);
     train_batch(progress, 1, samples);
     reel_progress_epoch(progress);
@@ -596,7 +586,7 @@ Test(progress, redraws_one_line_on_a_terminal_at_most_ten_times_a_second)
     const char *text = draw_training(100, 0.55, &samples);
     cr_expect_eq(count_of(text, '\n'), 1);
     cr_expect_eq(text[strlen(text) - 1], '\n');
-    const int lines = count_of(text, '\r') - 1; /* the terminal makes "\r\n" of the last "\n" */
+    const int lines = count_of(text, '\r') - 1;             /* the terminal makes "\r\n" of the last "\n" */
     cr_expect(lines >= 3 && lines <= 8, "%d lines", lines); /* in 0.55 s, and the last */
     cr_expect(strstr(text, "\repoch 1/2 ---"), "a bar, in ASCII for this locale");
     cr_expect(strstr(text, "  loss 1.234e-05  accuracy 95.1%  "));
@@ -623,8 +613,7 @@ Test(progress, ends_its_line_when_a_training_stops_early)
 {
     FILE *file;
     const int master = open_terminal(80, &file);
-    reel_progress *progress =
-        reel_progress_new((reel_progress_options){ .epochs = 2, .file = file });
+    reel_progress *progress = reel_progress_new((reel_progress_options){ .epochs = 2, .file = file });
     reel_progress_batch(progress, 1, 1, 1);
     reel_progress_free(progress);
     const char *text = hang_up(master, file);
@@ -635,8 +624,7 @@ Test(progress, is_quiet_on_terminals_too)
 {
     FILE *file;
     const int master = open_terminal(80, &file);
-    reel_progress *progress =
-        reel_progress_new((reel_progress_options){ .epochs = 1, .quiet = true, .file = file });
+    reel_progress *progress = reel_progress_new((reel_progress_options){ .epochs = 1, .quiet = true, .file = file });
     reel_progress_batch(progress, 1, 1, 1);
     reel_progress_epoch(progress);
     reel_progress_free(progress);
@@ -682,8 +670,7 @@ Test(progress, frees_everything)
 }
 
 /* Writes the curve of these losses, and of accuracies unless NULL, as x.svg. */
-static reel_status draw_curve(int count, const double *loss, const double *accuracy,
-                              const char *title)
+static reel_status draw_curve(int count, const double *loss, const double *accuracy, const char *title)
 {
     reel_progress *progress = reel_progress_new((reel_progress_options){ .quiet = true });
     for (int i = 0; i < count; i++) {
@@ -750,12 +737,10 @@ Test(progress, draws_many_epochs_by_few_points_that_keep_every_spike)
 Test(progress, escapes_the_title)
 {
     const double loss = 1;
-    draw_curve(1, &loss, NULL,
-               "a<b> & \"c\" 'd'\n\x01\xff\xed\xa0\x80 \xe0\x80\xaf \xc3\xbc \xe8\xae\xad");
-    cr_expect(strstr(read_file("x.svg"),
-                     "<title>a&lt;b&gt; &amp; &quot;c&quot; &#39;d&#39; "
-                     "\ufffd\ufffd\ufffd\ufffd\ufffd \ufffd\ufffd\ufffd "
-                     "\xc3\xbc \xe8\xae\xad</title>"));
+    draw_curve(1, &loss, NULL, "a<b> & \"c\" 'd'\n\x01\xff\xed\xa0\x80 \xe0\x80\xaf \xc3\xbc \xe8\xae\xad");
+    cr_expect(strstr(read_file("x.svg"), "<title>a&lt;b&gt; &amp; &quot;c&quot; &#39;d&#39; "
+                                         "\ufffd\ufffd\ufffd\ufffd\ufffd \ufffd\ufffd\ufffd "
+                                         "\xc3\xbc \xe8\xae\xad</title>"));
     char title[201] = "";
     memset(title, 'm', 200);
     draw_curve(1, &loss, NULL, title);

@@ -105,10 +105,7 @@ static reel_tensor *network(void)
 }
 
 /* The nodes and edges between the settings and the end. */
-static const char *body(const char *text)
-{
-    return strchr(strstr(text, "edge ["), '\n') + 1;
-}
+static const char *body(const char *text) { return strchr(strstr(text, "edge ["), '\n') + 1; }
 
 Test(dot, shows_operands_in_order_and_numbers_in_labels)
 {
@@ -143,7 +140,8 @@ Test(dot, tells_forward_gradient_and_update_apart)
         if (strstr(node, "contract")) {
             cr_expect(strstr(node, strstr(node, "[8,5]\"") && !strstr(node, "(·, output/w)") ? FORWARD
                                    : strstr(node, "[8,3]")                                   ? FORWARD
-                                                                                             : GRADIENT), "%s", node);
+                                                                                             : GRADIENT),
+                      "%s", node);
         }
         if (strstr(node, "←") || strstr(node, "mul(·, 0.9)")) cr_expect(strstr(node, UPDATE), "%s", node);
         if (strstr(node, "loss\\n")) cr_expect(strstr(node, FORWARD) && strstr(node, "peripheries=2"), "%s", node);
@@ -174,8 +172,8 @@ Test(dot, frames_scopes_in_each_other)
     reel_scope_pop(tape);
     reel_keep(x, "kept");
     const char *text = draw();
-    static const char *const order[] = { "label=\"x\\n", "label=\"a\"", "label=\"b\"", "label=\"exp", "label=\"c\"",
-                                         "label=\"sin", "}\n}\n", "label=\"bc\"", "kept\\ncos", "}\n}\nn" };
+    static const char *const order[] = { "label=\"x\\n", "label=\"a\"", "label=\"b\"",  "label=\"exp", "label=\"c\"",
+                                         "label=\"sin",  "}\n}\n",      "label=\"bc\"", "kept\\ncos",  "}\n}\nn" };
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         cr_assert((text = strstr(text, order[i])), "%s", order[i]);
         text += strlen(order[i]) - 1;
@@ -232,11 +230,10 @@ Test(dot, changes_no_result)
     cr_expect_lt(losses[0][2], losses[0][0]);
 }
 
-#define expect_error(call, status, message)                                                        \
-    do {                                                                                           \
-        cr_expect_eq(call, status);                                                                \
-        cr_expect(strncmp(reel_tape_error(tape), message, strlen(message)) == 0, "%s",             \
-                  reel_tape_error(tape));                                                          \
+#define expect_error(call, status, message)                                                                            \
+    do {                                                                                                               \
+        cr_expect_eq(call, status);                                                                                    \
+        cr_expect(strncmp(reel_tape_error(tape), message, strlen(message)) == 0, "%s", reel_tape_error(tape));         \
     } while (0)
 
 Test(dot, refuses_what_cannot_be_drawn_or_written)

@@ -104,7 +104,8 @@ static void look(trace *t, reel_tape *tape, int run)
 {
     for (int64_t i = 0; i < tape->keeps.count; i++)
         see_tensor(t, REEL__AT(tape->keeps, reel__kept, i).name, run, REEL__AT(tape->keeps, reel__kept, i).x);
-    for (int64_t i = 0; i < tape->losses.count; i++) see_tensor(t, "(loss)", run, REEL__AT(tape->losses, reel_tensor *, i));
+    for (int64_t i = 0; i < tape->losses.count; i++)
+        see_tensor(t, "(loss)", run, REEL__AT(tape->losses, reel_tensor *, i));
     for (int64_t i = 0; i < tape->model->values.list.count; i++) {
         const reel__value *v = REEL__AT(tape->model->values.list, reel__value *, i);
         void *to = see(t, v->name, run, v->dtype, v->count);
@@ -115,21 +116,27 @@ static void look(trace *t, reel_tape *tape, int run)
 static bool differ(const trace *a, const trace *b, char *text, size_t size)
 {
     if (*a->error || *b->error || a->count != b->count) {
-        snprintf(text, size, "%d and %d values; plain: %.200s; planned: %.200s", a->count, b->count, a->error, b->error);
+        snprintf(text, size, "%d and %d values; plain: %.200s; planned: %.200s", a->count, b->count, a->error,
+                 b->error);
         return strcmp(a->error, b->error) != 0 || a->count != b->count || !a->count;
     }
     for (int k = 0; k < a->count; k++) {
         const seen *s = &a->list[k];
         const size_t e = element_of(s->dtype);
         const char *p = a->bytes + s->offset, *q = b->bytes + b->list[k].offset;
-        if (strcmp(s->name, b->list[k].name) != 0 || s->count != b->list[k].count) return snprintf(text, size, "other names"), true;
+        if (strcmp(s->name, b->list[k].name) != 0 || s->count != b->list[k].count)
+            return snprintf(text, size, "other names"), true;
         if (!s->count || memcmp(p, q, (size_t)s->count * e) == 0) continue;
         int64_t i = 0;
         while (memcmp(p + (size_t)i * e, q + (size_t)i * e, e) == 0) i++;
-        double x = s->dtype == REEL_F32 ? (double)((const float *)(const void *)p)[i] : s->dtype == REEL_F64 ? ((const double *)(const void *)p)[i] : ((const int32_t *)(const void *)p)[i];
-        double y = s->dtype == REEL_F32 ? (double)((const float *)(const void *)q)[i] : s->dtype == REEL_F64 ? ((const double *)(const void *)q)[i] : ((const int32_t *)(const void *)q)[i];
-        snprintf(text, size, "run %d: %s, element %lld of %lld: plain %a (%g), planned %a (%g)", s->run, s->name, (long long)i,
-                 (long long)s->count, x, x, y, y);
+        double x = s->dtype == REEL_F32   ? (double)((const float *)(const void *)p)[i]
+                   : s->dtype == REEL_F64 ? ((const double *)(const void *)p)[i]
+                                          : ((const int32_t *)(const void *)p)[i];
+        double y = s->dtype == REEL_F32   ? (double)((const float *)(const void *)q)[i]
+                   : s->dtype == REEL_F64 ? ((const double *)(const void *)q)[i]
+                                          : ((const int32_t *)(const void *)q)[i];
+        snprintf(text, size, "run %d: %s, element %lld of %lld: plain %a (%g), planned %a (%g)", s->run, s->name,
+                 (long long)i, (long long)s->count, x, x, y, y);
         return true;
     }
     return false;
@@ -138,15 +145,16 @@ static bool differ(const trace *a, const trace *b, char *text, size_t size)
 /* ---- What fired -------------------------------------------------------------------------------------------------- */
 
 typedef struct census {
-    int programs, finite, groups, epilogues, row_reductions, late, copies, in_place, folded, settled, teams, tiles, singles,
-        blocks, scattered;
+    int programs, finite, groups, epilogues, row_reductions, late, copies, in_place, folded, settled, teams, tiles,
+        singles, blocks, scattered;
 } census;
 
 /* Computed from what is known before the run alone, and yet placed beside something else. */
 static bool has_settled(const reel__plan *plan, int64_t i)
 {
     const reel__planned *p = &plan->node[i];
-    if (p->role != REEL__POINTWISE || p->group < 0 || REEL__AT(plan->groups, reel__group, p->group).first == i) return false;
+    if (p->role != REEL__POINTWISE || p->group < 0 || REEL__AT(plan->groups, reel__group, p->group).first == i)
+        return false;
     for (int j = 0; j < p->x->input_count; j++) {
         const reel__planned *in = &plan->node[plan->access[p->x->inputs[j]->index].source];
         if (in->role != REEL__LEAF && in->role != REEL__CONSTANT) return false;
@@ -193,13 +201,17 @@ static void take_census(const reel_tape *tape, const trace *t, census *c)
 
 static void show_node(const reel__plan *plan, int64_t i)
 {
-    static const char *const roles[] = { "leaf", "constant", "view", "copy", "pointwise", "reduction", "product", "other" };
+    static const char *const roles[] = { "leaf",      "constant",  "view",    "copy",
+                                         "pointwise", "reduction", "product", "other" };
     const reel__planned *p = &plan->node[i];
     fprintf(stderr, "        %lld = %s(", (long long)i, reel_name_of(p->x));
     for (int j = 0; j < p->x->input_count; j++) fprintf(stderr, "%s%d", j ? ", " : "", p->x->inputs[j]->place);
     fprintf(stderr, ") %s  %s, group %d%s%s%s, of %d +%lld [", reel_shape_text(p->x), roles[p->role], p->group,
-            p->level == REEL__ROW ? " row" : p->level == REEL__LATE ? " late" : "", p->stored ? ", stored" : "",
-            p->in_place ? ", in place" : "", plan->access[i].source, (long long)plan->access[i].offset);
+            p->level == REEL__ROW    ? " row"
+            : p->level == REEL__LATE ? " late"
+                                     : "",
+            p->stored ? ", stored" : "", p->in_place ? ", in place" : "", plan->access[i].source,
+            (long long)plan->access[i].offset);
     for (int d = 0; d < p->x->rank; d++) fprintf(stderr, "%s%lld", d ? "," : "", (long long)plan->access[i].stride[d]);
     fprintf(stderr, "]\n");
 }
@@ -252,12 +264,16 @@ static const char *mode_text(const mode *m)
 {
     static char text[400];
     const reel__plan_settings *s = &m->settings;
-    snprintf(text, sizeof text, "%s%s%s%s%s%s%stile=%d,block=%d,l1=%d,l2=%d,pack=%s,thread_work=%d isa %s, %d threads, %s",
-             s->no_fold ? "no_fold," : "", s->no_views ? "no_views," : "", s->no_group ? "no_group," : "",
-             s->no_reduce ? "no_reduce," : "", s->no_epilogue ? "no_epilogue," : "", s->no_in_place ? "no_in_place," : "",
-             s->no_reuse ? "no_reuse," : "", (int)s->tile, (int)s->block, (int)s->l1, (int)s->l2,
-             s->pack == REEL__PACK ? "always" : s->pack ? "never" : "0", (int)s->thread_work,
-             s->isa ? reel__isa_name(s->isa - 1) : "best", m->threads, m->again ? "recorded again" : "replayed");
+    snprintf(
+        text, sizeof text, "%s%s%s%s%s%s%stile=%d,block=%d,l1=%d,l2=%d,pack=%s,thread_work=%d isa %s, %d threads, %s",
+        s->no_fold ? "no_fold," : "", s->no_views ? "no_views," : "", s->no_group ? "no_group," : "",
+        s->no_reduce ? "no_reduce," : "", s->no_epilogue ? "no_epilogue," : "", s->no_in_place ? "no_in_place," : "",
+        s->no_reuse ? "no_reuse," : "", (int)s->tile, (int)s->block, (int)s->l1, (int)s->l2,
+        s->pack == REEL__PACK ? "always"
+        : s->pack             ? "never"
+                              : "0",
+        (int)s->thread_work, s->isa ? reel__isa_name(s->isa - 1) : "best", m->threads,
+        m->again ? "recorded again" : "replayed");
     return text;
 }
 
@@ -265,7 +281,8 @@ enum { FLAGS = 7 };
 
 static bool *flag_of(reel__plan_settings *s, int i)
 {
-    bool *all[FLAGS] = { &s->no_fold, &s->no_views, &s->no_group, &s->no_reduce, &s->no_epilogue, &s->no_in_place, &s->no_reuse };
+    bool *all[FLAGS] = { &s->no_fold,     &s->no_views,    &s->no_group, &s->no_reduce,
+                         &s->no_epilogue, &s->no_in_place, &s->no_reuse };
     return all[i];
 }
 
@@ -346,7 +363,10 @@ static void check_workload(const workload *w, int stride)
 
 /* ---- Programs such as people write ------------------------------------------------------------------------------- */
 
-static reel_tensor *real(graph *g, const char *name, reel_shape shape) { return graph_input(g, name, g->dtype, shape, -1.5, 1.5); }
+static reel_tensor *real(graph *g, const char *name, reel_shape shape)
+{
+    return graph_input(g, name, g->dtype, shape, -1.5, 1.5);
+}
 
 static reel_tensor *index_input(graph *g, const char *name, reel_shape shape, int64_t n)
 {
@@ -361,14 +381,14 @@ static reel_tensor *parameter(reel_tensor *like, const char *name, reel_shape sh
 static reel_tensor *total(reel_tensor *x) { return reel_sum(x, REEL_ALL, REEL_DROP); }
 static reel_tensor *average(reel_tensor *x) { return reel_mean(x, REEL_ALL, REEL_DROP); }
 
-static void xor(graph *g)
-{
-    reel_tensor *x = real(g, "x", REEL_SHAPE(4, 2)), *y = real(g, "y", REEL_SHAPE(4, 1));
-    reel_tensor *a = reel_linear(reel_tanh(reel_linear(x, "hidden", 8)), "output", 1);
-    reel_sgd(reel_mse(reel_keep(a, "a"), y), (reel_sgd_options){ .lr = 0.5 });
-}
+static void xor
+    (graph * g) {
+        reel_tensor *x = real(g, "x", REEL_SHAPE(4, 2)), *y = real(g, "y", REEL_SHAPE(4, 1));
+        reel_tensor *a = reel_linear(reel_tanh(reel_linear(x, "hidden", 8)), "output", 1);
+        reel_sgd(reel_mse(reel_keep(a, "a"), y), (reel_sgd_options){ .lr = 0.5 });
+    }
 
-static void mlp_seed(graph *g)
+    static void mlp_seed(graph *g)
 {
     reel_tensor *x = real(g, "x", REEL_SHAPE(10, 784)), *y = real(g, "y", REEL_SHAPE(10, 10));
     reel_tensor *a = reel_sigmoid(reel_linear(reel_sigmoid(reel_linear(x, "hidden", 100)), "output", 10));
@@ -396,7 +416,8 @@ static reel_tensor *normalised(reel_tensor *x, const char *name)
 {
     reel_shape s = REEL_SHAPE(reel_dim(x, -1));
     reel_layer_push(reel_tape_of(x), name);
-    reel_tensor *gamma = reel_parameter(x, "gamma", s, reel_constant(1)), *beta = reel_parameter(x, "beta", s, reel_zeros());
+    reel_tensor *gamma = reel_parameter(x, "gamma", s, reel_constant(1)),
+                *beta = reel_parameter(x, "beta", s, reel_zeros());
     reel_scope_pop(reel_tape_of(x));
     reel_tensor *centred = reel_sub(x, reel_mean(x, REEL_AXES(-1), REEL_KEEP));
     reel_tensor *scale = reel_rsqrt(reel_shift(reel_var(x, REEL_AXES(-1), REEL_KEEP), 1e-5));
@@ -407,7 +428,8 @@ static void norm_gelu(graph *g)
 {
     reel_tensor *x = real(g, "x", REEL_SHAPE(3, 5, 24)), *y = real(g, "y", REEL_SHAPE(3, 5, 6));
     reel_tensor *h = reel_gelu(reel_linear(normalised(x, "norm"), "up", 48));
-    reel_adam(reel_mse(reel_linear(reel_add(x, reel_linear(h, "down", 24)), "output", 6), y), (reel_adam_options){ .lr = 0.01 });
+    reel_adam(reel_mse(reel_linear(reel_add(x, reel_linear(h, "down", 24)), "output", 6), y),
+              (reel_adam_options){ .lr = 0.01 });
 }
 
 static reel_tensor *heads(reel_tensor *x, const char *name)
@@ -442,7 +464,8 @@ static void rnn(graph *g)
         out[t] = h = reel_tanh(reel_add(reel_add(reel_matmul(x, wx), reel_matmul(h, wh)), b));
     }
     reel_assign(state, reel_detach(h));
-    reel_adam(reel_cross_entropy(reel_linear(reel_stack(T, out, 0), "output", 11), y), (reel_adam_options){ .lr = 0.02 });
+    reel_adam(reel_cross_entropy(reel_linear(reel_stack(T, out, 0), "output", 11), y),
+              (reel_adam_options){ .lr = 0.02 });
 }
 
 static void lstm(graph *g)
@@ -498,7 +521,11 @@ static reel_tensor *reductions(reel_tensor *x, int axis, const char *name)
     char kept[48];
     reel_axes a = REEL_AXES(axis);
     reel_tensor *t = reel_tanh(x), *sum = reel_sum(t, a, REEL_KEEP), *most = reel_max(t, a, REEL_KEEP);
-    reel_tensor *all[] = { sum, most, reel_min(x, a, REEL_KEEP), reel_logsumexp(x, a, REEL_KEEP), reel_var(t, a, REEL_KEEP),
+    reel_tensor *all[] = { sum,
+                           most,
+                           reel_min(x, a, REEL_KEEP),
+                           reel_logsumexp(x, a, REEL_KEEP),
+                           reel_var(t, a, REEL_KEEP),
                            reel_sum(reel_mul(reel_sub(t, most), x), a, REEL_KEEP),
                            reel_cast(reel_sum(reel_cast(x, REEL_I32), a, REEL_KEEP), reel_dtype_of(x)) };
     reel_tensor *loss = reel_add(total(reel_mul(reel_softmax(x, axis), t)), average(reel_log_softmax(t, axis)));
@@ -550,13 +577,17 @@ static void deep_products(graph *g)
     reel_sgd(loss, (reel_sgd_options){ .lr = 0.01 });
 }
 
-static reel_tensor *state(graph *g, const char *name, reel_shape shape) { return reel_state(g->tape, name, g->dtype, shape); }
+static reel_tensor *state(graph *g, const char *name, reel_shape shape)
+{
+    return reel_state(g->tape, name, g->dtype, shape);
+}
 
 /* s and t change places; u takes a view of itself; v a leaf; w what it is itself, moved. */
 static void exchanges(graph *g)
 {
     reel_shape n = REEL_SHAPE(5, 5);
-    reel_tensor *x = real(g, "x", n), *s = state(g, "s", n), *t = state(g, "t", n), *u = state(g, "u", n), *v = state(g, "v", n);
+    reel_tensor *x = real(g, "x", n), *s = state(g, "s", n), *t = state(g, "t", n), *u = state(g, "u", n),
+                *v = state(g, "v", n);
     reel_tensor *w = state(g, "w", n), *a = state(g, "a", n), *b = state(g, "b", n), *c = state(g, "c", n);
     reel_keep(reel_add(s, t), "sum");
     reel_assign(s, reel_add(t, x));
@@ -571,7 +602,8 @@ static void exchanges(graph *g)
 
 static void exchange_values(graph *g)
 {
-    reel_tensor *x = real(g, "x", REEL_SHAPE(33)), *p = parameter(x, "p", REEL_SHAPE(33)), *q = parameter(x, "q", REEL_SHAPE(33));
+    reel_tensor *x = real(g, "x", REEL_SHAPE(33)), *p = parameter(x, "p", REEL_SHAPE(33)),
+                *q = parameter(x, "q", REEL_SHAPE(33));
     reel_assign(p, q);
     reel_assign(q, p);
     reel_keep(reel_mul(p, x), "p x");
@@ -586,20 +618,24 @@ static void kept_views(graph *g)
     reel_keep(reel_slice_step(p, 1, 1, 8, 3), "p sliced"), reel_keep(reel_reshape(x, REEL_SHAPE(48)), "x flat");
     reel_keep(reel_flip(y, REEL_ALL), "y backwards"), reel_keep(reel_slice(y, 0, 2, 5), "y sliced");
     reel_keep(reel_reshape(reel_transpose(y), REEL_SHAPE(4, 12)), "y mixed");
-    reel_keep(n, "constants"), reel_keep(reel_exp(n), "folded"), reel_keep(reel_slice(reel_exp(n), 0, 1, 2), "part of folded");
+    reel_keep(n, "constants"), reel_keep(reel_exp(n), "folded"),
+        reel_keep(reel_slice(reel_exp(n), 0, 1, 2), "part of folded");
     reel_keep(reel_number(x, 3), "number"), reel_keep(reel_iota(x, 7), "iota");
     reel_keep(reel_flip(reel_iota(x, 7), REEL_AXES(0)), "backwards");
     reel_keep(reel_expand(reel_mean(z, REEL_AXES(0), REEL_KEEP), REEL_SHAPE(6, 8)), "mean everywhere");
     reel_list *updated = reel_sgd(average(z), (reel_sgd_options){ .lr = 0.5 });
-    reel_keep(reel_list_at(updated, 0), "new p"), reel_keep(reel_transpose(reel_list_at(updated, 0)), "new p transposed");
+    reel_keep(reel_list_at(updated, 0), "new p"),
+        reel_keep(reel_transpose(reel_list_at(updated, 0)), "new p transposed");
 }
 
 static void used_at_once(graph *g)
 {
-    reel_tensor *x = real(g, "x", REEL_SHAPE(4, 9)), *s = state(g, "s", REEL_SHAPE(4, 9)), *r = state(g, "r", REEL_SHAPE(9));
+    reel_tensor *x = real(g, "x", REEL_SHAPE(4, 9)), *s = state(g, "s", REEL_SHAPE(4, 9)),
+                *r = state(g, "r", REEL_SHAPE(9));
     reel_tensor *w = parameter(x, "w", REEL_SHAPE(9, 3));
     reel_tensor *now = reel_assign(s, reel_add(reel_scale(s, 0.5), x));
-    reel_tensor *mean = reel_assign(r, reel_add(reel_scale(r, 0.9), reel_scale(reel_mean(now, REEL_AXES(0), REEL_DROP), 0.1)));
+    reel_tensor *mean =
+        reel_assign(r, reel_add(reel_scale(r, 0.9), reel_scale(reel_mean(now, REEL_AXES(0), REEL_DROP), 0.1)));
     reel_tensor *y = reel_matmul(reel_sub(now, mean), w);
     reel_keep(reel_sub(now, s), "moved"), reel_keep(reel_add(mean, r), "means");
     reel_sgd(average(reel_square(y)), (reel_sgd_options){ .lr = 0.1 });
@@ -607,11 +643,13 @@ static void used_at_once(graph *g)
 
 static void checks_between(graph *g)
 {
-    reel_tensor *x = real(g, "x", REEL_SHAPE(6, 4)), *table = parameter(x, "table", REEL_SHAPE(5, 4)), *s = state(g, "s", REEL_SHAPE(6));
+    reel_tensor *x = real(g, "x", REEL_SHAPE(6, 4)), *table = parameter(x, "table", REEL_SHAPE(5, 4)),
+                *s = state(g, "s", REEL_SHAPE(6));
     reel_tensor *i = reel_cast(reel_scale(reel_sigmoid(reel_sum(x, REEL_AXES(1), REEL_DROP)), 4.9), REEL_I32);
     reel_tensor *checked = reel_in_range(i, 5), *j = reel_in_range(index_input(g, "j", REEL_SHAPE(6), 5), 5);
     reel_assign(s, reel_add(s, reel_cast(checked, g->dtype)));
-    reel_tensor *y = reel_mul(reel_gather(table, 0, checked), reel_gather(table, 0, reel_argmax(reel_matmul(x, reel_transpose(table)), 1)));
+    reel_tensor *y = reel_mul(reel_gather(table, 0, checked),
+                              reel_gather(table, 0, reel_argmax(reel_matmul(x, reel_transpose(table)), 1)));
     reel_keep(reel_scatter_add(y, 0, j, 5), "scattered"), reel_keep(reel_one_hot(checked, 5, g->dtype), "one hot");
     reel_sgd(average(reel_square(reel_add(y, reel_gather(table, 0, j)))), (reel_sgd_options){ .lr = 0.3 });
 }
@@ -619,16 +657,23 @@ static void checks_between(graph *g)
 static void strided(graph *g)
 {
     reel_tensor *x = real(g, "x", REEL_SHAPE(12, 10)), *w = parameter(x, "w", REEL_SHAPE(10, 12));
-    reel_tensor *views[] = { reel_transpose(w), reel_flip(x, REEL_AXES(0)), reel_flip(reel_transpose(w), REEL_AXES(1)),
-                             reel_expand(reel_slice(x, 1, 3, 4), REEL_SHAPE(12, 10)), reel_expand(reel_slice(x, 0, 2, 3), REEL_SHAPE(12, 10)),
-                             reel_flip(reel_expand(reel_reshape(reel_slice(w, 1, 1, 2), REEL_SHAPE(1, 10)), REEL_SHAPE(12, 10)), REEL_ALL) };
+    reel_tensor *views[] = {
+        reel_transpose(w),
+        reel_flip(x, REEL_AXES(0)),
+        reel_flip(reel_transpose(w), REEL_AXES(1)),
+        reel_expand(reel_slice(x, 1, 3, 4), REEL_SHAPE(12, 10)),
+        reel_expand(reel_slice(x, 0, 2, 3), REEL_SHAPE(12, 10)),
+        reel_flip(reel_expand(reel_reshape(reel_slice(w, 1, 1, 2), REEL_SHAPE(1, 10)), REEL_SHAPE(12, 10)), REEL_ALL)
+    };
     reel_tensor *loss = reel_number(x, 0);
     for (int i = 0; i < COUNT(views); i++) {
         reel_tensor *y = reel_tanh(reel_add(reel_mul(x, views[i]), views[(i + 1) % COUNT(views)]));
-        reel_tensor *part = reel_slice_step(views[i], 0, 1, 12, 2), *other = reel_slice_step(reel_transpose(views[i]), 1, 0, 12, 3);
+        reel_tensor *part = reel_slice_step(views[i], 0, 1, 12, 2),
+                    *other = reel_slice_step(reel_transpose(views[i]), 1, 0, 12, 3);
         reel_tensor *product = reel_add(reel_matmul(part, other), reel_slice_step(reel_slice(y, 0, 0, 6), 1, 1, 9, 2));
         reel_tensor *cube = reel_permute(reel_reshape(y, REEL_SHAPE(3, 4, 10)), REEL_AXES(1, 2, 0));
-        loss = reel_add(loss, reel_add(average(reel_sin(product)), average(reel_mul(cube, reel_flip(cube, REEL_AXES(1))))));
+        loss = reel_add(loss,
+                        reel_add(average(reel_sin(product)), average(reel_mul(cube, reel_flip(cube, REEL_AXES(1))))));
         loss = reel_add(loss, average(reel_max(cube, REEL_AXES(0), REEL_DROP)));
         loss = reel_add(loss, average(reel_square(reel_pad_step(reel_slice(y, 1, 2, 8), 1, 1, 2, 2))));
     }
@@ -637,7 +682,8 @@ static void strided(graph *g)
 
 static void scalars(graph *g)
 {
-    reel_tensor *x = real(g, "x", REEL_SCALAR), *s = state(g, "s", REEL_SCALAR), *p = reel_parameter(x, "p", REEL_SCALAR, reel_constant(0.3));
+    reel_tensor *x = real(g, "x", REEL_SCALAR), *s = state(g, "s", REEL_SCALAR),
+                *p = reel_parameter(x, "p", REEL_SCALAR, reel_constant(0.3));
     reel_tensor *y = reel_sin(reel_add(reel_mul(x, p), s));
     for (int i = 0; i < 20; i++) y = reel_sub(reel_cos(y), reel_mul(y, p));
     reel_assign(s, reel_add(s, reel_detach(y)));
@@ -647,9 +693,11 @@ static void scalars(graph *g)
 
 static void empty_and_one(graph *g)
 {
-    reel_tensor *x = real(g, "x", REEL_SHAPE(0, 4)), *w = parameter(x, "w", REEL_SHAPE(4, 3)), *one = real(g, "one", REEL_SHAPE(1, 4, 1));
+    reel_tensor *x = real(g, "x", REEL_SHAPE(0, 4)), *w = parameter(x, "w", REEL_SHAPE(4, 3)),
+                *one = real(g, "one", REEL_SHAPE(1, 4, 1));
     reel_tensor *y = reel_tanh(reel_matmul(x, w)), *none = parameter(x, "none", REEL_SHAPE(4, 0));
-    reel_tensor *z = reel_add(reel_matmul(none, reel_slice(w, 0, 0, 0)), reel_matmul(reel_reshape(one, REEL_SHAPE(4, 1)), reel_slice(w, 0, 1, 2)));
+    reel_tensor *z = reel_add(reel_matmul(none, reel_slice(w, 0, 0, 0)),
+                              reel_matmul(reel_reshape(one, REEL_SHAPE(4, 1)), reel_slice(w, 0, 1, 2)));
     reel_tensor *parts[] = { y, reel_slice(z, 0, 1, 2), reel_slice(y, 0, 0, 0), reel_slice(z, 0, 3, 4) };
     reel_keep(y, "y"), reel_keep(reel_sum(y, REEL_AXES(0), REEL_KEEP), "sum"), reel_keep(z, "z");
     reel_keep(reel_softmax(one, 0), "ones"), reel_keep(reel_sum(one, REEL_AXES(0, 2), REEL_DROP), "reshaped");
@@ -667,13 +715,17 @@ static void schedule(graph *g)
 
 static void contractions(graph *g)
 {
-    reel_tensor *x = real(g, "x", REEL_SHAPE(2, 3, 4, 5)), *w = parameter(x, "w", REEL_SHAPE(5, 3, 6)), *v = parameter(x, "v", REEL_SHAPE(2, 4, 5));
-    reel_tensor *a = reel_contract(x, w, "bhtk,khn->bthn"), *b = reel_contract(x, w, "bhtk,khn->btn"), *c = reel_contract(x, v, "bhtk,btk->hb");
+    reel_tensor *x = real(g, "x", REEL_SHAPE(2, 3, 4, 5)), *w = parameter(x, "w", REEL_SHAPE(5, 3, 6)),
+                *v = parameter(x, "v", REEL_SHAPE(2, 4, 5));
+    reel_tensor *a = reel_contract(x, w, "bhtk,khn->bthn"), *b = reel_contract(x, w, "bhtk,khn->btn"),
+                *c = reel_contract(x, v, "bhtk,btk->hb");
     reel_tensor *d = reel_contract(reel_permute(x, REEL_AXES(3, 1, 0, 2)), reel_flip(w, REEL_AXES(0)), "khbt,khn->nbt");
-    reel_tensor *e = reel_contract(v, reel_slice(v, 0, 0, 1), "btk,cuj->btkcuj"), *f = reel_contract(v, v, "btk,btk->"), *h = reel_matmul(x, reel_transpose(x));
+    reel_tensor *e = reel_contract(v, reel_slice(v, 0, 0, 1), "btk,cuj->btkcuj"), *f = reel_contract(v, v, "btk,btk->"),
+                *h = reel_matmul(x, reel_transpose(x));
     reel_tensor *all[] = { a, b, c, d, e, f, h };
     reel_tensor *loss = reel_number(x, 0);
-    for (int i = 0; i < COUNT(all); i++) loss = reel_add(loss, average(reel_tanh(reel_add(all[i], reel_number(x, 0.1)))));
+    for (int i = 0; i < COUNT(all); i++)
+        loss = reel_add(loss, average(reel_tanh(reel_add(all[i], reel_number(x, 0.1)))));
     reel_adam(loss, (reel_adam_options){ .lr = 0.01 });
 }
 
@@ -683,7 +735,8 @@ static void floats(graph *g)
     reel_tensor *x = real(g, "x", REEL_SHAPE(6, 7)), *p = parameter(x, "p", REEL_SHAPE(7)), *q = p;
     reel_tensor *shared = reel_tanh(reel_scale(p, 3)), *column = reel_sin(parameter(x, "c", REEL_SHAPE(6, 1)));
     for (int i = 0; i < 40; i++) q = reel_tanh(reel_add(q, i % 3 ? p : shared));
-    reel_tensor *y = reel_mul(reel_add(reel_matmul(reel_tanh(x), reel_exp(reel_expand(q, REEL_SHAPE(7, 7)))), shared), column);
+    reel_tensor *y =
+        reel_mul(reel_add(reel_matmul(reel_tanh(x), reel_exp(reel_expand(q, REEL_SHAPE(7, 7)))), shared), column);
     reel_tensor *z = reel_sum(reel_mul(reel_add(y, q), shared), REEL_AXES(1), REEL_KEEP);
     reel_keep(shared, "shared"), reel_keep(reel_transpose(reel_exp(column)), "column");
     reel_sgd(average(reel_square(reel_tanh(reel_mul(z, column)))), (reel_sgd_options){ .lr = 0.1, .momentum = 0.5 });
@@ -691,19 +744,25 @@ static void floats(graph *g)
 
 static void batch_norm(graph *g)
 {
-    reel_tensor *x = real(g, "x", REEL_SHAPE(70, 6)), *y = real(g, "y", REEL_SHAPE(70, 6)), *mean = state(g, "mean", REEL_SHAPE(6));
-    reel_tensor *h = reel_linear(x, "layer", 6), *m = reel_mean(h, REEL_AXES(0), REEL_DROP), *v = reel_var(h, REEL_AXES(0), REEL_DROP);
+    reel_tensor *x = real(g, "x", REEL_SHAPE(70, 6)), *y = real(g, "y", REEL_SHAPE(70, 6)),
+                *mean = state(g, "mean", REEL_SHAPE(6));
+    reel_tensor *h = reel_linear(x, "layer", 6), *m = reel_mean(h, REEL_AXES(0), REEL_DROP),
+                *v = reel_var(h, REEL_AXES(0), REEL_DROP);
     reel_assign(mean, reel_add(reel_scale(mean, 0.9), reel_scale(reel_detach(m), 0.1)));
     reel_tensor *a = reel_mul(reel_sub(h, m), reel_rsqrt(reel_shift(v, 1e-3)));
-    reel_sgd(reel_mse(reel_relu(reel_mul(a, parameter(x, "gamma", REEL_SHAPE(6)))), y), (reel_sgd_options){ .lr = 0.2 });
+    reel_sgd(reel_mse(reel_relu(reel_mul(a, parameter(x, "gamma", REEL_SHAPE(6)))), y),
+             (reel_sgd_options){ .lr = 0.2 });
 }
 
 static void wide_pointwise(graph *g)
 {
-    reel_tensor *x = real(g, "x", REEL_SHAPE(37, 271)), *p = parameter(x, "p", REEL_SHAPE(37, 271)), *b = parameter(x, "b", REEL_SHAPE(271));
-    reel_tensor *y = reel_gelu(reel_add(reel_mul(x, p), b)), *z = reel_mul(y, reel_sigmoid(reel_transpose(reel_transpose(x))));
+    reel_tensor *x = real(g, "x", REEL_SHAPE(37, 271)), *p = parameter(x, "p", REEL_SHAPE(37, 271)),
+                *b = parameter(x, "b", REEL_SHAPE(271));
+    reel_tensor *y = reel_gelu(reel_add(reel_mul(x, p), b)),
+                *z = reel_mul(y, reel_sigmoid(reel_transpose(reel_transpose(x))));
     reel_keep(reel_cast(reel_gt(y, z), REEL_F64), "larger"), reel_keep(reel_slice_step(z, 1, 3, 271, 5), "part");
-    reel_sgd(average(reel_where(reel_lt(y, z), reel_square(y), reel_elu(z, 0.5))), (reel_sgd_options){ .lr = 1, .momentum = 0.9 });
+    reel_sgd(average(reel_where(reel_lt(y, z), reel_square(y), reel_elu(z, 0.5))),
+             (reel_sgd_options){ .lr = 1, .momentum = 0.9 });
 }
 
 static void mixed_types(graph *g)
@@ -713,7 +772,8 @@ static void mixed_types(graph *g)
     reel_tensor *rounded = reel_cast(reel_floor(reel_scale(reel_sub(wide, mean), 3)), REEL_I32);
     reel_tensor *count = reel_sum(reel_eq(rounded, reel_number(rounded, 1)), REEL_AXES(1), REEL_DROP);
     reel_tensor *y = reel_cast(reel_tanh(reel_sub(wide, mean)), REEL_F32);
-    reel_keep(count, "count"), reel_keep(reel_max(rounded, REEL_AXES(0), REEL_DROP), "largest"), reel_keep(wide, "wide");
+    reel_keep(count, "count"), reel_keep(reel_max(rounded, REEL_AXES(0), REEL_DROP), "largest"),
+        reel_keep(wide, "wide");
     reel_keep(reel_mul(rounded, reel_sub(rounded, reel_abs(rounded))), "whole");
     reel_sgd(average(reel_matmul(y, reel_transpose(y))), (reel_sgd_options){ .lr = 0.1 });
 }
@@ -847,7 +907,9 @@ Test(random, programs_agree)
         report((uint64_t)seed, &m);
     }
     cr_expect(failures == 0, "%d programs differ", failures);
-    fprintf(stderr, "%d programs: %d finite, %d groups, %d epilogues, %d rows, %d late, %d copies, %d in place, %d folded, "
-            "%d settled, %d teams, %d tiles, %d singles, %d blocks\n", c.programs, c.finite, c.groups, c.epilogues, c.row_reductions,
-            c.late, c.copies, c.in_place, c.folded, c.settled, c.teams, c.tiles, c.singles, c.blocks);
+    fprintf(stderr,
+            "%d programs: %d finite, %d groups, %d epilogues, %d rows, %d late, %d copies, %d in place, %d folded, "
+            "%d settled, %d teams, %d tiles, %d singles, %d blocks\n",
+            c.programs, c.finite, c.groups, c.epilogues, c.row_reductions, c.late, c.copies, c.in_place, c.folded,
+            c.settled, c.teams, c.tiles, c.singles, c.blocks);
 }

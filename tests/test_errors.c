@@ -115,10 +115,8 @@ static const char *expand(const char *template)
     static char text[2000];
     size_t used = 0;
     for (const char *p = template; *p; p++)
-        if (*p == '@')
-            used += (size_t)snprintf(text + used, sizeof text - used, "%s:%d", __FILE__, lines[*++p - '0']);
-        else
-            text[used++] = *p;
+        if (*p == '@') used += (size_t)snprintf(text + used, sizeof text - used, "%s:%d", __FILE__, lines[*++p - '0']);
+        else text[used++] = *p;
     text[used] = 0;
     return text;
 }

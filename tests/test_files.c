@@ -63,10 +63,7 @@ static int faulty_close(int file)
 }
 
 static int faulty_fsync(int file) { return strikes(FSYNC) ? -1 : fsync(file); }
-static int faulty_rename(const char *from, const char *to)
-{
-    return strikes(RENAME) ? -1 : rename(from, to);
-}
+static int faulty_rename(const char *from, const char *to) { return strikes(RENAME) ? -1 : rename(from, to); }
 
 #define open(path, ...) faulty_open(path, OPEN_ARGUMENTS(__VA_ARGS__, 0, 0))
 #define OPEN_ARGUMENTS(flags, mode, ...) flags, mode
@@ -167,11 +164,9 @@ static reel__value *value(const reel_model *model, const char *name)
     return reel__value_find(&model->values, name, reel__hash_string(name));
 }
 
-static reel__value *add(reel_model *model, const char *name, bool is_state, reel_dtype dtype,
-                        reel_shape shape)
+static reel__value *add(reel_model *model, const char *name, bool is_state, reel_dtype dtype, reel_shape shape)
 {
-    reel__value *v = reel__value_add(&model->allocator, &model->values, name, is_state, dtype,
-                                     shape.rank, shape.size);
+    reel__value *v = reel__value_add(&model->allocator, &model->values, name, is_state, dtype, shape.rank, shape.size);
     cr_assert(v);
     for (int64_t i = 0; i < v->count * (int64_t)reel__dtype_size(dtype); i++)
         ((unsigned char *)v->data)[i] = (unsigned char)(37 * i + 11 + name[0]);
@@ -188,8 +183,7 @@ static void expect_same_value(const reel__value *a, const reel__value *b)
     cr_expect_eq(a->count, b->count);
     cr_expect(a->is_state || reel__init_equal(a->init, b->init), "%s", a->name);
     cr_expect_eq(memcmp(a->size, b->size, (size_t)a->rank * sizeof *a->size), 0);
-    cr_expect_eq(memcmp(a->data, b->data, (size_t)a->count * reel__dtype_size(a->dtype)), 0,
-                 "%s", a->name);
+    cr_expect_eq(memcmp(a->data, b->data, (size_t)a->count * reel__dtype_size(a->dtype)), 0, "%s", a->name);
 }
 
 /* All that is in a model and can be seen. */
@@ -215,20 +209,19 @@ static reel_model *small_model(void)
 }
 
 #define expect_ok(model, call) cr_assert_eq(call, REEL_OK, "%s", reel_model_error(model))
-#define expect_error(model, call, status, message)                                                 \
-    do {                                                                                           \
-        cr_expect_eq(call, status);                                                                \
-        cr_expect_str_eq(reel_model_error(model) ? reel_model_error(model) : "none", message);    \
+#define expect_error(model, call, status, message)                                                                     \
+    do {                                                                                                               \
+        cr_expect_eq(call, status);                                                                                    \
+        cr_expect_str_eq(reel_model_error(model) ? reel_model_error(model) : "none", message);                         \
     } while (0)
 
 /* ---- Round trips --------------------------------------------------------------------------- */
 
 static reel_model *model_of_everything(void)
 {
-    static const uint32_t f32[] = { 0, 0x80000000, 1, 0x7f800000, 0xff800000, 0x7fc00001, 0xffa5a5a5,
-                                    0x7f7fffff };
-    static const uint64_t f64[] = { 0x8000000000000000, 1, 0x7ff0000000000000, 0x7ff8dead0000beef,
-                                    0xfff0000000000001, 0x3ff3c0ca428c59fb };
+    static const uint32_t f32[] = { 0, 0x80000000, 1, 0x7f800000, 0xff800000, 0x7fc00001, 0xffa5a5a5, 0x7f7fffff };
+    static const uint64_t f64[] = { 0x8000000000000000, 1, 0x7ff0000000000000, 0x7ff8dead0000beef, 0xfff0000000000001,
+                                    0x3ff3c0ca428c59fb };
     reel_model *model = new_model(UINT64_MAX);
     model->runs = INT64_MAX;
     memcpy(add(model, "special/f32", false, REEL_F32, REEL_SHAPE(8))->data, f32, sizeof f32);
@@ -307,10 +300,12 @@ Test(files, have_the_crc_of_the_standard)
 
 Test(files, of_other_programs_bring_parameters)
 {
-    write_header("plain", "{\"w\":{\"dtype\":\"F32\",\"shape\":[2,1],\"data_offsets\":[0,8]},"
-                          "\"\\u00e9\\ud83d\\ude00\":{\"shape\":[],\"data_offsets\":[8,16],\"dtype\":\"F64\"},"
-                          " \"n\" : { \"dtype\" : \"I32\" , \"shape\" : [ 1 ] , \"data_offsets\" : [ 16 , 20 ] },"
-                          "\"__metadata__\":{\"format\":\"pt\"}} \n ", 20);
+    write_header("plain",
+                 "{\"w\":{\"dtype\":\"F32\",\"shape\":[2,1],\"data_offsets\":[0,8]},"
+                 "\"\\u00e9\\ud83d\\ude00\":{\"shape\":[],\"data_offsets\":[8,16],\"dtype\":\"F64\"},"
+                 " \"n\" : { \"dtype\" : \"I32\" , \"shape\" : [ 1 ] , \"data_offsets\" : [ 16 , 20 ] },"
+                 "\"__metadata__\":{\"format\":\"pt\"}} \n ",
+                 20);
     reel_model *model = new_model(5);
     add(model, "state", true, REEL_F32, REEL_SCALAR);
     model->runs = 9;
@@ -427,10 +422,9 @@ Test(files, resume_adam_and_dropout_to_the_bit) { check_resuming(ADAM); }
 
 #define W "\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}"
 #define F32_AT(name, from, to) "\"" name "\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[" #from "," #to "]}"
-#define FIELDS(dtype, shape, offsets)                                                              \
-    "{\"w\":{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
+#define FIELDS(dtype, shape, offsets) "{\"w\":{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
 #define REEL(more) "{\"__metadata__\":{\"format\":\"reel\"" more "}," W "}"
-#define FULL(version, seed, runs, crc, value)                                                      \
+#define FULL(version, seed, runs, crc, value)                                                                          \
     REEL(",\"version\":" version ",\"seed\":" seed ",\"runs\":" runs ",\"crc32c\":" crc ",\"value:w\":" value)
 #define BYTE(n, rest) "byte " #n " of the header: " rest
 
@@ -533,7 +527,8 @@ static const struct {
     { FULL("\"1\"", "\"0\"", "\"0\"", "\"0123abcd\"", "\"state\""), 8,
       "the data is damaged: its crc32c is 8a2cbc3b, not 0123abcd" },
     { "{\"__metadata__\":{\"format\":\"reel\",\"version\":\"1\",\"seed\":\"0\",\"runs\":\"0\",\"crc32c\":\"0\","
-      "\"value:v\":\"state\"}," W "}", 8, "__metadata__ does not describe \"w\"" },
+      "\"value:v\":\"state\"}," W "}",
+      8, "__metadata__ does not describe \"w\"" },
 };
 
 Test(files, damaged_by_hand_say_what_is_wrong)

@@ -161,8 +161,7 @@ static reel_tensor *behind_views(reel_tensor *x)
 /* Of a product without batch axes: |a| |b| / |y| = m k k n / (m n). */
 static int64_t inner_size(const reel_tensor *product)
 {
-    const double a = (double)reel_count(reel_input_at(product, 0)),
-                 b = (double)reel_count(reel_input_at(product, 1));
+    const double a = (double)reel_count(reel_input_at(product, 0)), b = (double)reel_count(reel_input_at(product, 1));
     return (int64_t)lround(sqrt(a * b / (double)reel_count(product)));
 }
 
@@ -173,9 +172,8 @@ static reel_list *list_of(int count, reel_tensor *const *x)
     return list;
 }
 
-#define LIST(...)                                                                                  \
-    list_of((int)(sizeof((reel_tensor *[]){ __VA_ARGS__ }) / sizeof(reel_tensor *)),               \
-            (reel_tensor *[]){ __VA_ARGS__ })
+#define LIST(...)                                                                                                      \
+    list_of((int)(sizeof((reel_tensor *[]){ __VA_ARGS__ }) / sizeof(reel_tensor *)), (reel_tensor *[]){ __VA_ARGS__ })
 
 /* ---- A recurrent network --------------------------------------------------------------------- */
 
@@ -202,8 +200,7 @@ static recurrent record_recurrent(void)
     return r;
 }
 
-Test(normal_form, a_recurrent_weights_gradient_is_one_product_over_all_steps, .init = begin,
-     .fini = end)
+Test(normal_form, a_recurrent_weights_gradient_is_one_product_over_all_steps, .init = begin, .fini = end)
 {
     recurrent r = record_recurrent();
     reel_tensor *product = behind_views(reel_gradient(r.loss, r.wh));
@@ -218,12 +215,10 @@ Test(normal_form, the_last_step_is_stacked_first, .init = begin, .fini = end)
     reel_tensor *rows = reel_input_at(product, 0);
     cr_assert(is(rows, "concat") && is(reel_input_at(product, 1), "concat"));
     cr_assert_eq(reel_input_count(rows), T);
-    for (int i = 0; i < T; i++)
-        cr_expect_eq(behind_views(reel_input_at(rows, i)), r.h[T - 1 - i], "step %d", i);
+    for (int i = 0; i < T; i++) cr_expect_eq(behind_views(reel_input_at(rows, i)), r.h[T - 1 - i], "step %d", i);
 }
 
-Test(normal_form, backpropagation_through_64_steps_has_one_product_a_step_and_one_a_weight,
-     .init = begin, .fini = end)
+Test(normal_form, backpropagation_through_64_steps_has_one_product_a_step_and_one_a_weight, .init = begin, .fini = end)
 {
     recurrent r = record_recurrent();
     cr_expect_eq(ops_in(r.loss, "contract"), T + 1, "one for each step and one for the projection");
@@ -241,8 +236,7 @@ Test(normal_form, the_slices_of_a_projection_come_back_as_one_concat, .init = be
     cr_expect_eq(ops_in(g, "concat"), 1);
 }
 
-Test(normal_form, a_bias_added_in_every_step_is_summed_over_the_batch_once, .init = begin,
-     .fini = end)
+Test(normal_form, a_bias_added_in_every_step_is_summed_over_the_batch_once, .init = begin, .fini = end)
 {
     recurrent r = record_recurrent();
     const int before = ops_in(r.loss, "sum");
@@ -273,10 +267,9 @@ Test(normal_form, the_stacked_product_is_the_sum_over_the_steps, .init = begin, 
     const double *g = value(reel_gradient(r.loss, r.wh)), *gb = value(reel_gradient(r.loss, r.b));
     for (int i = 0; i < H; i++)
         for (int j = 0; j < H; j++)
-            cr_expect(fabs(g[i * H + j] - dwh[i][j]) <= 1e-12 * fabs(dwh[i][j]),
-                      "%d, %d: %g and %g", i, j, g[i * H + j], dwh[i][j]);
-    for (int i = 0; i < H; i++)
-        cr_expect(fabs(gb[i] - db[i]) <= 1e-12 * fabs(db[i]), "%d: %g and %g", i, gb[i], db[i]);
+            cr_expect(fabs(g[i * H + j] - dwh[i][j]) <= 1e-12 * fabs(dwh[i][j]), "%d, %d: %g and %g", i, j,
+                      g[i * H + j], dwh[i][j]);
+    for (int i = 0; i < H; i++) cr_expect(fabs(gb[i] - db[i]) <= 1e-12 * fabs(db[i]), "%d: %g and %g", i, gb[i], db[i]);
 }
 
 /* ---- LSTM ------------------------------------------------------------------------------------ */
@@ -317,13 +310,12 @@ Test(normal_form, the_four_gates_of_an_lstm_come_back_as_one_concat, .init = beg
     }
 }
 
-Test(normal_form, an_lstm_has_one_concat_a_step_and_three_for_its_weights, .init = begin,
-     .fini = end)
+Test(normal_form, an_lstm_has_one_concat_a_step_and_three_for_its_weights, .init = begin, .fini = end)
 {
     lstm l = record_lstm();
     reel_list *g = reel_gradients(l.loss, LIST(l.wx, l.wh));
-    cr_expect_eq(ops_of(g, "concat"), STEPS + 1 + 2,
-                 "gates, slices of the projection, two stacks: %d", ops_of(g, "concat"));
+    cr_expect_eq(ops_of(g, "concat"), STEPS + 1 + 2, "gates, slices of the projection, two stacks: %d",
+                 ops_of(g, "concat"));
     cr_expect_eq(ops_of(g, "pad"), 0);
     cr_expect_eq(ops_of(g, "contract"), (STEPS + 1) + (STEPS - 1) + 2);
 }
@@ -338,8 +330,7 @@ Test(normal_form, an_lstms_gradient_is_right, .init = begin, .fini = end)
 
 /* ---- Products -------------------------------------------------------------------------------- */
 
-Test(normal_form, a_weight_shared_over_batch_axes_has_one_product_and_no_sum, .init = begin,
-     .fini = end)
+Test(normal_form, a_weight_shared_over_batch_axes_has_one_product_and_no_sum, .init = begin, .fini = end)
 {
     reel_tensor *x = input("x", REEL_SHAPE(6, 5, 3), 1);
     reel_tensor *w = parameter(x, "w", REEL_SHAPE(3, 4), 2);
@@ -412,8 +403,7 @@ Test(normal_form, what_feeds_queries_keys_and_values_gets_one_product, .init = b
     expect_gradient(loss, wv, 1e-9);
 }
 
-Test(normal_form, a_weight_on_the_left_and_on_the_right_has_two_products, .init = begin,
-     .fini = end)
+Test(normal_form, a_weight_on_the_left_and_on_the_right_has_two_products, .init = begin, .fini = end)
 {
     reel_tensor *x = input("x", REEL_SHAPE(4, 4), 1), *w = parameter(x, "w", REEL_SHAPE(4, 4), 2);
     reel_tensor *z = input("z", REEL_SHAPE(2, 4), 3);
@@ -423,8 +413,7 @@ Test(normal_form, a_weight_on_the_left_and_on_the_right_has_two_products, .init 
     cr_assert_str_eq(reel_op_name(g), "add");
     const int64_t k[] = { inner_size(behind_views(reel_input_at(g, 0))),
                           inner_size(behind_views(reel_input_at(g, 1))) };
-    cr_expect(k[0] + k[1] == 4 + (4 + 2) && k[0] * k[1] == 4 * 6, "k is %d and %d", (int)k[0],
-              (int)k[1]);
+    cr_expect(k[0] + k[1] == 4 + (4 + 2) && k[0] * k[1] == 4 * 6, "k is %d and %d", (int)k[0], (int)k[1]);
     expect_gradient(loss, w, 1e-9);
 }
 
@@ -475,8 +464,7 @@ Test(slices, disjoint_ones_with_gaps_come_back_side_by_side, .init = begin, .fin
 Test(slices, overlapping_ones_are_added, .init = begin, .fini = end)
 {
     reel_tensor *x = input("x", REEL_SHAPE(2, 6), 1);
-    reel_tensor *loss =
-        reel_add(squares(reel_slice(x, 1, 0, 4)), sum_all(reel_exp(reel_slice(x, 1, 3, 6))));
+    reel_tensor *loss = reel_add(squares(reel_slice(x, 1, 0, 4)), sum_all(reel_exp(reel_slice(x, 1, 3, 6))));
     const double *g = value(reel_gradient(loss, x)), *at = value(x);
     for (int i = 0; i < 12; i++) {
         const int column = i % 6;
@@ -489,8 +477,8 @@ Test(slices, those_of_two_axes_are_added, .init = begin, .fini = end)
 {
     reel_tensor *x = input("x", REEL_SHAPE(4, 5), 1);
     reel_tensor *rows = reel_add(squares(reel_slice(x, 0, 0, 2)), squares(reel_slice(x, 0, 2, 4)));
-    reel_tensor *columns = reel_add(sum_all(reel_sin(reel_slice(x, 1, 1, 3))),
-                                    sum_all(reel_sin(reel_slice(x, 1, 4, 5))));
+    reel_tensor *columns =
+        reel_add(sum_all(reel_sin(reel_slice(x, 1, 1, 3))), sum_all(reel_sin(reel_slice(x, 1, 4, 5))));
     expect_gradient(reel_mul(rows, columns), x, 1e-9);
 }
 
@@ -502,8 +490,8 @@ Test(slices, those_with_a_step_go_back_to_where_they_came_from, .init = begin, .
     const double *at = value(x);
     for (int i = 0; i < 22; i++) {
         const int column = i % 11;
-        const double expected = (column % 2 == 0 ? 2 * at[i] : 0) +
-                                (column >= 1 && column < 10 && column % 3 == 1 ? exp(at[i]) : 0);
+        const double expected =
+            (column % 2 == 0 ? 2 * at[i] : 0) + (column >= 1 && column < 10 && column % 3 == 1 ? exp(at[i]) : 0);
         cr_expect(fabs(g[i] - expected) < 1e-14, "%d: %g, not %g", i, g[i], expected);
     }
 }
@@ -514,15 +502,14 @@ Test(slices, a_single_one_and_an_empty_one_have_gradients, .init = begin, .fini 
     expect_gradient(squares(reel_slice(x, 0, 1, 3)), x, 1e-9);
     const double *g = value(reel_gradient(squares(reel_slice(x, 0, 2, 2)), x));
     for (int i = 0; i < 5; i++) cr_expect_eq(g[i], 0);
-    expect_gradient(reel_add(squares(reel_slice(x, 0, 2, 2)), squares(reel_slice(x, 0, 0, 2))), x,
-                    1e-9);
+    expect_gradient(reel_add(squares(reel_slice(x, 0, 2, 2)), squares(reel_slice(x, 0, 0, 2))), x, 1e-9);
 }
 
 Test(slices, a_slice_of_a_slice_goes_back_through_both, .init = begin, .fini = end)
 {
     reel_tensor *x = input("x", REEL_SHAPE(3, 8), 1), *part = reel_slice(x, 1, 2, 8);
-    reel_tensor *loss = reel_add(squares(reel_slice_step(part, 1, 1, 6, 2)),
-                                 sum_all(reel_exp(reel_slice(part, 0, 1, 2))));
+    reel_tensor *loss =
+        reel_add(squares(reel_slice_step(part, 1, 1, 6, 2)), sum_all(reel_exp(reel_slice(part, 0, 1, 2))));
     expect_gradient(loss, x, 1e-9);
 }
 
@@ -563,8 +550,7 @@ static reel_tensor *small_network(reel_tensor *theta)
     return reel_mse(reel_sigmoid(reel_add(reel_matmul(h, w2), reel_slice(theta, 0, 12, 13))), y);
 }
 
-Test(higher_order, the_hessian_of_a_network_is_the_difference_of_gradients, .init = begin,
-     .fini = end)
+Test(higher_order, the_hessian_of_a_network_is_the_difference_of_gradients, .init = begin, .fini = end)
 {
     enum { N = 13 };
     reel_tensor *like = input("like", REEL_SCALAR, 9);
@@ -602,10 +588,7 @@ static reel_tensor *fifth(reel_tensor *x) { return reel_mul(reel_square(reel_squ
 static reel_tensor *power(reel_tensor *x) { return reel_pow(x, reel_number(x, 3.5)); }
 static reel_tensor *exponential(reel_tensor *x) { return reel_pow(reel_number(x, 2), x); }
 static reel_tensor *wave(reel_tensor *x) { return reel_mul(reel_exp(x), reel_sin(x)); }
-static reel_tensor *quotient(reel_tensor *x)
-{
-    return reel_div(reel_number(x, 1), reel_shift(x, 2));
-}
+static reel_tensor *quotient(reel_tensor *x) { return reel_div(reel_number(x, 1), reel_shift(x, 2)); }
 
 static double fifth_3(double x) { return 60 * x * x; }
 static double power_3(double x) { return 3.5 * 2.5 * 1.5 * sqrt(x); }
@@ -663,8 +646,8 @@ Test(higher_order, third_derivatives_are_those_of_calculus, .init = begin, .fini
         for (int k = 0; k < 4; k++) {
             reel_write_f64(x, &points[k], 1);
             const double expected = cases[i].f3(points[k]), derived = number(y);
-            cr_expect(fabs(derived - expected) < 1e-12 * (1 + fabs(expected)),
-                      "%s at %g: %.15g, not %.15g", cases[i].name, points[k], derived, expected);
+            cr_expect(fabs(derived - expected) < 1e-12 * (1 + fabs(expected)), "%s at %g: %.15g, not %.15g",
+                      cases[i].name, points[k], derived, expected);
         }
     }
 }
@@ -686,9 +669,7 @@ Test(higher_order, gradients_through_softmax_and_maxima_have_gradients, .init = 
     expect_gradient(squares(reel_gradient(squares(reel_log_softmax(x, 0)), x)), x, 1e-8);
     reel_tensor *top = sum_all(reel_exp(reel_max(x, REEL_AXES(0), REEL_DROP)));
     expect_gradient(squares(reel_gradient(top, x)), x, 1e-8);
-    expect_gradient(
-        squares(reel_gradient(sum_all(reel_var(reel_exp(x), REEL_AXES(1), REEL_DROP)), x)), x,
-        1e-8);
+    expect_gradient(squares(reel_gradient(sum_all(reel_var(reel_exp(x), REEL_AXES(1), REEL_DROP)), x)), x, 1e-8);
 }
 
 Test(higher_order, gradients_through_movement_have_gradients, .init = begin, .fini = end)
@@ -701,8 +682,7 @@ Test(higher_order, gradients_through_movement_have_gradients, .init = begin, .fi
     expect_gradient(squares(reel_gradient(y, x)), x, 1e-8);
 }
 
-Test(higher_order, the_gradient_of_a_recurrent_networks_gradient_is_right, .init = begin,
-     .fini = end)
+Test(higher_order, the_gradient_of_a_recurrent_networks_gradient_is_right, .init = begin, .fini = end)
 {
     lstm l = record_lstm();
     expect_gradient(squares(reel_gradient(l.loss, l.wh)), l.wh, 1e-8);
@@ -730,8 +710,7 @@ Test(meta, the_gradient_of_a_gradient_penalty_is_right, .init = begin, .fini = e
 {
     reel_tensor *norm, *loss = penalty(input("x", REEL_SHAPE(4, 2), 1), &norm);
     reel_list *p = reel_parameters(loss, NULL);
-    cr_expect_eq(reel_list_count(p), 3, "the last bias does not matter to it: %d",
-                 reel_list_count(p));
+    cr_expect_eq(reel_list_count(p), 3, "the last bias does not matter to it: %d", reel_list_count(p));
     for (int i = 0; i < reel_list_count(p); i++) expect_gradient(loss, reel_list_at(p, i), 1e-8);
 }
 
@@ -746,11 +725,9 @@ Test(meta, a_critic_with_a_gradient_penalty_trains, .init = begin, .fini = end)
     reel_tensor *loss = reel_sub(reel_scale(p, 10), apart);
     reel_keep(apart, "apart"), reel_keep(reel_mean(norm, REEL_ALL, REEL_DROP), "norm");
     reel_adam(loss, (reel_adam_options){ .lr = 0.01 });
-    for (int i = 0; i < 300; i++)
-        cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
+    for (int i = 0; i < 300; i++) cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
     cr_expect_gt(reel_item(reel_find(tape, "apart")), 1);
-    cr_expect(fabs(reel_item(reel_find(tape, "norm")) - 1) < 0.1, "%g",
-              reel_item(reel_find(tape, "norm")));
+    cr_expect(fabs(reel_item(reel_find(tape, "norm")) - 1) < 0.1, "%g", reel_item(reel_find(tape, "norm")));
 }
 
 /* ---- Learning to learn: parameters replaced by what gradient steps make of them -------------- */
@@ -781,8 +758,7 @@ static meta record_meta(bool first_order)
         reel_list *g = reel_gradients(loss, now), *next = reel_list_new(tape);
         for (int i = 0; i < reel_list_count(now); i++) {
             reel_tensor *gi = first_order ? reel_detach(reel_list_at(g, i)) : reel_list_at(g, i);
-            reel_list_append(next, reel_list_name(now, i),
-                             reel_sub(reel_list_at(now, i), reel_scale(gi, 0.4)));
+            reel_list_append(next, reel_list_name(now, i), reel_sub(reel_list_at(now, i), reel_scale(gi, 0.4)));
         }
         now = next;
         reel_with_push(tape, m.parameters, now);
@@ -799,8 +775,7 @@ Test(meta, the_gradient_through_two_inner_steps_is_right, .init = begin, .fini =
     cr_assert_eq(reel_list_count(m.parameters), 4);
     reel_list *g = reel_gradients(m.after, m.parameters);
     for (int i = 0; i < 4; i++) {
-        const double error =
-            largest_error(m.after, reel_list_at(m.parameters, i), reel_list_at(g, i));
+        const double error = largest_error(m.after, reel_list_at(m.parameters, i), reel_list_at(g, i));
         cr_expect(error < 1e-7, "%s is off by %g", reel_list_name(m.parameters, i), error);
     }
 }
@@ -824,8 +799,7 @@ Test(meta, the_parameters_behind_the_replacements_are_found, .init = begin, .fin
 Test(meta, learning_to_learn_makes_the_adapted_loss_smaller, .init = begin, .fini = end)
 {
     meta m = record_meta(false);
-    reel_sgd_update(m.parameters, reel_gradients(m.after, m.parameters),
-                    (reel_sgd_options){ .lr = 0.3 });
+    reel_sgd_update(m.parameters, reel_gradients(m.after, m.parameters), (reel_sgd_options){ .lr = 0.3 });
     cr_assert_eq(reel_run(tape), REEL_OK);
     const double at_first = reel_item(m.after);
     for (int i = 0; i < 200; i++) cr_assert_eq(reel_run(tape), REEL_OK);
@@ -834,8 +808,7 @@ Test(meta, learning_to_learn_makes_the_adapted_loss_smaller, .init = begin, .fin
 
 /* w = g v / |v|, column by column (Salimans and Kingma 2016), under a layer that knows nothing of
  * it. */
-Test(meta, a_layer_with_weight_normalisation_has_gradients_by_its_length_and_direction,
-     .init = begin, .fini = end)
+Test(meta, a_layer_with_weight_normalisation_has_gradients_by_its_length_and_direction, .init = begin, .fini = end)
 {
     reel_tensor *x = input("x", REEL_SHAPE(5, 3), 1);
     reel_scope_push(tape, "layer");
@@ -867,8 +840,7 @@ static void expect_error(reel_status status, const char *const *parts)
     const char *message = reel_tape_error(tape);
     cr_expect_eq(reel_tape_status(tape), status, "%s", message);
     cr_assert(message);
-    for (int i = 0; parts[i]; i++)
-        cr_expect(strstr(message, parts[i]), "no \"%s\" in \"%s\"", parts[i], message);
+    for (int i = 0; parts[i]; i++) cr_expect(strstr(message, parts[i]), "no \"%s\" in \"%s\"", parts[i], message);
     reel_tape_free(tape);
     reel_model_free(model);
 }
@@ -941,14 +913,12 @@ Test(zero, floor_and_sign_have_gradients_of_zeros, .init = begin, .fini = end)
 Test(zero, a_sum_with_a_constant_branch_has_the_gradient_of_the_other, .init = begin, .fini = end)
 {
     reel_tensor *x = input("x", REEL_SHAPE(4), 1);
-    const double *g =
-        value(reel_gradient(sum_all(reel_mul(x, reel_add(reel_floor(x), reel_detach(x)))), x));
+    const double *g = value(reel_gradient(sum_all(reel_mul(x, reel_add(reel_floor(x), reel_detach(x)))), x));
     const double *at = value(x);
     for (int i = 0; i < 4; i++) cr_expect_eq(g[i], floor(at[i]) + at[i]);
 }
 
-Test(zero, a_branch_that_is_not_taken_passes_zeros_even_where_its_slope_is_infinite, .init = begin,
-     .fini = end)
+Test(zero, a_branch_that_is_not_taken_passes_zeros_even_where_its_slope_is_infinite, .init = begin, .fini = end)
 {
     reel_tensor *x = reel_input(tape, "x", REEL_F64, REEL_SHAPE(2)), *zero = reel_number(x, 0);
     reel_write_f64(x, (const double[]){ 0, 4 }, 2);
@@ -1050,13 +1020,13 @@ static uint64_t hash_of_model(reel_model *of)
 }
 
 /* Records a before b, or b before a, as a C compiler might when both are arguments of one call. */
-#define EITHER(swapped, a, record_a, b, record_b)                                                  \
-    do {                                                                                           \
-        if (swapped) {                                                                             \
-            b = (record_b), a = (record_a);                                                        \
-        } else {                                                                                   \
-            a = (record_a), b = (record_b);                                                        \
-        }                                                                                          \
+#define EITHER(swapped, a, record_a, b, record_b)                                                                      \
+    do {                                                                                                               \
+        if (swapped) {                                                                                                 \
+            b = (record_b), a = (record_a);                                                                            \
+        } else {                                                                                                       \
+            a = (record_a), b = (record_b);                                                                            \
+        }                                                                                                              \
     } while (0)
 
 static reel_tensor *inputs_f32(const char *name, reel_shape shape, uint64_t seed)
@@ -1081,8 +1051,7 @@ static reel_tensor *diamonds(reel_tensor *x, bool swapped)
     reel_tensor *h = reel_linear(x, "hidden", 6);
     for (int i = 0; i < 5; i++) {
         reel_tensor *left, *right;
-        EITHER(swapped, left, reel_sigmoid(reel_scale(h, 1.3)), right,
-               reel_sin(reel_shift(h, 0.1 * i)));
+        EITHER(swapped, left, reel_sigmoid(reel_scale(h, 1.3)), right, reel_sin(reel_shift(h, 0.1 * i)));
         h = reel_add(reel_mul(left, right), h);
     }
     return squares(h);
@@ -1108,8 +1077,7 @@ static reel_tensor *tied_with_dropout(reel_tensor *x, bool swapped)
 static reel_tensor *two_layers(reel_tensor *x, bool swapped)
 {
     reel_tensor *left, *right;
-    EITHER(swapped, left, reel_sigmoid(reel_linear(x, "left", 4)), right,
-           reel_tanh(reel_linear(x, "right", 4)));
+    EITHER(swapped, left, reel_sigmoid(reel_linear(x, "left", 4)), right, reel_tanh(reel_linear(x, "right", 4)));
     return squares(reel_matmul(left, reel_transpose(right)));
 }
 
@@ -1127,8 +1095,7 @@ static reel_tensor *one_way(reel_tensor *projection, reel_tensor *w, bool back)
 static reel_tensor *both_ways(reel_tensor *x, bool swapped)
 {
     reel_tensor *w, *projection, *there, *back;
-    EITHER(swapped, w, reel_parameter(x, "w", REEL_SHAPE(6, 6), reel_fan_in(1)), projection,
-           reel_linear(x, "in", 6));
+    EITHER(swapped, w, reel_parameter(x, "w", REEL_SHAPE(6, 6), reel_fan_in(1)), projection, reel_linear(x, "in", 6));
     EITHER(swapped, there, one_way(projection, w, false), back, one_way(projection, w, true));
     return squares(reel_mul(there, back));
 }
@@ -1137,8 +1104,7 @@ static reel_tensor *two_losses(reel_tensor *x, bool swapped)
 {
     reel_tensor *h = reel_tanh(reel_linear(x, "hidden", 6)), *first, *second;
     EITHER(swapped, first, squares(reel_linear(h, "a", 3)), second, reel_l2(h, "**/w", 0.1));
-    EITHER(swapped, first, reel_gradient(first, h), second,
-           reel_add(second, squares(reel_linear(h, "b", 2))));
+    EITHER(swapped, first, reel_gradient(first, h), second, reel_add(second, squares(reel_linear(h, "b", 2))));
     return reel_add(squares(first), second);
 }
 
@@ -1147,8 +1113,7 @@ static reel_tensor *attention(reel_tensor *x, bool swapped)
     const reel_init init = reel_fan_in(1);
     const reel_shape shape = REEL_SHAPE(5, 4);
     reel_tensor *wq, *wk, *wv = reel_parameter(x, "v", shape, init), *q, *k;
-    EITHER(swapped, wq, reel_parameter(x, "q", shape, init), wk,
-           reel_parameter(x, "k", shape, init));
+    EITHER(swapped, wq, reel_parameter(x, "q", shape, init), wk, reel_parameter(x, "k", shape, init));
     EITHER(swapped, q, reel_matmul(x, wq), k, reel_transpose(reel_matmul(x, wk)));
     reel_tensor *scores = reel_matmul(q, k), *share, *v;
     EITHER(swapped, share, reel_softmax(scores, -1), v, reel_matmul(x, wv));
@@ -1207,15 +1172,13 @@ enum { GRAPHS = sizeof graphs / sizeof *graphs };
 Test(order, operands_recorded_the_other_way_round_give_the_same_bits)
 {
     for (int i = 0; i < GRAPHS; i++)
-        cr_expect_eq(bits_of(graphs[i].record, false), bits_of(graphs[i].record, true), "%s",
-                     graphs[i].name);
+        cr_expect_eq(bits_of(graphs[i].record, false), bits_of(graphs[i].record, true), "%s", graphs[i].name);
 }
 
 Test(order, the_bits_tell_graphs_apart)
 {
     for (int i = 0; i < GRAPHS; i++)
-        for (int j = 0; j < i; j++)
-            cr_expect_neq(bits_of(graphs[i].record, false), bits_of(graphs[j].record, false));
+        for (int j = 0; j < i; j++) cr_expect_neq(bits_of(graphs[i].record, false), bits_of(graphs[j].record, false));
 }
 
 /* The update of a parameter does not depend on its place in a list. */
@@ -1227,8 +1190,7 @@ static uint64_t bits_of_list(bool backwards)
     const int count = reel_list_count(all);
     for (int i = 0; i < count; i++)
         reel_list_append(parameters, NULL, reel_list_at(all, backwards ? count - 1 - i : i));
-    reel_adam_update(parameters, reel_gradients(loss, parameters),
-                     (reel_adam_options){ .lr = 0.03 });
+    reel_adam_update(parameters, reel_gradients(loss, parameters), (reel_adam_options){ .lr = 0.03 });
     for (int step = 0; step < 5; step++) cr_assert_eq(reel_run(tape), REEL_OK);
     const uint64_t result = hash_of_model(model);
     end();
@@ -1270,8 +1232,7 @@ static reel_tensor *classifier(void)
     int32_t classes[16];
     fill_classes(classes, 16, 2, 10);
     reel_write_i32(y, classes, 16);
-    return reel_cross_entropy(reel_linear(reel_relu(reel_linear(x, "hidden", 33)), "output", 10),
-                              y);
+    return reel_cross_entropy(reel_linear(reel_relu(reel_linear(x, "hidden", 33)), "output", 10), y);
 }
 
 static void record_mlp(void)
@@ -1279,8 +1240,7 @@ static void record_mlp(void)
     reel_tensor *x = inputs_f32("x", REEL_SHAPE(16, 20), 1);
     reel_tensor *y = inputs_f32("y", REEL_SHAPE(16, 5), 2);
     reel_tensor *h = reel_dropout(reel_sigmoid(reel_linear(x, "hidden", 33)), "dropout", 0.2);
-    reel_tensor *loss =
-        reel_add(reel_mse(reel_linear(h, "output", 5), y), reel_l2(h, "**/w", 1e-3));
+    reel_tensor *loss = reel_add(reel_mse(reel_linear(h, "output", 5), y), reel_l2(h, "**/w", 1e-3));
     reel_sgd(loss, (reel_sgd_options){ .lr = 0.1, .momentum = 0.9 });
 }
 
@@ -1300,10 +1260,7 @@ static void record_rnn(void)
     reel_adam_update(parameters, gradients, (reel_adam_options){ .lr = 0.01 });
 }
 
-static void record_softmax(void)
-{
-    reel_adam(classifier(), (reel_adam_options){ .lr = 0.01, .weight_decay = 0.01 });
-}
+static void record_softmax(void) { reel_adam(classifier(), (reel_adam_options){ .lr = 0.01, .weight_decay = 0.01 }); }
 
 static const struct digest {
     const char *name;
@@ -1338,27 +1295,24 @@ Test(digests, a_hundred_steps_give_the_stored_bits)
 {
     for (int i = 0; i < DIGESTS; i++) {
         const uint64_t now = train(digests[i].record, (reel_tape_options){ 0 }, 0);
-        cr_expect_eq(now, digests[i].expected, "%s is %016llx, not %016llx", digests[i].name,
-                     (unsigned long long)now, (unsigned long long)digests[i].expected);
+        cr_expect_eq(now, digests[i].expected, "%s is %016llx, not %016llx", digests[i].name, (unsigned long long)now,
+                     (unsigned long long)digests[i].expected);
     }
 }
 
 Test(digests, threads_replays_and_the_plain_executor_give_the_same_bits)
 {
-    const reel_tape_options options[] = { { .threads = 1 },
-                                          { .threads = 2 },
-                                          { .threads = 8 },
-                                          { .keep_everything = true },
-                                          { .checked = true } };
+    const reel_tape_options options[] = {
+        { .threads = 1 }, { .threads = 2 }, { .threads = 8 }, { .keep_everything = true }, { .checked = true }
+    };
     for (int i = 0; i < DIGESTS; i++) {
         const uint64_t once = train(digests[i].record, (reel_tape_options){ 0 }, 0);
-        cr_expect_eq(train(digests[i].record, (reel_tape_options){ 0 }, 1), once,
-                     "%s, recorded in every step", digests[i].name);
-        cr_expect_eq(train(digests[i].record, (reel_tape_options){ 0 }, 7), once,
-                     "%s, in every seventh", digests[i].name);
+        cr_expect_eq(train(digests[i].record, (reel_tape_options){ 0 }, 1), once, "%s, recorded in every step",
+                     digests[i].name);
+        cr_expect_eq(train(digests[i].record, (reel_tape_options){ 0 }, 7), once, "%s, in every seventh",
+                     digests[i].name);
         for (size_t k = 0; k < sizeof options / sizeof *options; k++)
-            cr_expect_eq(train(digests[i].record, options[k], 0), once, "%s with options %d",
-                         digests[i].name, (int)k);
+            cr_expect_eq(train(digests[i].record, options[k], 0), once, "%s with options %d", digests[i].name, (int)k);
     }
 }
 

@@ -329,10 +329,8 @@ static array base_of(const array *x, int layout)
     if (rank == 0) return array_of(x->dtype, shape, x->at);
     if (layout == TRANSPOSED)
         for (int d = 0; d < rank; d++) shape.size[d] = x->shape.size[rank - 1 - d];
-    else if (is_repeated(layout))
-        shape.size[repeated_axis(layout, x)] = 1;
-    else
-        shape.size[axis] = layout == SLICED ? shape.size[axis] + 3 : 2 * shape.size[axis] + 1;
+    else if (is_repeated(layout)) shape.size[repeated_axis(layout, x)] = 1;
+    else shape.size[axis] = layout == SLICED ? shape.size[axis] + 3 : 2 * shape.size[axis] + 1;
     array base = array_new(x->dtype, shape);
     for (int64_t i = 0; i < base.count && !is_repeated(layout); i++)
         base.at[i] = x->dtype == REEL_I32 ? 99 : (double)NAN;

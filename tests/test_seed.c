@@ -44,12 +44,10 @@ static void forward(const network *n, const double *X, activity *t)
 }
 
 /* delta[l][i] = dH/dz_i of layer l, H = sum over k of H_k (3) */
-static void deltas(const network *n, const activity *t, const double *Y,
-                   double delta[LAYERS][WIDEST])
+static void deltas(const network *n, const activity *t, const double *Y, double delta[LAYERS][WIDEST])
 {
     const int L = n->layers - 1, K = n->width[n->layers];
-    for (int i = 0; i < K; i++)
-        delta[L][i] = -(Y[i] - t->a[L + 1][i]) * f_prime(t->z[L][i]); /* (3) */
+    for (int i = 0; i < K; i++) delta[L][i] = -(Y[i] - t->a[L + 1][i]) * f_prime(t->z[L][i]); /* (3) */
     for (int l = L - 1; l >= 0; l--)
         for (int i = 0; i < n->width[l + 1]; i++) {
             double sum = 0;
@@ -70,8 +68,7 @@ static double gradient(const network *n, int samples, const double *X, const dou
         double delta[LAYERS][WIDEST];
         forward(n, X + s * N, &t);
         deltas(n, &t, Y + s * K, delta);
-        for (int k = 0; k < K; k++)
-            E += pow(Y[s * K + k] - t.a[n->layers][k], 2) / (2 * K) / samples;
+        for (int k = 0; k < K; k++) E += pow(Y[s * K + k] - t.a[n->layers][k], 2) / (2 * K) / samples;
         for (int l = 0; l < n->layers; l++)
             for (int i = 0; i < n->width[l + 1]; i++) {
                 for (int j = 0; j < n->width[l]; j++) {
@@ -186,8 +183,7 @@ static trial *begin(int samples, int layers, const int *width)
     fill(t->Y, samples * K, 2, 0.5);
     for (int i = 0; i < samples * K; i++) t->Y[i] += 0.5;
     for (int l = 0; l < layers; l++) {
-        for (int i = 0; i < WIDEST; i++)
-            fill(t->n.W[l][i], WIDEST, 100 * (uint64_t)(l + 1) + (uint64_t)i, 0.8);
+        for (int i = 0; i < WIDEST; i++) fill(t->n.W[l][i], WIDEST, 100 * (uint64_t)(l + 1) + (uint64_t)i, 0.8);
         fill(t->n.b[l], WIDEST, 20 + (uint64_t)l, 0.5);
     }
     t->model = reel_model_new((reel_model_options){ .seed = 1 });
@@ -208,8 +204,7 @@ static void evaluate(const trial *t)
 {
     reel_tensor *wanted[2 * LAYERS + 1] = { t->E };
     int count = 1;
-    for (int i = 0; i < reel_list_count(t->gradients); i++)
-        wanted[count++] = reel_list_at(t->gradients, i);
+    for (int i = 0; i < reel_list_count(t->gradients); i++) wanted[count++] = reel_list_at(t->gradients, i);
     cr_assert_eq(reel_eval(t->tape, count, wanted), REEL_OK, "%s", reel_tape_error(t->tape));
 }
 
@@ -221,10 +216,7 @@ static void end(trial *t)
     free(t);
 }
 
-static double relative(double a, double b)
-{
-    return a == b ? 0 : fabs(a - b) / fmax(fabs(a), fabs(b));
-}
+static double relative(double a, double b) { return a == b ? 0 : fabs(a - b) / fmax(fabs(a), fabs(b)); }
 
 /* The largest relative difference of any weight or bias. */
 static double worst(const network *a, const network *b)
@@ -232,8 +224,7 @@ static double worst(const network *a, const network *b)
     double most = 0;
     for (int l = 0; l < a->layers; l++)
         for (int i = 0; i < a->width[l + 1]; i++) {
-            for (int j = 0; j < a->width[l]; j++)
-                most = fmax(most, relative(a->W[l][i][j], b->W[l][i][j]));
+            for (int j = 0; j < a->width[l]; j++) most = fmax(most, relative(a->W[l][i][j], b->W[l][i][j]));
             most = fmax(most, relative(a->b[l][i], b->b[l][i]));
         }
     return most;
@@ -247,8 +238,7 @@ static void expect_equal_gradients(int samples, int layers, const int *width)
     const double E = gradient(&t->n, samples, t->X, t->Y, &by_loops);
     evaluate(t);
     read_gradients(t, &by_tape);
-    cr_expect_lt(relative(reel_item(t->E), E), 1e-12, "E is %.17g, by loops %.17g", reel_item(t->E),
-                 E);
+    cr_expect_lt(relative(reel_item(t->E), E), 1e-12, "E is %.17g, by loops %.17g", reel_item(t->E), E);
     cr_expect_lt(worst(&by_tape, &by_loops), 1e-12, "%g", worst(&by_tape, &by_loops));
     end(t);
 }
@@ -265,10 +255,7 @@ Test(seed, the_tape_derives_equations_3_to_6_for_three_layers)
     expect_equal_gradients(1, 3, (const int[]){ 4, 8, 6, 2 });
 }
 
-Test(seed, the_tape_derives_equations_3_to_6_for_one_layer)
-{
-    expect_equal_gradients(1, 1, (const int[]){ 6, 4 });
-}
+Test(seed, the_tape_derives_equations_3_to_6_for_one_layer) { expect_equal_gradients(1, 1, (const int[]){ 6, 4 }); }
 
 Test(seed, the_gradient_of_a_batch_is_the_mean_over_its_samples)
 {
@@ -276,10 +263,7 @@ Test(seed, the_gradient_of_a_batch_is_the_mean_over_its_samples)
     expect_equal_gradients(SAMPLES, 3, (const int[]){ 3, 5, 4, 2 });
 }
 
-Test(seed, a_single_unit_in_every_layer_is_a_network_too)
-{
-    expect_equal_gradients(2, 3, (const int[]){ 1, 1, 1, 1 });
-}
+Test(seed, a_single_unit_in_every_layer_is_a_network_too) { expect_equal_gradients(2, 3, (const int[]){ 1, 1, 1, 1 }); }
 
 Test(seed, the_comparison_sees_each_planted_fault)
 {
@@ -406,8 +390,7 @@ Test(seed, the_gradient_consists_of_generic_ops_only)
 {
     trial *t = begin(SAMPLES, 3, (const int[]){ 4, 8, 6, 2 });
     names n = { .count = 0 };
-    for (int i = 0; i < reel_list_count(t->gradients); i++)
-        collect(&n, reel_list_at(t->gradients, i));
+    for (int i = 0; i < reel_list_count(t->gradients); i++) collect(&n, reel_list_at(t->gradients, i));
     cr_expect_str_eq(joined(&n), "add constant contract div expand input mul neg number parameter "
                                  "reshape sub sum tanh");
     end(t);
@@ -418,10 +401,9 @@ Test(seed, backpropagation_has_one_product_for_each_delta_and_each_weight)
     trial *t = begin(SAMPLES, 3, (const int[]){ 4, 8, 6, 2 });
     names forward = { .count = 0 }, all = { .count = 0 };
     collect(&forward, t->E);
-    for (int i = 0; i < reel_list_count(t->gradients); i++)
-        collect(&all, reel_list_at(t->gradients, i));
+    for (int i = 0; i < reel_list_count(t->gradients); i++) collect(&all, reel_list_at(t->gradients, i));
     cr_expect_eq(forward.contractions, 3, "z = W x, three times");
-    cr_expect_eq(all.contractions - forward.contractions, 2 + 3,
-                 "(4) twice and (6) three times, not %d", all.contractions - forward.contractions);
+    cr_expect_eq(all.contractions - forward.contractions, 2 + 3, "(4) twice and (6) three times, not %d",
+                 all.contractions - forward.contractions);
     end(t);
 }

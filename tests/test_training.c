@@ -16,10 +16,7 @@
 /* Relative, with room for what cancels to less than 1e-15. */
 #define TOLERANCE 1e-11
 
-static double difference(double a, double b)
-{
-    return fabs(a - b) <= 1e-15 ? 0 : fabs(a - b) / fabs(b);
-}
+static double difference(double a, double b) { return fabs(a - b) <= 1e-15 ? 0 : fabs(a - b) / fabs(b); }
 
 static double worst(const double *a, const double *b, int64_t count)
 {
@@ -36,8 +33,8 @@ static double worst(const double *a, const double *b, int64_t count)
 
 /* ---- The networks, as in make_torch_values.py ------------------------------------------------ */
 
-static reel_tensor *floats(reel_tape *tape, const char *name, reel_shape shape, uint64_t seed,
-                           double scale, double shift)
+static reel_tensor *floats(reel_tape *tape, const char *name, reel_shape shape, uint64_t seed, double scale,
+                           double shift)
 {
     double data[200];
     reel_tensor *x = reel_input(tape, name, REEL_F64, shape);
@@ -47,8 +44,7 @@ static reel_tensor *floats(reel_tape *tape, const char *name, reel_shape shape, 
     return x;
 }
 
-static reel_tensor *classes(reel_tape *tape, const char *name, reel_shape shape, uint64_t seed,
-                            int count)
+static reel_tensor *classes(reel_tape *tape, const char *name, reel_shape shape, uint64_t seed, int count)
 {
     int32_t data[200];
     reel_tensor *x = reel_input(tape, name, REEL_I32, shape);
@@ -142,8 +138,8 @@ static void write_parameters(reel_model *model, const torch_network *n)
     for (int i = 0; i < n->parameter_count; i++) {
         double data[200];
         fill(data, n->parameter[i].count, 100 + (uint64_t)i, 0.7);
-        cr_assert_eq(reel_model_write_f64(model, n->parameter[i].name, data, n->parameter[i].count),
-                     REEL_OK, "%s", n->parameter[i].name);
+        cr_assert_eq(reel_model_write_f64(model, n->parameter[i].name, data, n->parameter[i].count), REEL_OK, "%s",
+                     n->parameter[i].name);
     }
 }
 
@@ -203,8 +199,7 @@ static void update(reel_tensor *loss, const char *optimiser)
     if (strcmp(optimiser, "clip_norm") == 0) {
         reel_list *parameters = reel_parameters(loss, NULL);
         reel_list *gradients = reel_gradients(loss, parameters);
-        reel_sgd_update(parameters, reel_clip_norm(gradients, TORCH_MAX_NORM),
-                        (reel_sgd_options){ .lr = 0.5 });
+        reel_sgd_update(parameters, reel_clip_norm(gradients, TORCH_MAX_NORM), (reel_sgd_options){ .lr = 0.5 });
     }
 }
 
@@ -222,14 +217,14 @@ static void follow(const torch_run *run)
         cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
         losses[i] = reel_item(loss);
     }
-    EXPECT_CLOSE(losses, run->losses, TORCH_STEPS, "%s, %s: losses are off by %g", run->network,
-                 run->optimiser, worst(losses, run->losses, TORCH_STEPS));
+    EXPECT_CLOSE(losses, run->losses, TORCH_STEPS, "%s, %s: losses are off by %g", run->network, run->optimiser,
+                 worst(losses, run->losses, TORCH_STEPS));
     for (int i = 0; i < network->parameter_count; i++) {
         const torch_parameter *p = &network->parameter[i];
         double w[200];
         cr_assert_eq(reel_model_read_f64(model, p->name, w, p->count), REEL_OK);
-        EXPECT_CLOSE(w, expected, p->count, "%s, %s: %s is off by %g", run->network, run->optimiser,
-                     p->name, worst(w, expected, p->count));
+        EXPECT_CLOSE(w, expected, p->count, "%s, %s: %s is off by %g", run->network, run->optimiser, p->name,
+                     worst(w, expected, p->count));
         expected += p->count;
     }
     reel_tape_free(tape);
@@ -269,10 +264,7 @@ static reel_tensor *elu(reel_tensor *x) { return reel_elu(x, 0.7); }
 static reel_tensor *softmax(reel_tensor *x) { return reel_softmax(x, -1); }
 static reel_tensor *softmax_0(reel_tensor *x) { return reel_softmax(x, 0); }
 static reel_tensor *log_softmax(reel_tensor *x) { return reel_log_softmax(x, 1); }
-static reel_tensor *logsumexp(reel_tensor *x)
-{
-    return reel_logsumexp(x, REEL_AXES(-1), REEL_DROP);
-}
+static reel_tensor *logsumexp(reel_tensor *x) { return reel_logsumexp(x, REEL_AXES(-1), REEL_DROP); }
 static reel_tensor *logsumexp_all(reel_tensor *x) { return reel_logsumexp(x, REEL_ALL, REEL_DROP); }
 static reel_tensor *mean(reel_tensor *x) { return reel_mean(x, REEL_AXES(0), REEL_DROP); }
 static reel_tensor *var(reel_tensor *x) { return reel_var(x, REEL_AXES(-1), REEL_DROP); }
@@ -291,8 +283,7 @@ static reel_tensor *cross_entropy(reel_tensor *x)
 
 static reel_tensor *cross_entropy_soft(reel_tensor *x)
 {
-    return reel_cross_entropy(
-        x, reel_softmax(floats(reel_tape_of(x), "y", REEL_SHAPE(7, 7), 25, 2, 0), -1));
+    return reel_cross_entropy(x, reel_softmax(floats(reel_tape_of(x), "y", REEL_SHAPE(7, 7), 25, 2, 0), -1));
 }
 
 static reel_tensor *accuracy(reel_tensor *x)
@@ -358,18 +349,15 @@ static void compare_function(const torch_function *f)
     cr_assert_eq(reel_count(y), f->y_count, "%s", f->name);
     reel_write_f64(x, f->x, SIZE);
     reel_eval(tape, 1, &y);
-    cr_assert_eq(reel_read_f64(y, y_data, f->y_count), REEL_OK, "%s: %s", f->name,
-                 reel_tape_error(tape));
-    EXPECT_CLOSE(y_data, f->y, f->y_count, "%s is off by %g", f->name,
-                 worst(y_data, f->y, f->y_count));
+    cr_assert_eq(reel_read_f64(y, y_data, f->y_count), REEL_OK, "%s: %s", f->name, reel_tape_error(tape));
+    EXPECT_CLOSE(y_data, f->y, f->y_count, "%s is off by %g", f->name, worst(y_data, f->y, f->y_count));
     if (find_function(f->name) != accuracy) {
         reel_tensor *weights = reel_input(tape, "c", REEL_F64, reel_shape_of(y));
         fill(c, f->y_count, 30, 1);
         reel_write_f64(weights, c, f->y_count);
         reel_tensor *g = reel_gradient(reel_sum(reel_mul(y, weights), REEL_ALL, REEL_DROP), x);
         reel_eval(tape, 1, &g);
-        cr_assert_eq(reel_read_f64(g, g_data, SIZE), REEL_OK, "%s: %s", f->name,
-                     reel_tape_error(tape));
+        cr_assert_eq(reel_read_f64(g, g_data, SIZE), REEL_OK, "%s: %s", f->name, reel_tape_error(tape));
         EXPECT_CLOSE(g_data, f->gradient, SIZE, "%s: the gradient is off by %g", f->name,
                      worst(g_data, f->gradient, SIZE));
     }
@@ -401,8 +389,7 @@ static void learn_xor(uint64_t seed)
     for (int step = 0; step < 1000; step++) cr_assert_eq(reel_run(tape), REEL_OK);
     reel_read_f32(a, predicted, 4);
     for (int i = 0; i < 4; i++)
-        cr_expect(fabsf(predicted[i] - xor_y[i]) < 0.1f, "seed %d, row %d: %g", (int)seed, i,
-                  (double)predicted[i]);
+        cr_expect(fabsf(predicted[i] - xor_y[i]) < 0.1f, "seed %d, row %d: %g", (int)seed, i, (double)predicted[i]);
     cr_expect_lt(reel_item(loss), 1e-3);
     reel_tape_free(tape);
     reel_model_free(model);
@@ -424,8 +411,7 @@ Test(tasks, exclusive_or_is_beyond_one_layer)
     reel_write_f32(x, xor_x, 8);
     reel_write_f32(y, xor_y, 4);
     for (int step = 0; step < 1000; step++) cr_assert_eq(reel_run(tape), REEL_OK);
-    cr_expect(fabs(reel_item(loss) - 0.125) < 1e-4, "the best is to say 1/2 always: 1/8, not %g",
-              reel_item(loss));
+    cr_expect(fabs(reel_item(loss) - 0.125) < 1e-4, "the best is to say 1/2 always: 1/8, not %g", reel_item(loss));
     reel_tape_free(tape);
     reel_model_free(model);
 }
@@ -445,15 +431,12 @@ static void overfit(bool with_adam)
     reel_tensor *accuracy_now = reel_keep(reel_accuracy(logits, y), "accuracy");
     fill_f32(x_data, ROWS * IN, 40, 1);
     fill_classes(y_data, ROWS, 41, CLASSES);
-    if (with_adam)
-        reel_adam(loss, (reel_adam_options){ .lr = 0.02 });
-    else
-        reel_sgd(loss, (reel_sgd_options){ .lr = 0.2, .momentum = 0.9 });
+    if (with_adam) reel_adam(loss, (reel_adam_options){ .lr = 0.02 });
+    else reel_sgd(loss, (reel_sgd_options){ .lr = 0.2, .momentum = 0.9 });
     reel_write_f32(x, x_data, ROWS * IN);
     reel_write_i32(y, y_data, ROWS);
     cr_assert_eq(reel_run(tape), REEL_OK);
-    cr_expect(fabs(reel_item(loss) - log(CLASSES)) < 0.3, "at first nothing is known: %g",
-              reel_item(loss));
+    cr_expect(fabs(reel_item(loss) - log(CLASSES)) < 0.3, "at first nothing is known: %g", reel_item(loss));
     for (int step = 0; step < 300; step++) cr_assert_eq(reel_run(tape), REEL_OK);
     cr_expect_lt(reel_item(loss), 1e-2);
     cr_expect_eq(reel_item(accuracy_now), 1);

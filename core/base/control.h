@@ -22,9 +22,6 @@ static inline reel__control_word reel__set_control_word(void)
     return saved;
 }
 
-static inline void reel__restore_control_word(const reel__control_word *saved)
-{
-    fesetenv(&saved->environment);
-}
+static inline void reel__restore_control_word(const reel__control_word *saved) { fesetenv(&saved->environment); }
 
 #endif

@@ -53,10 +53,7 @@ REEL__INLINE double reel__f64_from(uint64_t bits)
     return x;
 }
 
-REEL__INLINE float reel__f32_abs(float x)
-{
-    return reel__f32_from(reel__f32_bits(x) & 0x7fffffffu);
-}
+REEL__INLINE float reel__f32_abs(float x) { return reel__f32_from(reel__f32_bits(x) & 0x7fffffffu); }
 
 #define REEL__INF_F32 reel__f32_from(0x7f800000u)
 #define REEL__NAN_F32 reel__f32_from(0x7fc00000u)
@@ -299,12 +296,11 @@ REEL__INLINE float reel__trig_small_f32(float x, uint32_t ahead)
  * words of 32 bits, led by one of zeros. Not vectorised. */
 static inline float reel__trig_large_f32(float x, uint32_t ahead)
 {
-    static const uint32_t turns[] = {0x00000000, 0x28be60db, 0x9391054a, 0x7f09d5f4,
-                                     0x7d4d3770, 0x36d8a566, 0x4f10e410, 0x7f9458ea};
+    static const uint32_t turns[] = { 0x00000000, 0x28be60db, 0x9391054a, 0x7f09d5f4,
+                                      0x7d4d3770, 0x36d8a566, 0x4f10e410, 0x7f9458ea };
     uint32_t bits = reel__f32_bits(x);
     uint32_t exponent = bits >> 23 & 0xff;
-    if (exponent == 0xff)
-        return x - x;
+    if (exponent == 0xff) return x - x;
     uint64_t m = (bits & 0x7fffff) | 0x800000;
     uint32_t first = exponent - 118; /* the first bit: 32 + j, j = exponent - 150 */
     uint32_t word = first >> 5, shift = first & 31;
@@ -324,26 +320,18 @@ static inline float reel__trig_large_f32(float x, uint32_t ahead)
 
 /* For |x| <= REEL__TRIG_SMALL the bits of reel__sin_f32 and reel__cos_f32; a row runs these and
  * then does its larger elements and infinities again. */
-REEL__INLINE float reel__sin_small_f32(float x)
-{
-    return reel__trig_small_f32(x, 0);
-}
+REEL__INLINE float reel__sin_small_f32(float x) { return reel__trig_small_f32(x, 0); }
 
-REEL__INLINE float reel__cos_small_f32(float x)
-{
-    return reel__trig_small_f32(x, 1);
-}
+REEL__INLINE float reel__cos_small_f32(float x) { return reel__trig_small_f32(x, 1); }
 
 REEL__INLINE float reel__sin_f32(float x)
 {
-    return reel__f32_abs(x) <= REEL__TRIG_SMALL ? reel__trig_small_f32(x, 0)
-                                                : reel__trig_large_f32(x, 0);
+    return reel__f32_abs(x) <= REEL__TRIG_SMALL ? reel__trig_small_f32(x, 0) : reel__trig_large_f32(x, 0);
 }
 
 REEL__INLINE float reel__cos_f32(float x)
 {
-    return reel__f32_abs(x) <= REEL__TRIG_SMALL ? reel__trig_small_f32(x, 1)
-                                                : reel__trig_large_f32(x, 1);
+    return reel__f32_abs(x) <= REEL__TRIG_SMALL ? reel__trig_small_f32(x, 1) : reel__trig_large_f32(x, 1);
 }
 
 /* x^y = 2^(y log2 |x|), in doubles without fused operations, at most 0.51 ulp on the grid of

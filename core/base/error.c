@@ -16,10 +16,7 @@ const char *reel_status_text(reel_status status)
 #define TEXT(x) #x
 #define VERSION(major, minor, patch) TEXT(major) "." TEXT(minor) "." TEXT(patch)
 
-const char *reel_version(void)
-{
-    return VERSION(REEL_VERSION_MAJOR, REEL_VERSION_MINOR, REEL_VERSION_PATCH);
-}
+const char *reel_version(void) { return VERSION(REEL_VERSION_MAJOR, REEL_VERSION_MINOR, REEL_VERSION_PATCH); }
 
 void reel__error_set(reel__error *error, reel_status status, const char *format, va_list arguments)
 {
@@ -42,7 +39,8 @@ const char *reel__shape_text(reel__text *buffer, int rank, const int64_t *size)
 {
     int used = snprintf(buffer->text, sizeof buffer->text, "[");
     for (int i = 0; i < rank; i++)
-        used += snprintf(buffer->text + used, sizeof buffer->text - (size_t)used, "%s%lld", i ? "," : "", (long long)size[i]);
+        used += snprintf(buffer->text + used, sizeof buffer->text - (size_t)used, "%s%lld", i ? "," : "",
+                         (long long)size[i]);
     snprintf(buffer->text + used, sizeof buffer->text - (size_t)used, "]");
     return buffer->text;
 }

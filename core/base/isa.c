@@ -5,10 +5,7 @@
 
 static const char *const names[REEL__ISAS] = { "baseline", "avx2", "avx512" };
 
-const char *reel__isa_name(int isa)
-{
-    return (unsigned)isa < REEL__ISAS ? names[isa] : "unknown";
-}
+const char *reel__isa_name(int isa) { return (unsigned)isa < REEL__ISAS ? names[isa] : "unknown"; }
 
 bool reel__isa_available(int isa)
 {
@@ -20,7 +17,8 @@ bool reel__isa_available(int isa)
 #if defined(REEL_HAVE_AVX512)
     if (isa == REEL__AVX512)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+               __builtin_cpu_supports("fma");
 #endif
     return false;
 }

@@ -16,10 +16,7 @@ static void *libc_resize(void *context, void *block, size_t old_size, size_t new
     return realloc(block, new_size);
 }
 
-reel_allocator reel__default_allocator(void)
-{
-    return (reel_allocator){ .resize = libc_resize };
-}
+reel_allocator reel__default_allocator(void) { return (reel_allocator){ .resize = libc_resize }; }
 
 void *reel__allocate(const reel_allocator *allocator, size_t size)
 {
@@ -43,15 +40,9 @@ void reel__release(const reel_allocator *allocator, void *block, size_t size)
     allocator->resize(allocator->context, raw, size + ALIGNMENT + sizeof(void *), 0);
 }
 
-size_t reel__dtype_size(reel_dtype dtype)
-{
-    return dtype == REEL_F64 ? 8 : 4;
-}
+size_t reel__dtype_size(reel_dtype dtype) { return dtype == REEL_F64 ? 8 : 4; }
 
-const char *reel__dtype_name(reel_dtype dtype)
-{
-    return dtype == REEL_F32 ? "f32" : dtype == REEL_F64 ? "f64" : "i32";
-}
+const char *reel__dtype_name(reel_dtype dtype) { return dtype == REEL_F32 ? "f32" : dtype == REEL_F64 ? "f64" : "i32"; }
 
 bool reel__shape_count(int rank, const int64_t *size, int64_t *count)
 {

@@ -13,8 +13,14 @@ void reel__release(const reel_allocator *allocator, void *block, size_t size);
 reel_allocator reel__default_allocator(void);
 
 /* False on overflow, and then *result is not to be used. */
-static inline bool reel__multiply(int64_t a, int64_t b, int64_t *result) { return !__builtin_mul_overflow(a, b, result); }
-static inline bool reel__add_sizes(int64_t a, int64_t b, int64_t *result) { return !__builtin_add_overflow(a, b, result); }
+static inline bool reel__multiply(int64_t a, int64_t b, int64_t *result)
+{
+    return !__builtin_mul_overflow(a, b, result);
+}
+static inline bool reel__add_sizes(int64_t a, int64_t b, int64_t *result)
+{
+    return !__builtin_add_overflow(a, b, result);
+}
 
 size_t reel__dtype_size(reel_dtype dtype);
 const char *reel__dtype_name(reel_dtype dtype);

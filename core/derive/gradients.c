@@ -18,10 +18,10 @@ typedef struct derivation {
     reel_tape *tape;
     reel_tensor **order;
     int64_t count;
-    bool *needed;      /* by place in the order: on a way to something asked for */
+    bool *needed;          /* by place in the order: on a way to something asked for */
     int64_t *first, *last; /* contributions by place */
     reel__array arrivals;
-    reel__array group; /* reel_contribution: scratch of one merge */
+    reel__array group;      /* reel_contribution: scratch of one merge */
     reel_tensor **gradient; /* by place, of those that were asked for */
 } derivation;
 
@@ -130,7 +130,8 @@ static void find_needed(derivation *d, const bool *asked)
     for (int64_t i = 0; i < d->count; i++) {
         const reel_tensor *x = d->order[i];
         d->needed[i] = asked[i];
-        for (int j = 0; j < x->input_count && !d->needed[i]; j++) d->needed[i] = passes(x, j) && d->needed[x->inputs[j]->index];
+        for (int j = 0; j < x->input_count && !d->needed[i]; j++)
+            d->needed[i] = passes(x, j) && d->needed[x->inputs[j]->index];
     }
 }
 
@@ -157,7 +158,8 @@ static void unreached(derivation *d, const char *what, const reel_tensor *y, con
         reel__fail(d->tape, REEL_UNREACHED, "%s: %s does not reach %s: the path is cut at %s", what, reel__node_text(y),
                    reel__node_text(x), reel__node_text(cut));
     else
-        reel__fail(d->tape, REEL_UNREACHED, "%s: %s does not depend on %s", what, reel__node_text(y), reel__node_text(x));
+        reel__fail(d->tape, REEL_UNREACHED, "%s: %s does not depend on %s", what, reel__node_text(y),
+                   reel__node_text(x));
 }
 
 /* Marks what is asked for and what lies on a way to it; false, with a message, if y does not reach something. */
@@ -188,7 +190,8 @@ static bool check_wrt(reel_tape *tape, const char *what, const reel_list *wrt)
         const reel_tensor *x = REEL__AT(wrt->items, reel__kept, i).x;
         if (!reel__usable(tape, x, text)) return false;
         if (x->dtype == REEL_I32) {
-            reel__fail(tape, REEL_BAD_DTYPE, "%s: %s is i32; only f32 and f64 have gradients", what, reel__node_text(x));
+            reel__fail(tape, REEL_BAD_DTYPE, "%s: %s is i32; only f32 and f64 have gradients", what,
+                       reel__node_text(x));
             return false;
         }
     }
@@ -242,8 +245,8 @@ reel_list *(reel_gradients)(reel_tensor *loss, const reel_list *wrt)
 reel_list *(reel_vjp)(reel_tensor *y, reel_tensor *gy, const reel_list *wrt)
 {
     reel_tape *tape = y ? y->tape : &reel__failed_tape;
-    if (!reel__usable(tape, y, "vjp: y") || !reel__usable(tape, gy, "vjp: gy") || !reel__list_usable(tape, wrt, "vjp: the list") ||
-        !check_wrt(tape, "vjp", wrt))
+    if (!reel__usable(tape, y, "vjp: y") || !reel__usable(tape, gy, "vjp: gy") ||
+        !reel__list_usable(tape, wrt, "vjp: the list") || !check_wrt(tape, "vjp", wrt))
         return &tape->bad_list;
     if (y->dtype != gy->dtype || y->size != gy->size || y->rank != gy->rank || y->dtype == REEL_I32) {
         reel__fail(tape, REEL_BAD_SHAPE, "vjp: y is %s %s and gy %s %s; they must be alike, f32 or f64",
@@ -257,9 +260,11 @@ reel_list *(reel_vjp)(reel_tensor *y, reel_tensor *gy, const reel_list *wrt)
 reel_tensor *(reel_gradient)(reel_tensor *loss, reel_tensor *wrt)
 {
     reel_tape *tape = loss ? loss->tape : &reel__failed_tape;
-    if (!reel__usable(tape, loss, "gradient: the loss") || !reel__usable(tape, wrt, "gradient: the tensor to differentiate by"))
+    if (!reel__usable(tape, loss, "gradient: the loss") ||
+        !reel__usable(tape, wrt, "gradient: the tensor to differentiate by"))
         return &tape->bad;
     reel_list *list = reel__list_new(tape);
-    if (!list->is_bad && reel__list_append(list, reel_name_of(wrt), wrt)) return reel_list_at((reel_gradients)(loss, list), 0);
+    if (!list->is_bad && reel__list_append(list, reel_name_of(wrt), wrt))
+        return reel_list_at((reel_gradients)(loss, list), 0);
     return &tape->bad;
 }

@@ -27,10 +27,10 @@ static bool set_reason(char *reason, const char *what, int error)
 
 static bool usable_path(const char *path, char *reason)
 {
-    const char *fault = !path                          ? "the path is NULL"
-                        : !*path                       ? "the path is empty"
+    const char *fault = !path                        ? "the path is NULL"
+                        : !*path                     ? "the path is empty"
                         : strlen(path) >= REEL__PATH ? "the path is too long"
-                                                       : NULL;
+                                                     : NULL;
     if (fault) snprintf(reason, REEL__REASON, "%s", fault);
     return !fault;
 }
@@ -72,8 +72,8 @@ static bool create_temporary(reel__writer *w, mode_t mode)
 {
     const char *slash = strrchr(w->path, '/'), *name = slash ? slash + 1 : w->path;
     for (int n = 0; n < TRIES; n++) {
-        snprintf(w->temporary, sizeof w->temporary, "%.*s%.200s.tmp.%ld.%d",
-                 (int)(name - w->path), w->path, name, (long)getpid(), n);
+        snprintf(w->temporary, sizeof w->temporary, "%.*s%.200s.tmp.%ld.%d", (int)(name - w->path), w->path, name,
+                 (long)getpid(), n);
         w->file = open(w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
         if (w->file >= 0) return true;
         if (errno != EEXIST && errno != EINTR) break;
@@ -237,8 +237,7 @@ void reel__crc_begin(reel__crc *crc)
     }
     for (uint32_t b = 0; b < 256; b++)
         for (int k = 1; k < 8; k++)
-            crc->table[k][b] =
-                crc->table[k - 1][b] >> 8 ^ crc->table[0][crc->table[k - 1][b] & 255];
+            crc->table[k][b] = crc->table[k - 1][b] >> 8 ^ crc->table[0][crc->table[k - 1][b] & 255];
 }
 
 void reel__crc_add(reel__crc *crc, const void *data, size_t size)
@@ -247,8 +246,8 @@ void reel__crc_add(reel__crc *crc, const void *data, size_t size)
     uint32_t r = crc->value, (*table)[256] = crc->table;
     for (; size >= 8; size -= 8, p += 8) {
         r ^= (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-        r = table[7][r & 255] ^ table[6][r >> 8 & 255] ^ table[5][r >> 16 & 255] ^
-            table[4][r >> 24] ^ table[3][p[4]] ^ table[2][p[5]] ^ table[1][p[6]] ^ table[0][p[7]];
+        r = table[7][r & 255] ^ table[6][r >> 8 & 255] ^ table[5][r >> 16 & 255] ^ table[4][r >> 24] ^ table[3][p[4]] ^
+            table[2][p[5]] ^ table[1][p[6]] ^ table[0][p[7]];
     }
     for (; size > 0; size--, p++) r = r >> 8 ^ table[0][(r ^ *p) & 255];
     crc->value = r;

@@ -42,7 +42,8 @@ static void initialise(reel__value *value, uint64_t seed)
     for (int64_t i = 0; i < value->count; i++) {
         if (value->is_state) store(value, i, 0);
         else if (value->init.kind == REEL_INIT_CONSTANT) store(value, i, value->init.a);
-        else if (value->init.kind == REEL_INIT_NORMAL) store(value, i, value->init.a + value->init.b * normal(stream, i));
+        else if (value->init.kind == REEL_INIT_NORMAL)
+            store(value, i, value->init.a + value->init.b * normal(stream, i));
         else store(value, i, low + (high - low) * uniform(value, stream, i));
     }
 }

@@ -177,8 +177,7 @@ static bool integer(reel__header *h, int64_t *value)
     *value = 0;
     for (; h->at < h->size && h->text[h->at] >= '0' && h->text[h->at] <= '9'; h->at++) {
         int64_t tens;
-        const bool fits = reel__multiply(*value, 10, &tens) &&
-                          reel__add_sizes(tens, h->text[h->at] - '0', value);
+        const bool fits = reel__multiply(*value, 10, &tens) && reel__add_sizes(tens, h->text[h->at] - '0', value);
         if (!fits) return fault(h, start, "the number is too large");
     }
     if (h->at == start) return expected(h, "a whole number");
@@ -186,16 +185,14 @@ static bool integer(reel__header *h, int64_t *value)
     return fault(h, start, "a number begins with 0");
 }
 
-static bool integers(reel__header *h, const char *name, const char *what, int most,
-                     int64_t *values, int *count)
+static bool integers(reel__header *h, const char *name, const char *what, int most, int64_t *values, int *count)
 {
     *count = 0;
     if (!expect(h, '[')) return false;
     if (take(h, ']')) return true;
     do {
         reel__quoted quoted;
-        if (*count == most)
-            return fail(h, "%s: more than %d %s", reel__quote(&quoted, name), most, what);
+        if (*count == most) return fail(h, "%s: more than %d %s", reel__quote(&quoted, name), most, what);
         if (!integer(h, &values[(*count)++])) return false;
     } while (take(h, ','));
     return expect(h, ']');
@@ -231,8 +228,8 @@ static bool read_dtype(reel__header *h, reel__entry *entry)
     const char *text = string(h);
     for (int i = 0; text && i <= REEL_I32; i++)
         if (strcmp(text, names[i]) == 0) return entry->dtype = (reel_dtype)i, true;
-    return text && fail(h, "%s has the dtype %s; only F32, F64 and I32 can be read",
-                        reel__quote(&name, entry->name), reel__quote(&dtype, text));
+    return text && fail(h, "%s has the dtype %s; only F32, F64 and I32 can be read", reel__quote(&name, entry->name),
+                        reel__quote(&dtype, text));
 }
 
 static bool read_offsets(reel__header *h, reel__entry *entry)
@@ -256,8 +253,8 @@ static bool entry_member(reel__header *h, char *key, void *context)
     else if (strcmp(key, "shape") == 0) is = HAS_SHAPE;
     else if (strcmp(key, "data_offsets") == 0) is = HAS_OFFSETS;
     if (is == 0 || (d->has & is))
-        return fail(h, "%s has %s field %s", reel__quote(&name, d->entry.name),
-                    is ? "a second" : "an unknown", reel__quote(&field, key));
+        return fail(h, "%s has %s field %s", reel__quote(&name, d->entry.name), is ? "a second" : "an unknown",
+                    reel__quote(&field, key));
     d->has |= is;
     if (is == HAS_DTYPE) return read_dtype(h, &d->entry);
     if (is == HAS_OFFSETS) return read_offsets(h, &d->entry);
@@ -277,9 +274,8 @@ static bool check_entry(reel__header *h, draft *d)
         return fail(h, "%s: the size of its shape overflows", name.text);
     const int64_t bytes = e->count * (int64_t)reel__dtype_size(e->dtype); /* fits, as counted */
     if (bytes != e->end - e->begin)
-        return fail(h, "%s: its shape needs %lld bytes, but data_offsets [%lld,%lld] are %lld",
-                    name.text, (long long)bytes, (long long)e->begin, (long long)e->end,
-                    (long long)(e->end - e->begin));
+        return fail(h, "%s: its shape needs %lld bytes, but data_offsets [%lld,%lld] are %lld", name.text,
+                    (long long)bytes, (long long)e->begin, (long long)e->end, (long long)(e->end - e->begin));
     return true;
 }
 
@@ -362,16 +358,13 @@ static bool check_places(reel__header *h, int64_t data_size)
     for (int64_t i = 0; i < h->entries.count; at = e[i++].end) {
         if (e[i].begin > at) return fail(h, hole, at, (long long)e[i].begin);
         if (e[i].begin < at)
-            return fail(h, "%s and %s overlap in the data", reel__quote(&a, e[i - 1].name),
-                        reel__quote(&b, e[i].name));
+            return fail(h, "%s and %s overlap in the data", reel__quote(&a, e[i - 1].name), reel__quote(&b, e[i].name));
     }
     if (at < data_size) return fail(h, hole, at, (long long)data_size);
-    return at == data_size ||
-           fail(h, "the data is cut off after %lld of %lld bytes", (long long)data_size, at);
+    return at == data_size || fail(h, "the data is cut off after %lld of %lld bytes", (long long)data_size, at);
 }
 
-bool reel__header_read(reel__header *h, const reel_allocator *allocator, char *text, int64_t size,
-                       int64_t data_size)
+bool reel__header_read(reel__header *h, const reel_allocator *allocator, char *text, int64_t size, int64_t data_size)
 {
     *h = (reel__header){ .allocator = *allocator, .text = text, .size = size };
     if (size < 1 || text[0] != '{') return expected(h, "'{'");

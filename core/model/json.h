@@ -35,8 +35,8 @@ typedef struct reel__header {
 
 /* text has room for size bytes and is overwritten. False: see reason, or out_of_memory. Either way
  * the header is freed afterwards. */
-bool reel__header_read(reel__header *header, const reel_allocator *allocator, char *text,
-                       int64_t size, int64_t data_size);
+bool reel__header_read(reel__header *header, const reel_allocator *allocator, char *text, int64_t size,
+                       int64_t data_size);
 void reel__header_free(reel__header *header);
 
 /* How many bytes a UTF-8 character has; 0: there is none at text (Unicode 15, table 3-7). */

@@ -41,8 +41,7 @@ static bool read_header(loader *l)
     if (!l->path) return FAIL(l, REEL_BAD_ARGUMENT, "the path is NULL");
     if (!reel__reader_open(&l->reader, l->path)) return FILE_FAIL(l, "%s", l->reader.reason);
     const int64_t left = l->reader.size - REEL__LENGTH_BYTES;
-    if (left < 0)
-        return FILE_FAIL(l, "%lld bytes are no safetensors file", (long long)l->reader.size);
+    if (left < 0) return FILE_FAIL(l, "%lld bytes are no safetensors file", (long long)l->reader.size);
     if (!read_bytes(l, length, REEL__LENGTH_BYTES)) return false;
     for (int i = 0; i < REEL__LENGTH_BYTES; i++) size |= (uint64_t)length[i] << (8 * i);
     if (size > REEL__LONGEST_HEADER)
@@ -55,9 +54,7 @@ static bool read_header(loader *l)
     l->text = reel__allocate(&l->model->allocator, (size_t)size);
     if (!l->text) return out_of_memory(l);
     if (!read_bytes(l, l->text, l->text_size)) return false;
-    if (reel__header_read(&l->header, &l->model->allocator, l->text, l->text_size,
-                          left - l->text_size))
-        return true;
+    if (reel__header_read(&l->header, &l->model->allocator, l->text, l->text_size, left - l->text_size)) return true;
     return l->header.out_of_memory ? out_of_memory(l) : FILE_FAIL(l, "%s", l->header.reason);
 }
 
@@ -78,14 +75,12 @@ static const char *metadata(const loader *l, const char *prefix, const char *nam
     const reel__pair wanted = { prefix, name };
     const reel__array *pairs = &l->header.pairs;
     const size_t count = (size_t)pairs->count;
-    const reel__pair *pair =
-        count ? bsearch(&wanted, pairs->items, count, sizeof wanted, by_parts) : NULL;
+    const reel__pair *pair = count ? bsearch(&wanted, pairs->items, count, sizeof wanted, by_parts) : NULL;
     return pair ? pair->value : NULL;
 }
 
 /* Digits of a number up to `end`, at least one, in lower case and without a sign. */
-static bool read_number(const char *text, const char *end, unsigned base, uint64_t most,
-                        uint64_t *value)
+static bool read_number(const char *text, const char *end, unsigned base, uint64_t most, uint64_t *value)
 {
     static const char digits[] = "0123456789abcdef";
     *value = 0;
@@ -99,8 +94,7 @@ static bool read_number(const char *text, const char *end, unsigned base, uint64
     return text < end;
 }
 
-static bool metadata_number(loader *l, const char *key, unsigned base, uint64_t most,
-                            uint64_t *value)
+static bool metadata_number(loader *l, const char *key, unsigned base, uint64_t most, uint64_t *value)
 {
     const char *text = metadata(l, "", key);
     reel__quoted quoted;
@@ -124,8 +118,8 @@ static bool read_metadata(loader *l)
     for (int64_t i = 0; i < h->pairs.count; i++)
         described += strncmp(REEL__AT(h->pairs, reel__pair, i).key, "value:", 6) == 0;
     if (described != h->entries.count)
-        return FILE_FAIL(l, "__metadata__ describes %lld values, and there are %lld",
-                         (long long)described, (long long)h->entries.count);
+        return FILE_FAIL(l, "__metadata__ describes %lld values, and there are %lld", (long long)described,
+                         (long long)h->entries.count);
     return metadata_number(l, "seed", 10, UINT64_MAX, &l->seed) &&
            metadata_number(l, "runs", 10, INT64_MAX, &l->runs) &&
            metadata_number(l, "crc32c", 16, UINT32_MAX, &l->checksum);
@@ -185,12 +179,11 @@ typedef struct described {
     char text[260];
 } described;
 
-static const char *describe(described *d, bool is_state, reel_dtype dtype, int rank,
-                            const int64_t *size)
+static const char *describe(described *d, bool is_state, reel_dtype dtype, int rank, const int64_t *size)
 {
     reel__text shape;
-    snprintf(d->text, sizeof d->text, "%s %s %s", is_state ? "state" : "parameter",
-             reel__dtype_name(dtype), reel__shape_text(&shape, rank, size));
+    snprintf(d->text, sizeof d->text, "%s %s %s", is_state ? "state" : "parameter", reel__dtype_name(dtype),
+             reel__shape_text(&shape, rank, size));
     return d->text;
 }
 
@@ -204,12 +197,10 @@ static bool check_value(loader *l, const reel__entry *e, bool is_state)
     if (!old && l->model->sealed) {
         const char *near = reel__model_nearest(l->model, e->name);
         return FAIL(l, REEL_BAD_NAME, "the model is sealed and has no %s%s%s%s", name.text,
-                    near ? " (did you mean " : "", near ? reel__quote(&other, near) : "",
-                    near ? "?)" : "");
+                    near ? " (did you mean " : "", near ? reel__quote(&other, near) : "", near ? "?)" : "");
     }
     if (!old) return true;
-    const bool same_shape = old->rank == e->rank &&
-                            memcmp(old->size, e->size, (size_t)e->rank * sizeof *e->size) == 0;
+    const bool same_shape = old->rank == e->rank && memcmp(old->size, e->size, (size_t)e->rank * sizeof *e->size) == 0;
     if (old->is_state == is_state && old->dtype == e->dtype && same_shape) return true;
     const reel_status status = old->is_state != is_state ? REEL_BAD_NAME
                                : old->dtype != e->dtype  ? REEL_BAD_DTYPE
@@ -239,16 +230,16 @@ static bool read_values(loader *l)
         bool is_state;
         reel_init init;
         if (!find_kind(l, e, &is_state, &init)) return false;
-        reel__value *v = reel__value_add(&l->model->allocator, &l->staged, e->name, is_state,
-                                         e->dtype, e->rank, e->size);
+        reel__value *v =
+            reel__value_add(&l->model->allocator, &l->staged, e->name, is_state, e->dtype, e->rank, e->size);
         if (!v) return out_of_memory(l);
         v->init = init; /* and not pinned: the first use may say otherwise */
         if (!read_bytes(l, v->data, reel__value_bytes(v))) return false;
         if (l->is_reel) reel__crc_add(&crc, v->data, (size_t)reel__value_bytes(v));
     }
     if (!l->is_reel || reel__crc_end(&crc) == l->checksum) return true;
-    return FILE_FAIL(l, "the data is damaged: its crc32c is %08lx, not %08lx",
-                     (unsigned long)reel__crc_end(&crc), (unsigned long)l->checksum);
+    return FILE_FAIL(l, "the data is damaged: its crc32c is %08lx, not %08lx", (unsigned long)reel__crc_end(&crc),
+                     (unsigned long)l->checksum);
 }
 
 /* ---- All or nothing ------------------------------------------------------------------------ */
@@ -302,8 +293,7 @@ reel_status reel_model_load(reel_model *model, const char *path)
 {
     if (!model || model->failed) return REEL_OUT_OF_MEMORY;
     loader l = { .model = model, .path = path, .reader = { .file = -1 } };
-    bool good = read_header(&l) && read_metadata(&l) && check_values(&l) && read_values(&l) &&
-                make_room(&l);
+    bool good = read_header(&l) && read_metadata(&l) && check_values(&l) && read_values(&l) && make_room(&l);
     if (good) commit(&l);
     reel__reader_close(&l.reader);
     reel__values_free(&model->allocator, &l.staged);

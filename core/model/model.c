@@ -82,10 +82,7 @@ static bool grow_buckets(const reel_allocator *allocator, reel__values *values)
     return true;
 }
 
-static size_t value_bytes(const reel__value *v)
-{
-    return (size_t)v->count * reel__dtype_size(v->dtype);
-}
+static size_t value_bytes(const reel__value *v) { return (size_t)v->count * reel__dtype_size(v->dtype); }
 
 static void value_free(const reel_allocator *allocator, reel__value *v)
 {
@@ -158,15 +155,9 @@ reel_status reel_model_reset(reel_model *model, const char *pattern)
                             near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
 }
 
-int64_t reel_model_count(const reel_model *model)
-{
-    return model ? model->values.list.count : 0;
-}
+int64_t reel_model_count(const reel_model *model) { return model ? model->values.list.count : 0; }
 
-int64_t reel_model_runs(const reel_model *model)
-{
-    return model ? (int64_t)model->runs : 0;
-}
+int64_t reel_model_runs(const reel_model *model) { return model ? (int64_t)model->runs : 0; }
 
 /* The index-th smallest name: counted, so that nothing needs to be sorted or kept. */
 const char *reel_model_name(const reel_model *model, int64_t index)
@@ -196,8 +187,8 @@ reel_shape reel_model_shape(const reel_model *model, const char *name)
 }
 
 /* The value to be read or written, after all checks; NULL: an error has been recorded. */
-static reel__value *checked_value(reel_model *model, const char *call, const char *name, reel_dtype dtype, int64_t count,
-                                  const void *data)
+static reel__value *checked_value(reel_model *model, const char *call, const char *name, reel_dtype dtype,
+                                  int64_t count, const void *data)
 {
     reel__value *v = value_named(model, name);
     if (!model || model->failed) return NULL;
@@ -220,7 +211,8 @@ static reel__value *checked_value(reel_model *model, const char *call, const cha
     return NULL;
 }
 
-static reel_status copy_out(reel_model *model, const char *call, const char *name, reel_dtype dtype, void *data, int64_t count)
+static reel_status copy_out(reel_model *model, const char *call, const char *name, reel_dtype dtype, void *data,
+                            int64_t count)
 {
     const reel__value *v = checked_value(model, call, name, dtype, count, data);
     if (!v) return !model || model->failed ? REEL_OUT_OF_MEMORY : model->error.status;

@@ -10,8 +10,8 @@ const char *const reel__init_kinds[REEL__INIT_KINDS] = {
     "constant", "uniform", "normal", "fan_in_uniform", "glorot_uniform",
 };
 
-reel_status reel__file_fail(reel_model *model, const char *call, const char *path,
-                            reel_status status, const char *format, ...)
+reel_status reel__file_fail(reel_model *model, const char *call, const char *path, reel_status status,
+                            const char *format, ...)
 {
     char reason[600];
     reel__shown_path shown;
@@ -19,8 +19,7 @@ reel_status reel__file_fail(reel_model *model, const char *call, const char *pat
     va_start(arguments, format);
     vsnprintf(reason, sizeof reason, format, arguments);
     va_end(arguments);
-    return reel__model_fail(model, status, "%s: %s: %s", call, reel__show_path(&shown, path),
-                            reason);
+    return reel__model_fail(model, status, "%s: %s: %s", call, reel__show_path(&shown, path), reason);
 }
 
 #define FAIL(model, path, ...) reel__file_fail(model, "model_save", path, __VA_ARGS__)
@@ -32,15 +31,9 @@ typedef struct saver {
     bool out_of_memory;
 } saver;
 
-static const reel__value *value_at(const saver *s, int64_t i)
-{
-    return REEL__AT(s->values, const reel__value *, i);
-}
+static const reel__value *value_at(const saver *s, int64_t i) { return REEL__AT(s->values, const reel__value *, i); }
 
-static size_t data_size(const saver *s, int64_t i)
-{
-    return (size_t)reel__value_bytes(value_at(s, i));
-}
+static size_t data_size(const saver *s, int64_t i) { return (size_t)reel__value_bytes(value_at(s, i)); }
 
 static void put(saver *s, const char *text, size_t size)
 {
@@ -81,11 +74,8 @@ static void put_kind(saver *s, const reel__value *v)
     memcpy(&a, &v->init.a, sizeof a), memcpy(&b, &v->init.b, sizeof b);
     put(s, ",\"value:", 8);
     put_name(s, v->name);
-    if (v->is_state)
-        print(s, "\":\"state\"");
-    else
-        print(s, "\":\"parameter %s %016llx %016llx\"", kind, (unsigned long long)a,
-              (unsigned long long)b);
+    if (v->is_state) print(s, "\":\"state\"");
+    else print(s, "\":\"parameter %s %016llx %016llx\"", kind, (unsigned long long)a, (unsigned long long)b);
 }
 
 static void put_entry(saver *s, const reel__value *v, int64_t begin)
@@ -95,15 +85,11 @@ static void put_entry(saver *s, const reel__value *v, int64_t begin)
     put_name(s, v->name);
     print(s, "\":{\"dtype\":\"%s\",\"shape\":[", dtypes[v->dtype]);
     for (int i = 0; i < v->rank; i++) print(s, "%s%lld", i ? "," : "", (long long)v->size[i]);
-    print(s, "],\"data_offsets\":[%lld,%lld]}", (long long)begin,
-          (long long)(begin + reel__value_bytes(v)));
+    print(s, "],\"data_offsets\":[%lld,%lld]}", (long long)begin, (long long)(begin + reel__value_bytes(v)));
 }
 
 /* The data is in order of the names, f64 first, so that every value is aligned to its size. */
-static bool in_pass(const reel__value *v, int pass)
-{
-    return reel__dtype_size(v->dtype) == (pass == 0 ? 8 : 4);
-}
+static bool in_pass(const reel__value *v, int pass) { return reel__dtype_size(v->dtype) == (pass == 0 ? 8 : 4); }
 
 static uint32_t checksum(const saver *s)
 {
@@ -111,19 +97,17 @@ static uint32_t checksum(const saver *s)
     reel__crc_begin(&crc);
     for (int pass = 0; pass < 2; pass++)
         for (int64_t i = 0; i < s->values.count; i++)
-            if (in_pass(value_at(s, i), pass))
-                reel__crc_add(&crc, value_at(s, i)->data, data_size(s, i));
+            if (in_pass(value_at(s, i), pass)) reel__crc_add(&crc, value_at(s, i)->data, data_size(s, i));
     return reel__crc_end(&crc);
 }
 
 static void put_header(saver *s)
 {
     int64_t at[2] = { 0, 0 };
-    print(s, "{\"__metadata__\":{\"format\":\"reel\",\"version\":\"%s\",\"library\":\"%s\"",
-          REEL__FILE_VERSION, reel_version());
-    print(s, ",\"seed\":\"%llu\",\"runs\":\"%llu\",\"crc32c\":\"%08lx\"",
-          (unsigned long long)s->model->seed, (unsigned long long)s->model->runs,
-          (unsigned long)checksum(s));
+    print(s, "{\"__metadata__\":{\"format\":\"reel\",\"version\":\"%s\",\"library\":\"%s\"", REEL__FILE_VERSION,
+          reel_version());
+    print(s, ",\"seed\":\"%llu\",\"runs\":\"%llu\",\"crc32c\":\"%08lx\"", (unsigned long long)s->model->seed,
+          (unsigned long long)s->model->runs, (unsigned long)checksum(s));
     for (int64_t i = 0; i < s->values.count; i++) {
         put_kind(s, value_at(s, i));
         if (in_pass(value_at(s, i), 0)) at[1] += reel__value_bytes(value_at(s, i));
@@ -146,8 +130,7 @@ static int by_name(const void *a, const void *b)
 static bool sort_values(saver *s)
 {
     const reel__array *all = &s->model->values.list;
-    if (!reel__reserve(&s->model->allocator, &s->values, all->count, sizeof(reel__value *)))
-        return false;
+    if (!reel__reserve(&s->model->allocator, &s->values, all->count, sizeof(reel__value *))) return false;
     if (all->count == 0) return true;
     memcpy(s->values.items, all->items, (size_t)all->count * sizeof(reel__value *));
     s->values.count = all->count;
@@ -173,14 +156,12 @@ static bool names_fit(const saver *s, const char *path)
 static void write_file(saver *s, reel__writer *w)
 {
     unsigned char length[REEL__LENGTH_BYTES];
-    for (int i = 0; i < REEL__LENGTH_BYTES; i++)
-        length[i] = (unsigned char)(s->text.count >> (8 * i));
+    for (int i = 0; i < REEL__LENGTH_BYTES; i++) length[i] = (unsigned char)(s->text.count >> (8 * i));
     reel__writer_put(w, length, sizeof length);
     reel__writer_put(w, s->text.items, (size_t)s->text.count);
     for (int pass = 0; pass < 2; pass++)
         for (int64_t i = 0; i < s->values.count; i++)
-            if (in_pass(value_at(s, i), pass))
-                reel__writer_put(w, value_at(s, i)->data, data_size(s, i));
+            if (in_pass(value_at(s, i), pass)) reel__writer_put(w, value_at(s, i)->data, data_size(s, i));
 }
 
 static reel_status save(saver *s, const char *path)

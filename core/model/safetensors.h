@@ -22,23 +22,16 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "values are written as in memory");
 
-enum {
-    REEL__LONGEST_HEADER = 100000000,
-    REEL__LENGTH_BYTES = 8,
-    REEL__INIT_KINDS = REEL_INIT_GLOROT_UNIFORM + 1
-};
+enum { REEL__LONGEST_HEADER = 100000000, REEL__LENGTH_BYTES = 8, REEL__INIT_KINDS = REEL_INIT_GLOROT_UNIFORM + 1 };
 
 #define REEL__FILE_VERSION "1"
 
 extern const char *const reel__init_kinds[REEL__INIT_KINDS];
 
 /* "call: path: reason" as the model's error; returns the status. */
-reel_status reel__file_fail(reel_model *model, const char *call, const char *path,
-                            reel_status status, const char *format, ...) REEL_PRINTF(5, 6);
+reel_status reel__file_fail(reel_model *model, const char *call, const char *path, reel_status status,
+                            const char *format, ...) REEL_PRINTF(5, 6);
 
-static inline int64_t reel__value_bytes(const reel__value *v)
-{
-    return v->count * (int64_t)reel__dtype_size(v->dtype);
-}
+static inline int64_t reel__value_bytes(const reel__value *v) { return v->count * (int64_t)reel__dtype_size(v->dtype); }
 
 #endif

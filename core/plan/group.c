@@ -10,10 +10,7 @@
 
 #include <string.h>
 
-static reel__group *group_at(const reel__plan *plan, int32_t g)
-{
-    return &REEL__AT(plan->groups, reel__group, g);
-}
+static reel__group *group_at(const reel__plan *plan, int32_t g) { return &REEL__AT(plan->groups, reel__group, g); }
 
 static int32_t begin_group(reel__plan *plan, bool tiled, const reel_tensor *x)
 {
@@ -127,7 +124,8 @@ static bool reads_member(const reel__group *group, const reel_tensor *operand, c
     int64_t size[REEL_MAX_RANK], stride[REEL_MAX_RANK];
     int rank = reel__squeeze(operand, size), rows = reel__squeeze(member->x, (int64_t[REEL_MAX_RANK]){ 0 });
     reel__squeeze_strides(operand, access, stride);
-    if (access->offset || member->level == REEL__LATE || (member->level == REEL__FULL) != (rows == group->rank)) return false;
+    if (access->offset || member->level == REEL__LATE || (member->level == REEL__FULL) != (rows == group->rank))
+        return false;
     if (rows > rank) return false;
     int64_t step = 1;
     for (int d = rank; d-- > rows;)
@@ -313,7 +311,8 @@ static bool joins_reduction(reel__plan *plan, int64_t node)
     int axis, rank = reel__squeeze(operand, size);
     y->op->kind->reduce(y, plan->isa, &axis, &block);
     const reel__planned *source = source_of(plan, operand);
-    if (plan->settings.no_reduce || source->group < 0 || source->level != REEL__FULL || operand->size[axis] == 1) return false;
+    if (plan->settings.no_reduce || source->group < 0 || source->level != REEL__FULL || operand->size[axis] == 1)
+        return false;
     reel__group *group = group_at(plan, source->group);
     for (int d = axis + 1; d < operand->rank; d++)
         if (operand->size[d] != 1) return false;
@@ -402,7 +401,8 @@ bool reel__plan_group(reel__plan *plan)
         if (!plan->node[i].output) continue;
         if (source->group == REEL__FLOATING && !settle(plan, source->x->index)) return false;
         /* what is kept or assigned and belongs to a leaf is copied: the leaf may change before the run ends */
-        if (plan->node[i].role == REEL__VIEW && source->role == REEL__LEAF && !materialise(plan, plan->node[i].x)) return false;
+        if (plan->node[i].role == REEL__VIEW && source->role == REEL__LEAF && !materialise(plan, plan->node[i].x))
+            return false;
     }
     for (int32_t g = 0; g < plan->groups.count; g++) {
         reel__group *group = group_at(plan, g);

@@ -57,9 +57,6 @@ typedef struct reel__kind {
     bool is_number; /* a leaf that is known before a run */
 } reel__kind;
 
-static inline const reel__kind *reel__kind_of(const reel_tensor *x)
-{
-    return x->op->kind;
-}
+static inline const reel__kind *reel__kind_of(const reel_tensor *x) { return x->op->kind; }
 
 #endif

@@ -6,15 +6,9 @@
 #include <limits.h>
 #include <string.h>
 
-static reel__group *group_at(const reel__plan *plan, int32_t g)
-{
-    return &REEL__AT(plan->groups, reel__group, g);
-}
+static reel__group *group_at(const reel__plan *plan, int32_t g) { return &REEL__AT(plan->groups, reel__group, g); }
 
-static bool computed(const reel__planned *p)
-{
-    return p->group >= 0;
-}
+static bool computed(const reel__planned *p) { return p->group >= 0; }
 
 /* Calls visit for every read of a computed node's operand: reader, operand, and whose value it is. */
 static void each_read(reel__plan *plan, void (*visit)(reel__plan *, reel__planned *reader, const reel_tensor *operand,
@@ -27,7 +21,8 @@ static void each_read(reel__plan *plan, void (*visit)(reel__plan *, reel__planne
             visit(plan, p, p->x, &REEL__AT(plan->copies, reel__access, p->depth));
             continue;
         }
-        for (int j = 0; j < p->x->input_count; j++) visit(plan, p, p->x->inputs[j], reel__access_for(plan, p->group, p->x->inputs[j]));
+        for (int j = 0; j < p->x->input_count; j++)
+            visit(plan, p, p->x->inputs[j], reel__access_for(plan, p->group, p->x->inputs[j]));
     }
 }
 
@@ -59,7 +54,8 @@ static void find_stored(reel__plan *plan)
 /* A leaf's last reader, and whether it may be overwritten while that group runs: kept in the leaf's planned entry, group
  * in last_use; position: the last member of that group that reads it, INT_MAX if some member reads other elements than
  * the ones it computes. */
-static void note_leaf_read(reel__plan *plan, reel__planned *reader, const reel_tensor *operand, const reel__access *access)
+static void note_leaf_read(reel__plan *plan, reel__planned *reader, const reel_tensor *operand,
+                           const reel__access *access)
 {
     reel__planned *leaf = &plan->node[access->source];
     if (leaf->role != REEL__LEAF) return;
@@ -90,9 +86,11 @@ static void find_in_place(reel__plan *plan)
         if (assign->op != &reel__assign_op || !plan->node[i].output || plan->node[i].role != REEL__VIEW) continue;
         reel__planned *source = &plan->node[plan->access[i].source];
         const reel__planned *leaf = &plan->node[assign->inputs[0]->index];
-        bool free_then = leaf->last_use < source->group || (leaf->last_use == source->group && leaf->position <= source->position);
+        bool free_then =
+            leaf->last_use < source->group || (leaf->last_use == source->group && leaf->position <= source->position);
         if (source->in_place || source->group <= check || !reel__is_whole(plan, i) || !free_then) continue;
-        if (source->level == REEL__LATE || !group_at(plan, source->group)->tiled || source->role == REEL__OTHER) continue;
+        if (source->level == REEL__LATE || !group_at(plan, source->group)->tiled || source->role == REEL__OTHER)
+            continue;
         source->in_place = true;
         source->data = assign->inputs[0]->value->data;
         plan->in_place++;
@@ -195,7 +193,8 @@ static bool assign_places(reel__plan *plan, places *p, size_t *offset, size_t *p
         }
         for (int32_t i = by_last[g]; good && i >= 0 && !plan->settings.no_reuse; i = next[i]) {
             good = give(&plan->allocator, p, offset[i], reel__value_bytes(plan->node[i].x));
-            if (good && plan->node[i].level == REEL__LATE) good = give(&plan->allocator, p, partial[i], partial_bytes(plan, &plan->node[i]));
+            if (good && plan->node[i].level == REEL__LATE)
+                good = give(&plan->allocator, p, partial[i], partial_bytes(plan, &plan->node[i]));
         }
     }
     reel__release(&plan->allocator, by_last, ((size_t)plan->groups.count + 1) * sizeof *by_last);

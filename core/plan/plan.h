@@ -13,9 +13,9 @@
 #include "core/plan/kinds.h"
 
 enum {
-    REEL__ROW_LIMIT = 1024,   /* the longest row that a tile holds whole */
-    REEL__FOLD_LIMIT = 4096,  /* the largest constant that is computed once */
-    REEL__FLOAT_DEPTH = 16,   /* how long a chain of ops on leaves may wait for its user */
+    REEL__ROW_LIMIT = 1024,  /* the longest row that a tile holds whole */
+    REEL__FOLD_LIMIT = 4096, /* the largest constant that is computed once */
+    REEL__FLOAT_DEPTH = 16,  /* how long a chain of ops on leaves may wait for its user */
     REEL__NONE = -1,
     REEL__FLOATING = -2
 };
@@ -23,10 +23,10 @@ enum {
 /* What tests and the environment can force; none of it changes a bit. */
 typedef struct reel__plan_settings {
     bool no_fold, no_views, no_group, no_reduce, no_epilogue, no_in_place, no_reuse;
-    int64_t tile;   /* elements of a tile; 0: from the caches */
-    int pack;       /* a reel__product_use for both operands; 0: what the plan finds best */
-    int64_t block;  /* rows and columns of a product's block; 0: what the plan finds best */
-    int64_t l1, l2; /* bytes; 0: what isa and machine suggest */
+    int64_t tile;        /* elements of a tile; 0: from the caches */
+    int pack;            /* a reel__product_use for both operands; 0: what the plan finds best */
+    int64_t block;       /* rows and columns of a product's block; 0: what the plan finds best */
+    int64_t l1, l2;      /* bytes; 0: what isa and machine suggest */
     int64_t thread_work; /* work below which a step stays on one thread; 0: default, -1: none does */
     int isa;             /* plus one; 0: the best */
 } reel__plan_settings;
@@ -53,7 +53,7 @@ typedef struct reel__access {
 typedef enum reel__level {
     REEL__FULL, /* one value for each row and column */
     REEL__ROW,  /* one for each row */
-    REEL__LATE  /* a reduction over columns that do not fit a tile: known after the group, from a value for each block */
+    REEL__LATE /* a reduction over columns that do not fit a tile: known after the group, from a value for each block */
 } reel__level;
 
 typedef struct reel__planned {
@@ -62,20 +62,20 @@ typedef struct reel__planned {
     bool output, stored, in_place;
     int32_t depth; /* of a chain of floating nodes */
     int32_t group, next;
-    int32_t last_use;  /* the last group that reads it */
-    int32_t position;  /* among the members of its group */
-    char *data;        /* its memory, of a stored value */
-    char *partial;     /* of a late reduction: a value for each block */
+    int32_t last_use; /* the last group that reads it */
+    int32_t position; /* among the members of its group */
+    char *data;       /* its memory, of a stored value */
+    char *partial;    /* of a late reduction: a value for each block */
 } reel__planned;
 
 typedef struct reel__group {
     int32_t first, last, count;
-    int32_t product;        /* the node at its front, or REEL__NONE */
-    bool tiled;             /* runs by tiles; otherwise it is one node, run as it is */
-    int rank;               /* its space, without axes of size 1 */
+    int32_t product; /* the node at its front, or REEL__NONE */
+    bool tiled;      /* runs by tiles; otherwise it is one node, run as it is */
+    int rank;        /* its space, without axes of size 1 */
     int64_t size[REEL_MAX_RANK];
-    uint32_t splits;        /* bit s: the first s axes can be the rows, the others the columns */
-    bool has_rows;          /* some member is REEL__ROW, so a tile holds whole rows */
+    uint32_t splits; /* bit s: the first s axes can be the rows, the others the columns */
+    bool has_rows;   /* some member is REEL__ROW, so a tile holds whole rows */
 } reel__group;
 
 typedef struct reel__plan {

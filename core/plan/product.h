@@ -34,13 +34,7 @@ typedef struct {
 /* How an operand is read. AUTO: the plan chooses between the next two. IN_PLACE: where it lies; falls back to PACK for
  * several axes, and where neither operand is contiguous along its rows. PACK: copied into the workspace by every block
  * that needs it. PACKED_X and PACKED_Y: the caller passes a copy made by reel__product_pack. */
-typedef enum {
-    REEL__AUTO,
-    REEL__IN_PLACE,
-    REEL__PACK,
-    REEL__PACKED_X,
-    REEL__PACKED_Y
-} reel__product_use;
+typedef enum { REEL__AUTO, REEL__IN_PLACE, REEL__PACK, REEL__PACKED_X, REEL__PACKED_Y } reel__product_use;
 
 typedef struct {
     int isa;     /* REEL__BASELINE, ... : isa.h */
@@ -63,7 +57,7 @@ typedef struct {
 
 typedef struct {
     int isa, element;
-    int over_m; /* x is a: vectors run over m */
+    int over_m;   /* x is a: vectors run over m */
     int y_first;  /* order of the tiles */
     int x_copied; /* x is packed by the first tile that reads it */
     int x_panels; /* of x packed at a time */

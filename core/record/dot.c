@@ -66,8 +66,7 @@ static bool begin(picture *p)
     const reel__array *log = &p->tape->log; /* a node of the program is in it at least once */
     p->places = reel__allocate(a, (size_t)log->count * sizeof *p->places);
     if (!p->places) return false;
-    for (int64_t i = 0; i < log->count; i++)
-        p->places[i] = REEL__AT(*log, const reel_tensor *, i)->index;
+    for (int64_t i = 0; i < log->count; i++) p->places[i] = REEL__AT(*log, const reel_tensor *, i)->index;
     if (!walk_program(p->tape)) return false;
     p->order = reel__order(p->tape, &p->count);
     for (p->site_slots = 64; p->site_slots < 2 * p->count;) p->site_slots *= 2;
@@ -81,8 +80,7 @@ static void end(picture *p)
 {
     const reel_allocator *a = &p->tape->allocator;
     const reel__array *log = &p->tape->log;
-    for (int64_t i = 0; p->places && i < log->count; i++)
-        REEL__AT(*log, reel_tensor *, i)->index = p->places[i];
+    for (int64_t i = 0; p->places && i < log->count; i++) REEL__AT(*log, reel_tensor *, i)->index = p->places[i];
     reel__release(a, p->places, (size_t)log->count * sizeof *p->places);
     reel__release(a, p->marks, (size_t)p->count * sizeof *p->marks);
     reel__release(a, p->items, (size_t)p->count * sizeof *p->items);
@@ -141,8 +139,7 @@ static void find_parts(picture *p)
 {
     find_reach(p);
     for (int64_t i = 0; i < p->count; i++)
-        if (p->marks[i].of_loss && p->order[i]->input_count)
-            *find_site(p, site_of(p->order[i])) = site_of(p->order[i]);
+        if (p->marks[i].of_loss && p->order[i]->input_count) *find_site(p, site_of(p->order[i])) = site_of(p->order[i]);
     for (int64_t i = 0; i < p->count; i++) p->marks[i].part = part_of(p, p->order[i]);
 }
 
@@ -258,8 +255,7 @@ static void put_call(picture *p, const reel_tensor *x)
     bool any = false;
     for (int j = 0; j < x->input_count; j++) any |= is_written(p, x, source_of(p, x, j));
     put_escaped(p, x->op->name);
-    for (int j = 0; any && j < x->input_count; j++)
-        put(p, j ? ", " : "("), put_operand(p, x, j);
+    for (int j = 0; any && j < x->input_count; j++) put(p, j ? ", " : "("), put_operand(p, x, j);
     if (any) put(p, ")");
 }
 
@@ -283,8 +279,7 @@ static void put_label(picture *p, const reel_tensor *x)
 static const char *style_of(const picture *p, const reel_tensor *x)
 {
     if (x->op == &reel__input_op) return "shape=ellipse fillcolor=white color=\"#3b6ea5\"";
-    if (x->op == &reel__parameter_op)
-        return "shape=hexagon fillcolor=\"#fff6bf\" color=\"#a58a1b\"";
+    if (x->op == &reel__parameter_op) return "shape=hexagon fillcolor=\"#fff6bf\" color=\"#a58a1b\"";
     if (x->op == &reel__state_op) return "shape=cylinder fillcolor=\"#efe3f5\" color=\"#7d4f96\"";
     if (x->op->draws) return "shape=diamond fillcolor=\"#eeeeee\" color=\"#777777\"";
     const part of = mark_of(p, x)->part;
@@ -387,14 +382,13 @@ reel_status reel_tape_write_dot(reel_tape *tape, const char *path)
     reel__shown_path shown;
     picture p = { .tape = tape };
     if (!tape->assigns.count && !tape->losses.count && !tape->keeps.count)
-        return reel__run_fail(tape, REEL_BAD_STATE,
-                              "tape_write_dot: nothing on the tape is kept, assigned or a loss");
+        return reel__run_fail(tape, REEL_BAD_STATE, "tape_write_dot: nothing on the tape is kept, assigned or a loss");
     const bool good = begin(&p);
     if (good) find_parts(&p), choose_items(&p);
     if (good && reel__writer_open(&p.writer, path)) put_graph(&p);
     end(&p);
     if (!good) return reel__run_fail(tape, REEL_OUT_OF_MEMORY, "tape_write_dot: out of memory");
     if (reel__writer_close(&p.writer)) return REEL_OK;
-    return reel__run_fail(tape, REEL_BAD_FILE, "tape_write_dot: %s: %s",
-                          reel__show_path(&shown, path), p.writer.reason);
+    return reel__run_fail(tape, REEL_BAD_FILE, "tape_write_dot: %s: %s", reel__show_path(&shown, path),
+                          p.writer.reason);
 }

@@ -54,8 +54,8 @@ static bool check_shape(reel_tape *tape, const char *what, const char *name, ree
     int64_t count;
     const char *shown = name ? name : "(null)";
     if (shape.rank < 0 || shape.rank > REEL_MAX_RANK) {
-        reel__fail(tape, REEL_BAD_SHAPE, "%s: \"%s\" has %d dimensions; at most %d are possible", what, shown, shape.rank,
-                   REEL_MAX_RANK);
+        reel__fail(tape, REEL_BAD_SHAPE, "%s: \"%s\" has %d dimensions; at most %d are possible", what, shown,
+                   shape.rank, REEL_MAX_RANK);
         return false;
     }
     reel__shape_text(&text, shape.rank, shape.size);
@@ -84,12 +84,15 @@ static bool same_shape(const reel__value *value, reel_dtype dtype, reel_shape sh
            memcmp(value->size, shape.size, (size_t)shape.rank * sizeof *shape.size) == 0;
 }
 
-static void shape_conflict(reel_tape *tape, const char *what, const reel__value *value, const char *name, reel_dtype dtype,
-                           reel_shape shape)
+static void shape_conflict(reel_tape *tape, const char *what, const reel__value *value, const char *name,
+                           reel_dtype dtype, reel_shape shape)
 {
     reel__text was, is;
     reel__fail(tape, REEL_BAD_NAME, "%s: \"%s\" exists as %s %s %s, not as %s %s", what, name,
-               value->is_state ? "state" : strcmp(what, "input") ? "parameter" : "input", reel__dtype_name(value->dtype), reel__shape_text(&was, value->rank, value->size),
+               value->is_state         ? "state"
+               : strcmp(what, "input") ? "parameter"
+                                       : "input",
+               reel__dtype_name(value->dtype), reel__shape_text(&was, value->rank, value->size),
                reel__dtype_name(dtype), reel__shape_text(&is, shape.rank, shape.size));
 }
 
@@ -111,7 +114,8 @@ reel_tensor *(reel_input)(reel_tape *tape, const char *name, reel_dtype dtype, r
     }
     char key[800];
     reel__text text;
-    snprintf(key, sizeof key, "%s\n%s%s", full, reel__shape_text(&text, shape.rank, shape.size), reel__dtype_name(dtype));
+    snprintf(key, sizeof key, "%s\n%s%s", full, reel__shape_text(&text, shape.rank, shape.size),
+             reel__dtype_name(dtype));
     reel__value *value = reel__value_find(&tape->inputs, key, reel__hash_string(key));
     if (!value) value = reel__value_add(&tape->allocator, &tape->inputs, key, false, dtype, shape.rank, shape.size);
     if (!value) return reel__out_of_memory(tape, full);
@@ -123,8 +127,8 @@ static void unknown_name(reel_tape *tape, const char *what, const char *full)
 {
     const char *near = reel__model_nearest(tape->model, full);
     reel__fail(tape, REEL_BAD_NAME, "%s: %s has no \"%s\"%s%s%s", what,
-               tape->options.evaluate ? "an evaluating tape makes no names and the model" : "the model is sealed and", full,
-               near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+               tape->options.evaluate ? "an evaluating tape makes no names and the model" : "the model is sealed and",
+               full, near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
 }
 
 /* Finds or makes a value of the model. */
@@ -150,11 +154,13 @@ static reel__value *model_value(reel_tape *tape, const char *what, const char *f
         shape_conflict(tape, what, value, full, dtype, shape);
         return NULL;
     } else if (value->is_state != is_state) {
-        reel__fail(tape, REEL_BAD_NAME, "%s: \"%s\" exists as a %s", what, full, value->is_state ? "state" : "parameter");
+        reel__fail(tape, REEL_BAD_NAME, "%s: \"%s\" exists as a %s", what, full,
+                   value->is_state ? "state" : "parameter");
         return NULL;
     } else if (value->pinned && !is_state && !reel__init_equal(value->init, init)) {
-        reel__fail(tape, REEL_BAD_NAME, "%s: \"%s\" exists with another initialiser: kind %d (%g, %g), not kind %d (%g, %g)",
-                   what, full, (int)value->init.kind, value->init.a, value->init.b, (int)init.kind, init.a, init.b);
+        reel__fail(tape, REEL_BAD_NAME,
+                   "%s: \"%s\" exists with another initialiser: kind %d (%g, %g), not kind %d (%g, %g)", what, full,
+                   (int)value->init.kind, value->init.a, value->init.b, (int)init.kind, init.a, init.b);
         return NULL;
     } else if (!value->pinned && !tape->options.evaluate) {
         value->init = init; /* it came from a file */
@@ -212,8 +218,8 @@ static reel__value *assigned_value(reel_tape *tape, reel_tensor *target)
     if (!tape->options.evaluate) return target->value;
     reel__value *value = private_state(tape, target->name);
     if (value) return value;
-    value = reel__value_add(&tape->allocator, &tape->states, target->name, true, target->value->dtype, target->value->rank,
-                            target->value->size);
+    value = reel__value_add(&tape->allocator, &tape->states, target->name, true, target->value->dtype,
+                            target->value->rank, target->value->size);
     if (!value) {
         reel__out_of_memory(tape, target->name);
         return NULL;
@@ -229,20 +235,24 @@ static uint64_t recording_id(const reel_tape *tape) { return (uint64_t)tape->ser
 reel_tensor *(reel_assign)(reel_tensor *target, reel_tensor *value)
 {
     reel_tape *tape = target ? target->tape : &reel__failed_tape;
-    if (!reel__usable(tape, target, "assign: the target") || !reel__usable(tape, value, "assign: the value")) return &tape->bad;
+    if (!reel__usable(tape, target, "assign: the target") || !reel__usable(tape, value, "assign: the value"))
+        return &tape->bad;
     if (target->op != &reel__parameter_op && target->op != &reel__state_op)
-        return reel__fail(tape, REEL_BAD_ARGUMENT, "assign: the target %s is no parameter or state", reel__node_text(target));
+        return reel__fail(tape, REEL_BAD_ARGUMENT, "assign: the target %s is no parameter or state",
+                          reel__node_text(target));
     if (tape->options.evaluate && target->op == &reel__parameter_op)
-        return reel__fail(tape, REEL_BAD_STATE, "assign: an evaluating tape never writes the parameter %s", reel__node_text(target));
+        return reel__fail(tape, REEL_BAD_STATE, "assign: an evaluating tape never writes the parameter %s",
+                          reel__node_text(target));
     if (target->dtype != value->dtype)
         return reel__fail(tape, REEL_BAD_DTYPE, "assign: %s is %s and the value is %s (use reel_cast)", target->name,
                           reel__dtype_name((reel_dtype)target->dtype), reel__dtype_name((reel_dtype)value->dtype));
     if (target->size != value->size || target->rank != value->rank)
-        return reel__fail(tape, REEL_BAD_SHAPE, "assign: %s is %s and the value is %s", target->name, reel_shape_text(target),
-                          reel_shape_text(value));
+        return reel__fail(tape, REEL_BAD_SHAPE, "assign: %s is %s and the value is %s", target->name,
+                          reel_shape_text(target), reel_shape_text(value));
     const reel__value *own = tape->options.evaluate ? private_state(tape, target->name) : target->value;
     if (own && own->assigned == recording_id(tape))
-        return reel__fail(tape, REEL_BAD_STATE, "assign: a second assignment to %s in one program", reel__node_text(target));
+        return reel__fail(tape, REEL_BAD_STATE, "assign: a second assignment to %s in one program",
+                          reel__node_text(target));
     if (!reel__reserve(&tape->allocator, &tape->assigns, tape->assigns.count, sizeof(reel_tensor *)))
         return reel__out_of_memory(tape, "assign");
     reel__value *written = assigned_value(tape, target);

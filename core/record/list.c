@@ -29,10 +29,7 @@ reel_list *reel__list_new(reel_tape *tape)
     return list;
 }
 
-reel_list *reel_list_new(reel_tape *tape)
-{
-    return reel__list_new(tape ? tape : &reel__failed_tape);
-}
+reel_list *reel_list_new(reel_tape *tape) { return reel__list_new(tape ? tape : &reel__failed_tape); }
 
 bool reel__list_append(reel_list *list, const char *name, reel_tensor *x)
 {
@@ -53,7 +50,7 @@ bool reel__list_usable(reel_tape *tape, const reel_list *list, const char *what)
     return false;
 }
 
-reel_status (reel_list_append)(reel_list *list, const char *name, reel_tensor *x)
+reel_status(reel_list_append)(reel_list *list, const char *name, reel_tensor *x)
 {
     reel_tape *tape = list ? list->tape : &reel__failed_tape;
     if (!reel__list_usable(tape, list, "list_append: the list") || !reel__usable(tape, x, "list_append: the tensor"))
@@ -69,10 +66,7 @@ static bool readable(const reel_list *list)
     return list && !list->is_bad && list->generation == list->tape->generation;
 }
 
-int reel_list_count(const reel_list *list)
-{
-    return readable(list) ? (int)list->items.count : 0;
-}
+int reel_list_count(const reel_list *list) { return readable(list) ? (int)list->items.count : 0; }
 
 reel_tensor *reel_list_at(const reel_list *list, int index)
 {
@@ -92,10 +86,7 @@ reel_tensor *reel_list_find(const reel_list *list, const char *name)
     return list ? &list->tape->bad : &reel__failed_tape.bad;
 }
 
-reel_tape *reel_list_tape(const reel_list *list)
-{
-    return list ? list->tape : &reel__failed_tape;
-}
+reel_tape *reel_list_tape(const reel_list *list) { return list ? list->tape : &reel__failed_tape; }
 
 /* Of a list from before the last clear only its head is left, so that using it is an error and not a crash. */
 void reel__lists_clear(reel_tape *tape)
@@ -122,16 +113,14 @@ void reel__lists_free(reel_tape *tape)
     }
 }
 
-static bool is_wild(const char *pattern)
-{
-    return !pattern || strpbrk(pattern, "*!,");
-}
+static bool is_wild(const char *pattern) { return !pattern || strpbrk(pattern, "*!,"); }
 
 /* A pattern without wildcards names one parameter; why it is not among those that `of` depends on. */
 static void not_found(reel_tape *tape, const reel_tensor *of, const char *pattern, bool cut, const reel_tensor *at)
 {
     const char *near = reel__model_nearest(tape->model, pattern ? pattern : "");
-    const reel__value *value = pattern ? reel__value_find(&tape->model->values, pattern, reel__hash_string(pattern)) : NULL;
+    const reel__value *value =
+        pattern ? reel__value_find(&tape->model->values, pattern, reel__hash_string(pattern)) : NULL;
     if (cut)
         reel__fail(tape, REEL_UNREACHED, "parameters: %s reaches \"%s\" only through %s, where the path is cut",
                    reel__node_text(of), pattern, reel__node_text(at));
@@ -139,8 +128,8 @@ static void not_found(reel_tape *tape, const reel_tensor *of, const char *patter
         reel__fail(tape, REEL_UNREACHED, "parameters: %s does not depend on \"%s\"", reel__node_text(of), pattern);
     else if (!pattern) reel__fail(tape, REEL_UNREACHED, "parameters: %s depends on no parameter", reel__node_text(of));
     else
-        reel__fail(tape, REEL_BAD_NAME, "parameters: %s depends on no parameter named by \"%s\"%s%s%s", reel__node_text(of),
-                   pattern, near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+        reel__fail(tape, REEL_BAD_NAME, "parameters: %s depends on no parameter named by \"%s\"%s%s%s",
+                   reel__node_text(of), pattern, near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
 }
 
 /* Marks, from the end of the order back, what `of` reaches through ops that pass gradients: index −1 becomes ~index. */

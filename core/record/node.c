@@ -15,7 +15,8 @@ enum { CHUNK = 512, QUARANTINE = 1 << 16 };
 static uint64_t hash_of(const reel_op *op, int count, reel_tensor *const *inputs, const void *attr, size_t attr_size)
 {
     uint64_t hash = ((uint64_t)(uintptr_t)op >> 4) * 0x9E3779B97F4A7C15u;
-    for (int i = 0; i < count; i++) hash = (hash ^ ((uint64_t)(uintptr_t)inputs[i] >> 4)) * 0x9E3779B97F4A7C15u, hash ^= hash >> 29;
+    for (int i = 0; i < count; i++)
+        hash = (hash ^ ((uint64_t)(uintptr_t)inputs[i] >> 4)) * 0x9E3779B97F4A7C15u, hash ^= hash >> 29;
     if (attr_size) hash = reel__hash_bytes(hash, attr, attr_size);
     return hash ^ hash >> 32;
 }
@@ -111,7 +112,8 @@ static reel_tensor *find(const reel_tape *tape, uint64_t hash, const reel_op *op
     uint64_t mask = (uint64_t)(tape->table_size - 1);
     for (uint64_t slot = hash & mask; tape->table[slot]; slot = (slot + 1) & mask) {
         reel_tensor *x = tape->table[slot];
-        if (x->hash == hash && x->generation == tape->generation && same(x, op, count, inputs, attr, attr_size)) return x;
+        if (x->hash == hash && x->generation == tape->generation && same(x, op, count, inputs, attr, attr_size))
+            return x;
     }
     return NULL;
 }
@@ -191,9 +193,15 @@ reel_tensor *reel__record(reel_tape *tape, const reel_op *op, int count, reel_te
     uint64_t hash = hash_of(op, count, inputs, attr, attr_size);
     reel_tensor *x = find(tape, hash, op, count, inputs, attr, attr_size);
     if (x) return log_result(tape, x);
-    reel_tensor draft = { .op = op, .tape = tape, .inputs = (reel_tensor **)(uintptr_t)inputs, .attr = attr, .hash = hash,
-                          .scope = tape->origin ? tape->origin->scope : tape->scope, .generation = tape->generation,
-                          .input_count = count, .attr_size = (int32_t)attr_size };
+    reel_tensor draft = { .op = op,
+                          .tape = tape,
+                          .inputs = (reel_tensor **)(uintptr_t)inputs,
+                          .attr = attr,
+                          .hash = hash,
+                          .scope = tape->origin ? tape->origin->scope : tape->scope,
+                          .generation = tape->generation,
+                          .input_count = count,
+                          .attr_size = (int32_t)attr_size };
     if (tape->origin) draft.file = tape->origin->file, draft.line = tape->origin->line;
     if (!op->shape(&draft)) {
         reel__fail(tape, REEL_BAD_SHAPE, "%s: the shape rule refused its inputs", op->name);

@@ -36,7 +36,8 @@ static bool check_name(reel_tape *tape, const char *what, const char *name)
     }
     for (const char *p = name; *p; p++)
         if ((unsigned char)*p < ' ' || strchr("*!,\"", *p) || (*p == '/' && (p == name || p[1] == '/' || !p[1]))) {
-            reel__fail(tape, REEL_BAD_NAME, "%s: \"%.60s\" is no name: it may not have '*', '!', ',', '\"' or an empty part", what, name);
+            reel__fail(tape, REEL_BAD_NAME,
+                       "%s: \"%.60s\" is no name: it may not have '*', '!', ',', '\"' or an empty part", what, name);
             return false;
         }
     return true;
@@ -46,9 +47,10 @@ static void used_twice(reel_tape *tape, const char *what, const reel__used *used
 {
     char first[300] = "";
     if (used->file) snprintf(first, sizeof first, ", first at %.200s:%d", used->file, used->line);
-    reel__fail(tape, REEL_BAD_NAME,
-               "%s: the name \"%s\" is used twice in one entry of its scope%s (to share weights, enter a scope again with reel_scope_push)",
-               what, used->name, first);
+    reel__fail(
+        tape, REEL_BAD_NAME,
+        "%s: the name \"%s\" is used twice in one entry of its scope%s (to share weights, enter a scope again with reel_scope_push)",
+        what, used->name, first);
 }
 
 bool reel__use_name(reel_tape *tape, const char *what, const char *name, const char **full_name)
@@ -130,7 +132,7 @@ static reel_status end_of_call(reel_tape *tape)
     return tape->recording.status;
 }
 
-reel_status (reel_scope_push)(reel_tape *tape, const char *format, ...)
+reel_status(reel_scope_push)(reel_tape *tape, const char *format, ...)
 {
     if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
     if (tape->recording.status != REEL_OK) return end_of_call(tape);
@@ -145,7 +147,7 @@ reel_status (reel_scope_push)(reel_tape *tape, const char *format, ...)
     return end_of_call(tape);
 }
 
-reel_status (reel_layer_push)(reel_tape *tape, const char *name)
+reel_status(reel_layer_push)(reel_tape *tape, const char *name)
 {
     if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
     const char *full;
@@ -153,7 +155,7 @@ reel_status (reel_layer_push)(reel_tape *tape, const char *name)
     return end_of_call(tape);
 }
 
-reel_status (reel_scope_pop)(reel_tape *tape)
+reel_status(reel_scope_pop)(reel_tape *tape)
 {
     if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
     if (tape->scope->parent) tape->scope = tape->scope->opener;
@@ -206,14 +208,15 @@ static bool check_pair(reel_tape *tape, const reel__kept *parameter, const reel_
     return false;
 }
 
-reel_status (reel_with_push)(reel_tape *tape, const reel_list *parameters, const reel_list *values)
+reel_status(reel_with_push)(reel_tape *tape, const reel_list *parameters, const reel_list *values)
 {
     if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
-    if (!reel__list_usable(tape, parameters, "with_push: parameters") || !reel__list_usable(tape, values, "with_push: values"))
+    if (!reel__list_usable(tape, parameters, "with_push: parameters") ||
+        !reel__list_usable(tape, values, "with_push: values"))
         return end_of_call(tape);
     if (parameters->items.count != values->items.count)
-        reel__fail(tape, REEL_BAD_ARGUMENT, "with_push: %lld parameters and %lld values", (long long)parameters->items.count,
-                   (long long)values->items.count);
+        reel__fail(tape, REEL_BAD_ARGUMENT, "with_push: %lld parameters and %lld values",
+                   (long long)parameters->items.count, (long long)values->items.count);
     bool good = tape->recording.status == REEL_OK && replace(tape, NULL, NULL);
     for (int64_t i = 0; good && i < parameters->items.count; i++) {
         const reel__kept *p = &REEL__AT(parameters->items, reel__kept, i), *v = &REEL__AT(values->items, reel__kept, i);
@@ -222,7 +225,7 @@ reel_status (reel_with_push)(reel_tape *tape, const reel_list *parameters, const
     return end_of_call(tape);
 }
 
-reel_status (reel_with_pop)(reel_tape *tape)
+reel_status(reel_with_pop)(reel_tape *tape)
 {
     if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
     if (tape->recording.status != REEL_OK) return end_of_call(tape);

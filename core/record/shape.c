@@ -53,9 +53,11 @@ bool reel_set_shape(reel_tensor *y, reel_dtype dtype, int rank, const int64_t *s
     if (rank < 0 || rank > REEL_MAX_RANK)
         return reel_fail_shape(y, REEL_BAD_SHAPE, "%d dimensions; at most %d are possible", rank, REEL_MAX_RANK);
     for (int i = 0; i < rank; i++)
-        if (size[i] < 0) return reel_fail_shape(y, REEL_BAD_SHAPE, "a size is negative: %s", reel__shape_text(&text, rank, size));
+        if (size[i] < 0)
+            return reel_fail_shape(y, REEL_BAD_SHAPE, "a size is negative: %s", reel__shape_text(&text, rank, size));
     if (!reel__shape_count(rank, size, &y->count))
-        return reel_fail_shape(y, REEL_TOO_LARGE, "the number of bytes of %s overflows", reel__shape_text(&text, rank, size));
+        return reel_fail_shape(y, REEL_TOO_LARGE, "the number of bytes of %s overflows",
+                               reel__shape_text(&text, rank, size));
     y->dtype = (uint8_t)dtype;
     y->rank = (uint8_t)rank;
     for (int i = 0; i < rank; i++) y->tape->scratch_size[i] = size[i];
@@ -92,10 +94,7 @@ const char *reel_op_name(const reel_tensor *x) { return reel_is_bad(x) ? "bad" :
 int reel_input_count(const reel_tensor *x) { return reel_is_bad(x) ? 0 : x->input_count; }
 int64_t reel_node_count(const reel_tape *tape) { return tape ? tape->node_count : 0; }
 
-const char *reel_name_of(const reel_tensor *x)
-{
-    return !reel_is_bad(x) && x->name ? x->name : reel_op_name(x);
-}
+const char *reel_name_of(const reel_tensor *x) { return !reel_is_bad(x) && x->name ? x->name : reel_op_name(x); }
 
 reel_tensor *reel_input_at(const reel_tensor *x, int index)
 {

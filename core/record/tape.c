@@ -44,7 +44,8 @@ reel_tape *reel_tape_new_sized(reel_model *model, const reel_tape_options *optio
     tape->scope = &tape->root;
     reel__model_retain(model);
     if (tape->options.threads < 0) {
-        reel__fail(tape, REEL_BAD_ARGUMENT, "tape_new: threads is %d; 0 asks for all, 1 for one", tape->options.threads);
+        reel__fail(tape, REEL_BAD_ARGUMENT, "tape_new: threads is %d; 0 asks for all, 1 for one",
+                   tape->options.threads);
         tape->recording.located = true; /* no line is known */
         tape->options.threads = 0;
     }
@@ -203,10 +204,7 @@ reel_tape *reel__tape_of_all(int count, reel_tensor *const *x)
     return &reel__failed_tape;
 }
 
-bool reel_is_bad(const reel_tensor *x)
-{
-    return !x || x->is_bad || x->generation != x->tape->generation;
-}
+bool reel_is_bad(const reel_tensor *x) { return !x || x->is_bad || x->generation != x->tape->generation; }
 
 const char *reel__node_text(const reel_tensor *x)
 {
@@ -224,7 +222,9 @@ bool reel__usable(reel_tape *tape, const reel_tensor *x, const char *what)
 {
     if (tape->failed || tape->recording.status != REEL_OK) return false;
     if (!x) reel__fail(tape, REEL_BAD_ARGUMENT, "%s is NULL", what);
-    else if (x->tape->failed) reel__fail(tape, REEL_OUT_OF_MEMORY, "%s is of no tape: an operand of it was NULL, or there was no memory", what);
+    else if (x->tape->failed)
+        reel__fail(tape, REEL_OUT_OF_MEMORY, "%s is of no tape: an operand of it was NULL, or there was no memory",
+                   what);
     else if (x->is_bad && x->tape != tape)
         reel__fail(tape, REEL_BAD_STATE, "%s is the result of an error on another tape: %s", what,
                    x->tape->recording.status != REEL_OK ? x->tape->recording.message : "cleared since");
@@ -232,7 +232,8 @@ bool reel__usable(reel_tape *tape, const reel_tensor *x, const char *what)
     else if (x->tape != tape)
         reel__fail(tape, REEL_BAD_STATE, "%s belongs to another tape than the rest: %s", what, reel__node_text(x));
     else if (x->generation != tape->generation && x->file)
-        reel__fail(tape, REEL_BAD_STATE, "%s is from before reel_tape_clear() (recorded at %s:%d)", what, x->file, x->line);
+        reel__fail(tape, REEL_BAD_STATE, "%s is from before reel_tape_clear() (recorded at %s:%d)", what, x->file,
+                   x->line);
     else if (x->generation != tape->generation)
         reel__fail(tape, REEL_BAD_STATE, "%s is from before reel_tape_clear()", what);
     else return true;

@@ -57,8 +57,8 @@ struct reel__scope {
     reel__scope *opener; /* the scope that was open when this one was opened */
     const char *path;    /* "block0/attention"; "" is the root */
     const char *name;
-    uint64_t entry;      /* the open or last entry, a number never given twice */
-    reel__array names;   /* reel__used *, never moved */
+    uint64_t entry;    /* the open or last entry, a number never given twice */
+    reel__array names; /* reel__used *, never moved */
 };
 
 typedef struct reel__kept {
@@ -93,12 +93,12 @@ struct reel_tape {
     reel_tensor bad;
     reel_list bad_list;
 
-    reel__array chunks;              /* of nodes */
+    reel__array chunks; /* of nodes */
     reel_tensor *free_first, *free_last;
     int64_t free_count, chunk_used, node_count;
-    reel__array log;                 /* reel_tensor *: what each call of this recording returned, in order */
-    int64_t previous;                /* entries of the log beyond this recording's, from the one before */
-    int64_t unstamped;               /* log entries from here on have no line yet */
+    reel__array log;   /* reel_tensor *: what each call of this recording returned, in order */
+    int64_t previous;  /* entries of the log beyond this recording's, from the one before */
+    int64_t unstamped; /* log entries from here on have no line yet */
     reel_tensor **table;
     int64_t table_size, table_used;
     reel__array shapes, shape_table; /* sizes shared by nodes */
@@ -107,26 +107,26 @@ struct reel_tape {
 
     reel__scope root, *scope;
     uint64_t entries;
-    reel__array unstamped_uses;      /* reel__used * */
-    reel__array replacements;        /* reel__replacement */
-    reel__array keeps;               /* reel__kept */
-    reel__array losses, assigns;     /* reel_tensor * */
+    reel__array unstamped_uses;                 /* reel__used * */
+    reel__array replacements;                   /* reel__replacement */
+    reel__array keeps;                          /* reel__kept */
+    reel__array losses, assigns;                /* reel_tensor * */
     reel_list *lists, *old_lists, *oldest_list; /* old ones: a queue, from before the last clear */
     int64_t old_list_count;
-    reel__values inputs, states;     /* states: those that an evaluating tape has of its own */
+    reel__values inputs, states; /* states: those that an evaluating tape has of its own */
 
-    reel__array stack, order;        /* of walks */
-    reel__array outputs;             /* reel_tensor *: scratch of a run */
+    reel__array stack, order; /* of walks */
+    reel__array outputs;      /* reel_tensor *: scratch of a run */
     reel__text texts[8];
     int next_text;
     int64_t scratch_size[REEL_MAX_RANK];
 
-    int64_t retired;                 /* nodes that have gone */
-    int64_t draws;                   /* random nodes recorded */
-    uint64_t numbers;                /* how often a number has changed */
-    bool plain;                      /* run by the plain executor; also REEL_PLAIN=1 */
-    double alone_until, alone;       /* after a disturbed run: one thread until then; how long the next time */
-    struct reel__program *program;   /* of the executor, freed by it */
+    int64_t retired;                      /* nodes that have gone */
+    int64_t draws;                        /* random nodes recorded */
+    uint64_t numbers;                     /* how often a number has changed */
+    bool plain;                           /* run by the plain executor; also REEL_PLAIN=1 */
+    double alone_until, alone;            /* after a disturbed run: one thread until then; how long the next time */
+    struct reel__program *program;        /* of the executor, freed by it */
     struct reel__plan_settings *settings; /* of the planner, made by it */
     size_t settings_size;
     void (*program_free)(reel_tape *tape);
@@ -137,8 +137,8 @@ reel_tensor *reel__fail(reel_tape *tape, reel_status status, const char *format,
 reel_status reel__run_fail(reel_tape *tape, reel_status status, const char *format, ...) REEL_PRINTF(3, 4);
 reel_tensor *reel__out_of_memory(reel_tape *tape, const char *what);
 reel_tape *reel__tape_of_all(int count, reel_tensor *const *x); /* the first that is not failed; never NULL */
-const char *reel__intern(reel_tape *tape, const char *text); /* NULL: out of memory, recorded */
-const char *reel__node_text(const reel_tensor *x);           /* "matmul [2,3] (net.c:12)" for messages */
+const char *reel__intern(reel_tape *tape, const char *text);    /* NULL: out of memory, recorded */
+const char *reel__node_text(const reel_tensor *x);              /* "matmul [2,3] (net.c:12)" for messages */
 extern reel_tape reel__failed_tape;
 
 /* True if a tensor can be used on its tape; otherwise the error is recorded. `what` begins the message. */
@@ -174,6 +174,5 @@ bool reel__list_usable(reel_tape *tape, const reel_list *list, const char *what)
 bool reel__walk(reel_tape *tape, int64_t count, reel_tensor *const *roots);
 bool reel__mark_loss(reel_tensor *loss);
 reel_tensor *const *reel__order(const reel_tape *tape, int64_t *count);
-
 
 #endif

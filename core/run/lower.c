@@ -129,15 +129,13 @@ static void find_last_uses(tiling *t)
         for (int j = 0; j < p->x->input_count; j++) {
             const reel__planned *in = &plan->node[reel__access_for(plan, t->g, p->x->inputs[j])->source];
             if (element_of(in->x) > t->widest) t->widest = element_of(in->x);
-            if (in->group == t->g && in->position < p->position && p->role != REEL__PRODUCT) t->last_use[in->position] = p->position;
+            if (in->group == t->g && in->position < p->position && p->role != REEL__PRODUCT)
+                t->last_use[in->position] = p->position;
         }
     }
 }
 
-static int32_t take_register(tiling *t)
-{
-    return t->free_count ? t->free[--t->free_count] : t->registers++;
-}
+static int32_t take_register(tiling *t) { return t->free_count ? t->free[--t->free_count] : t->registers++; }
 
 static reel__operand stored_operand(const tiling *t, const reel__planned *p)
 {
@@ -193,7 +191,9 @@ static void lower_member(tiling *t, const reel__planned *p, reel__tile_op *op)
         op->row = x->op->kind->row(x, plan->isa);
     }
     if (p->level == REEL__LATE) {
-        op->y = (reel__operand){ .base = p->partial, .row = op->blocks, .reg = REEL__NONE, .element = (uint8_t)element_of(x) };
+        op->y = (reel__operand){
+            .base = p->partial, .row = op->blocks, .reg = REEL__NONE, .element = (uint8_t)element_of(x)
+        };
         return;
     }
     t->reg[p->position] = p->stored ? REEL__NONE : take_register(t);
@@ -312,17 +312,20 @@ static int side_axes(const reel_tensor *x, const reel__access *access, int count
     return n;
 }
 
-static reel__side side_of(const reel__steps *s, int32_t g, const reel_tensor *x, int rows, const int8_t *row_axes, int k, const int8_t *k_axes)
+static reel__side side_of(const reel__steps *s, int32_t g, const reel_tensor *x, int rows, const int8_t *row_axes,
+                          int k, const int8_t *k_axes)
 {
     reel__axis row[REEL_MAX_RANK], deep[REEL_MAX_RANK];
     const reel__access *access = reel__access_for(&s->plan, g, x);
-    reel__side side = { .row_axes = side_axes(x, access, rows, row_axes, row), .k_axes = side_axes(x, access, k, k_axes, deep) };
+    reel__side side = { .row_axes = side_axes(x, access, rows, row_axes, row),
+                        .k_axes = side_axes(x, access, k, k_axes, deep) };
     for (int i = 0; i < side.row_axes; i++) side.row[i] = row[i];
     for (int i = 0; i < side.k_axes; i++) side.k[i] = deep[i];
     return side;
 }
 
-static bool batch_offsets(reel__steps *s, reel__step *step, int32_t g, const reel_tensor *y, const reel__product_axes *p)
+static bool batch_offsets(reel__steps *s, reel__step *step, int32_t g, const reel_tensor *y,
+                          const reel__product_axes *p)
 {
     step->batch = 1;
     for (int i = 0; i < p->batch; i++) step->batch *= y->size[i];
@@ -346,7 +349,8 @@ static void shrink_block(reel__step *step, bool whole_rows, int64_t l1)
 {
     const reel__product_plan *p = &step->plan;
     int64_t target = l1 / p->element;
-    bool m_packed = (p->over_m ? p->x.use : p->y.use) == REEL__PACK, n_packed = (p->over_m ? p->y.use : p->x.use) == REEL__PACK;
+    bool m_packed = (p->over_m ? p->x.use : p->y.use) == REEL__PACK,
+         n_packed = (p->over_m ? p->y.use : p->x.use) == REEL__PACK;
     if (step->block_m * step->block_n <= target) return;
     if (!n_packed) {
         int64_t rows = multiple_below(target / step->block_n, p->step_m);
@@ -362,7 +366,8 @@ static void spread_block(reel__step *step, int threads, bool whole_rows)
 {
     const reel__product_plan *p = &step->plan;
     bool n_packed = (p->over_m ? p->y.use : p->x.use) == REEL__PACK;
-    int64_t down = (step->rows + step->block_m - 1) / step->block_m, across = (step->columns + step->block_n - 1) / step->block_n;
+    int64_t down = (step->rows + step->block_m - 1) / step->block_m,
+            across = (step->columns + step->block_n - 1) / step->block_n;
     if (down * across >= threads || (double)p->m * (double)p->n * (double)p->k < 100000) return;
     int64_t parts = (threads + down * across - 1) / (down * across);
     bool by_rows = (!n_packed || whole_rows) && step->block_m >= parts * p->step_m;
@@ -386,17 +391,27 @@ static bool lower_product(reel__steps *s, int32_t g)
     for (int i = 0; i < p->m; i++) m *= a->size[p->a_m[i]];
     for (int i = 0; i < p->n; i++) n *= b->size[p->b_n[i]];
     for (int i = 0; i < p->k; i++) k *= a->size[p->a_k[i]];
-    reel__product product = { .isa = s->plan.isa, .element = (int)element_of(y), .c_m = n, .c_n = 1,
-                              .a = side_of(s, g, a, p->m, p->a_m, p->k, p->a_k), .b = side_of(s, g, b, p->n, p->b_n, p->k, p->b_k),
-                              .a_use = (reel__product_use)settings->pack, .b_use = (reel__product_use)settings->pack,
-                              .l1 = settings->l1, .l2 = settings->l2 };
+    reel__product product = { .isa = s->plan.isa,
+                              .element = (int)element_of(y),
+                              .c_m = n,
+                              .c_n = 1,
+                              .a = side_of(s, g, a, p->m, p->a_m, p->k, p->a_k),
+                              .b = side_of(s, g, b, p->n, p->b_n, p->k, p->b_k),
+                              .a_use = (reel__product_use)settings->pack,
+                              .b_use = (reel__product_use)settings->pack,
+                              .l1 = settings->l1,
+                              .l2 = settings->l2 };
     step->plan = step->api->plan(&product);
     step->a = address(s, g, a), step->b = address(s, g, b);
     step->c = node->stored ? node->data : NULL;
     step->rows = m, step->columns = n;
     bool whole_rows = group->has_rows;
-    step->block_m = settings->block && settings->block < m ? (settings->block + step->plan.step_m - 1) / step->plan.step_m * step->plan.step_m : step->plan.block_m;
-    step->block_n = settings->block && settings->block < n ? (settings->block + step->plan.step_n - 1) / step->plan.step_n * step->plan.step_n : step->plan.block_n;
+    step->block_m = settings->block && settings->block < m
+                        ? (settings->block + step->plan.step_m - 1) / step->plan.step_m * step->plan.step_m
+                        : step->plan.block_m;
+    step->block_n = settings->block && settings->block < n
+                        ? (settings->block + step->plan.step_n - 1) / step->plan.step_n * step->plan.step_n
+                        : step->plan.block_n;
     if (step->block_m > m) step->block_m = m;
     if (step->block_n > n || whole_rows) step->block_n = n;
     if (s->threads > 1 && !settings->block) spread_block(step, s->threads, whole_rows);

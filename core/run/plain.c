@@ -49,9 +49,11 @@ static reel_status check_finite(reel_tape *tape, const reel_tensor *x, const ree
     reel__text position;
     tape->site_file = NULL; /* the line of the op says more than that of the run */
     return reel__run_fail(tape, REEL_NOT_FINITE, "%s: element %s of %s is %s, the first value that is not finite%s",
-                          x->value ? x->name : x->op->name,
-                          position_text(x, i, &position), reel_shape_text(x),
-                          isnan(v) ? "NaN" : v > 0 ? "Inf" : "-Inf", where_text(x, where, sizeof where));
+                          x->value ? x->name : x->op->name, position_text(x, i, &position), reel_shape_text(x),
+                          isnan(v) ? "NaN"
+                          : v > 0  ? "Inf"
+                                   : "-Inf",
+                          where_text(x, where, sizeof where));
 }
 
 void reel__set_stream(const reel_tape *tape, const reel_tensor *x, reel_call *call)
@@ -66,7 +68,9 @@ static void fill_call(const reel_tape *tape, const reel__program *program, const
 {
     const void **operands = program->scratch.items;
     for (int j = 0; j < x->input_count; j++) operands[j] = REEL__AT(program->values, void *, x->inputs[j]->place);
-    *call = (reel_call){ .node = x, .y = REEL__AT(program->values, void *, x->place), .x = operands, .isa = reel__isa_best() };
+    *call = (reel_call){
+        .node = x, .y = REEL__AT(program->values, void *, x->place), .x = operands, .isa = reel__isa_best()
+    };
     if (x->op->draws) reel__set_stream(tape, x, call);
 }
 
@@ -104,10 +108,7 @@ static reel_status run_node(reel_tape *tape, const reel__program *program, const
 }
 
 /* Checks whose operand is a leaf need nothing computed, so they come first. */
-static bool early(const reel_tensor *x)
-{
-    return x->op->check && x->input_count == 1 && x->inputs[0]->value;
-}
+static bool early(const reel_tensor *x) { return x->op->check && x->input_count == 1 && x->inputs[0]->value; }
 
 reel_status reel__execute_plain(reel_tape *tape)
 {

@@ -9,11 +9,13 @@
 #include <string.h>
 
 /* "no_group,tile=16,pack=2": one name of the fields of the settings each. */
-static const char *const flags[] = { "no_fold", "no_views", "no_group", "no_reduce", "no_epilogue", "no_in_place", "no_reuse" };
+static const char *const flags[] = { "no_fold",     "no_views",    "no_group", "no_reduce",
+                                     "no_epilogue", "no_in_place", "no_reuse" };
 
 static bool *flag_at(reel__plan_settings *s, int i)
 {
-    bool *const fields[] = { &s->no_fold, &s->no_views, &s->no_group, &s->no_reduce, &s->no_epilogue, &s->no_in_place, &s->no_reuse };
+    bool *const fields[] = { &s->no_fold,     &s->no_views,    &s->no_group, &s->no_reduce,
+                             &s->no_epilogue, &s->no_in_place, &s->no_reuse };
     return fields[i];
 }
 
@@ -24,7 +26,10 @@ static bool read_setting(reel__plan_settings *s, const char *text, size_t length
     const struct {
         const char *name;
         int64_t *field;
-    } numbers[] = { { "tile=", &s->tile }, { "block=", &s->block }, { "l1=", &s->l1 }, { "l2=", &s->l2 },
+    } numbers[] = { { "tile=", &s->tile },
+                    { "block=", &s->block },
+                    { "l1=", &s->l1 },
+                    { "l2=", &s->l2 },
                     { "thread_work=", &s->thread_work } };
     for (int i = 0; i < 5; i++) {
         size_t n = strlen(numbers[i].name);
@@ -33,7 +38,9 @@ static bool read_setting(reel__plan_settings *s, const char *text, size_t length
         return true;
     }
     if (length > 5 && strncmp(text, "pack=", 5) == 0) {
-        s->pack = strncmp(text + 5, "always", 6) == 0 ? REEL__PACK : strncmp(text + 5, "never", 5) == 0 ? REEL__IN_PLACE : -1;
+        s->pack = strncmp(text + 5, "always", 6) == 0  ? REEL__PACK
+                  : strncmp(text + 5, "never", 5) == 0 ? REEL__IN_PLACE
+                                                       : -1;
         return s->pack >= 0;
     }
     return false;
@@ -53,8 +60,8 @@ static bool from_environment(reel_tape *tape, reel__plan_settings *s)
     if (!isa || !*isa) return true;
     int set = reel__isa_by_name(isa);
     if (set < 0 || !reel__isa_available(set)) {
-        reel__fail(tape, REEL_BAD_ARGUMENT, "REEL_ISA: this machine has no instruction set \"%s\" (it has up to %s)", isa,
-                   reel__isa_name(reel__isa_best()));
+        reel__fail(tape, REEL_BAD_ARGUMENT, "REEL_ISA: this machine has no instruction set \"%s\" (it has up to %s)",
+                   isa, reel__isa_name(reel__isa_best()));
         return false;
     }
     s->isa = set + 1;
@@ -77,8 +84,11 @@ static bool make_plan(reel_tape *tape, reel__program *program, reel__plan *plan)
     const reel__plan_settings *settings = reel__settings(tape);
     if (!settings || tape->recording.status != REEL_OK) return false;
     size_t n = (size_t)program->nodes.count;
-    *plan = (reel__plan){ .tape = tape, .allocator = tape->allocator, .settings = *settings, .count = program->nodes.count,
-                            .assigns = program->assigns };
+    *plan = (reel__plan){ .tape = tape,
+                          .allocator = tape->allocator,
+                          .settings = *settings,
+                          .count = program->nodes.count,
+                          .assigns = program->assigns };
     plan->isa = settings->isa ? settings->isa - 1 : reel__isa_best();
     plan->node = reel__allocate(&tape->allocator, n * sizeof *plan->node);
     plan->access = reel__allocate(&tape->allocator, n * sizeof *plan->access);
@@ -167,11 +177,13 @@ static void team_member(void *context, int thread, int threads)
     char *scratch = steps->scratch_memory + steps->scratch * (size_t)thread;
     reel__control_word saved = reel__set_control_word();
     if (thread == 0) __atomic_store_n(&r->meeting.size, threads, __ATOMIC_RELEASE);
-    else while (!__atomic_load_n(&r->meeting.size, __ATOMIC_ACQUIRE)) sched_yield();
+    else
+        while (!__atomic_load_n(&r->meeting.size, __ATOMIC_ACQUIRE)) sched_yield();
     for (int64_t i = 0; i < steps->list.count; i++) {
         reel__step *step = &REEL__AT(steps->list, reel__step, i);
         if (!step->shared) {
-            if (thread == 0 && r->status == REEL_OK) __atomic_store_n(&r->status, run_alone(r->tape, steps, step), __ATOMIC_RELEASE);
+            if (thread == 0 && r->status == REEL_OK)
+                __atomic_store_n(&r->status, run_alone(r->tape, steps, step), __ATOMIC_RELEASE);
             continue;
         }
         reel__meet(&r->meeting);

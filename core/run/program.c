@@ -8,15 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_leaf_value(const reel_tensor *x)
-{
-    return x->value != NULL;
-}
+static bool is_leaf_value(const reel_tensor *x) { return x->value != NULL; }
 
-static size_t value_bytes(const reel_tensor *x)
-{
-    return (size_t)x->count * reel__dtype_size((reel_dtype)x->dtype);
-}
+static size_t value_bytes(const reel_tensor *x) { return (size_t)x->count * reel__dtype_size((reel_dtype)x->dtype); }
 
 /* Where a value begins at or after `offset`: on a cache line, or if it is smaller than one on 16 bytes. */
 static size_t aligned(const reel_tensor *x, size_t offset)
@@ -41,7 +35,8 @@ static bool planned_read(const reel__plan *plan, const reel_tensor *x, void *dat
     size_t element = reel__dtype_size((reel_dtype)x->dtype);
     if (!source->data || !(plan->node[x->place].output || source->role == REEL__CONSTANT)) return false;
     reel__contiguous(x->rank, x->size, stride);
-    reel__copy_strided(data, stride, source->data + access->offset * (int64_t)element, access->stride, element, x->rank, x->size);
+    reel__copy_strided(data, stride, source->data + access->offset * (int64_t)element, access->stride, element, x->rank,
+                       x->size);
     return true;
 }
 
@@ -70,7 +65,8 @@ static bool add_sorted(reel_tape *tape, reel__array *all, reel_tensor *x, const 
 
 static void sort_from(reel__array *all, int64_t from)
 {
-    if (all->count > from) qsort(&REEL__AT(*all, reel__kept, from), (size_t)(all->count - from), sizeof(reel__kept), by_name);
+    if (all->count > from)
+        qsort(&REEL__AT(*all, reel__kept, from), (size_t)(all->count - from), sizeof(reel__kept), by_name);
 }
 
 static bool ordered_outputs(reel_tape *tape, reel__array *all)
@@ -85,7 +81,8 @@ static bool ordered_outputs(reel_tape *tape, reel__array *all)
     for (int64_t i = 0; good && i < tape->keeps.count; i++)
         good = add_sorted(tape, all, REEL__AT(tape->keeps, reel__kept, i).x, REEL__AT(tape->keeps, reel__kept, i).name);
     sort_from(all, keeps);
-    for (int64_t i = 0; good && i < tape->losses.count; i++) good = add_sorted(tape, all, REEL__AT(tape->losses, reel_tensor *, i), "");
+    for (int64_t i = 0; good && i < tape->losses.count; i++)
+        good = add_sorted(tape, all, REEL__AT(tape->losses, reel_tensor *, i), "");
     return good;
 }
 
@@ -123,7 +120,8 @@ static bool number_draws(reel_tape *tape, int64_t count, reel_tensor *const *out
         }
         int64_t n = 0;
         for (int64_t i = 0; i < roots.count; i++)
-            if (REEL__AT(roots, reel_tensor *, i)->mark != inner) REEL__AT(roots, reel_tensor *, n++) = REEL__AT(roots, reel_tensor *, i);
+            if (REEL__AT(roots, reel_tensor *, i)->mark != inner)
+                REEL__AT(roots, reel_tensor *, n++) = REEL__AT(roots, reel_tensor *, i);
         good = reel__walk(tape, n, roots.items);
     }
     if (good) number_in_order(tape);
@@ -191,7 +189,8 @@ static bool copy_outputs(reel_tape *tape, reel__program *program, int64_t count,
 }
 
 /* A node never changes, so a program for the same outputs is the same program, as long as none of its nodes is gone. */
-static bool is_for(const reel_tape *tape, const reel__program *program, bool assigns, int64_t count, reel_tensor *const *outputs)
+static bool is_for(const reel_tape *tape, const reel__program *program, bool assigns, int64_t count,
+                   reel_tensor *const *outputs)
 {
     if (!program || program->retired != tape->retired || program->assigns != assigns || program->outputs.count != count)
         return false;

@@ -6,20 +6,20 @@
 #include "core/record/tape.h"
 
 typedef struct reel__program {
-    reel__array nodes;  /* reel_tensor *: all that the outputs need, inputs first */
+    reel__array nodes;   /* reel_tensor *: all that the outputs need, inputs first */
     reel__array outputs; /* reel_tensor *: what it was prepared for */
     /* plain */
-    reel__array values; /* void *: where each node's value is */
+    reel__array values;  /* void *: where each node's value is */
     reel__array scratch; /* const void *: operands of one call */
     void *arena;
     size_t arena_size;
     /* planned */
     struct reel__steps *steps;
 
-    bool assigns;       /* for a run, not an evaluation */
-    bool computed;      /* its values are those of a finished run or evaluation */
-    int64_t retired;    /* see tape->retired: nodes of the program may be gone when it has changed */
-    uint64_t numbers;   /* see tape->numbers: constants are computed anew when it has changed */
+    bool assigns;     /* for a run, not an evaluation */
+    bool computed;    /* its values are those of a finished run or evaluation */
+    int64_t retired;  /* see tape->retired: nodes of the program may be gone when it has changed */
+    uint64_t numbers; /* see tape->numbers: constants are computed anew when it has changed */
 } reel__program;
 
 /* Makes tape->program one for these outputs, if it is not already. False: out of memory, and there is no program. */

@@ -21,7 +21,9 @@ static void put_node(reel__writer *w, const reel__plan *plan, int32_t node)
     reel__text shape;
     reel__writer_print(w, "        %-12s %s %s%s%s", p->x->op->name, reel__dtype_name((reel_dtype)p->x->dtype),
                        reel__shape_text(&shape, p->x->rank, p->x->size), levels[p->level],
-                       p->in_place ? ", assigned in place" : p->stored ? ", stored" : "");
+                       p->in_place ? ", assigned in place"
+                       : p->stored ? ", stored"
+                                   : "");
     put_place(w, p->x);
     reel__writer_print(w, "\n");
 }
@@ -29,7 +31,8 @@ static void put_node(reel__writer *w, const reel__plan *plan, int32_t node)
 static double product_flops(const reel__step *step)
 {
     return step->kind == REEL__STEP_PRODUCT
-               ? 2.0 * (double)step->rows * (double)step->columns * (double)step->plan.k * (double)step->batch : 0;
+               ? 2.0 * (double)step->rows * (double)step->columns * (double)step->plan.k * (double)step->batch
+               : 0;
 }
 
 static const char *use_text(reel__product_use use)
@@ -42,14 +45,15 @@ static void put_step(reel__writer *w, const reel__plan *plan, const reel__step *
     reel__writer_print(w, "%5lld  %-8s", (long long)number, kinds[step->kind]);
     if (step->kind == REEL__STEP_PRODUCT) {
         const reel__product_plan *p = &step->plan;
-        reel__writer_print(w, " %lldx%lldx%lld, %lld of them, blocks %lldx%lld, vectors over %s %s, other operand %s; %.3g Mflop",
-                           (long long)p->m, (long long)p->n, (long long)p->k, (long long)step->batch, (long long)step->block_m,
-                           (long long)step->block_n, p->over_m ? "m" : "n", use_text(p->x.use), use_text(p->y.use),
-                           product_flops(step) * 1e-6);
+        reel__writer_print(
+            w, " %lldx%lldx%lld, %lld of them, blocks %lldx%lld, vectors over %s %s, other operand %s; %.3g Mflop",
+            (long long)p->m, (long long)p->n, (long long)p->k, (long long)step->batch, (long long)step->block_m,
+            (long long)step->block_n, p->over_m ? "m" : "n", use_text(p->x.use), use_text(p->y.use),
+            product_flops(step) * 1e-6);
     }
     if (step->op_count)
-        reel__writer_print(w, " %d instructions on [%lld,%lld] by tiles of %lldx%lld, %d registers of %zu bytes", step->op_count,
-                           (long long)step->rows, (long long)step->columns, (long long)step->tile_rows,
+        reel__writer_print(w, " %d instructions on [%lld,%lld] by tiles of %lldx%lld, %d registers of %zu bytes",
+                           step->op_count, (long long)step->rows, (long long)step->columns, (long long)step->tile_rows,
                            (long long)step->tile_columns, step->registers, step->register_bytes);
     if (step->seconds > 0) reel__writer_print(w, "; %.2f us a run", step->seconds * 1e6 / (double)step->times);
     reel__writer_print(w, "\n");
@@ -69,8 +73,9 @@ static void put_plan(reel__writer *w, const reel__steps *steps)
     reel__writer_print(w, "%lld nodes, %lld of them computed once; %lld steps on %s; %.4g Mflop in products\n",
                        (long long)plan->count, (long long)steps->constants.count, (long long)steps->list.count,
                        reel__isa_name(plan->isa), flops * 1e-6);
-    reel__writer_print(w, "%zu bytes for values, %zu for constants, %zu of scratch for a thread; %lld assignments in place\n\n",
-                       plan->arena_size, plan->constants_size, steps->scratch, (long long)plan->in_place);
+    reel__writer_print(
+        w, "%zu bytes for values, %zu for constants, %zu of scratch for a thread; %lld assignments in place\n\n",
+        plan->arena_size, plan->constants_size, steps->scratch, (long long)plan->in_place);
     for (int64_t i = 0; i < steps->list.count; i++) put_step(w, plan, &REEL__AT(steps->list, reel__step, i), i);
 }
 
@@ -79,8 +84,7 @@ reel_status reel_tape_write_plan(reel_tape *tape, const char *path)
     if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
     if (tape->recording.status != REEL_OK) return tape->recording.status;
     tape->running.status = REEL_OK;
-    if (!tape->program)
-        return reel__run_fail(tape, REEL_BAD_STATE, "tape_write_plan: the tape has not been run yet");
+    if (!tape->program) return reel__run_fail(tape, REEL_BAD_STATE, "tape_write_plan: the tape has not been run yet");
     reel__shown_path shown;
     reel__writer writer;
     if (reel__writer_open(&writer, path)) {

@@ -64,7 +64,8 @@ static reel_status begin(reel_tape *tape, const char *what)
     tape->running.status = REEL_OK;
     if (tape->recording.status != REEL_OK) return tape->recording.status;
     if (tape->scope->parent) {
-        reel__fail(tape, REEL_BAD_STATE, "%s: the scope \"%s\" is still open (reel_scope_pop is missing)", what, tape->scope->path);
+        reel__fail(tape, REEL_BAD_STATE, "%s: the scope \"%s\" is still open (reel_scope_pop is missing)", what,
+                   tape->scope->path);
         return tape->recording.status;
     }
     if (tape->replacements.count) {
@@ -74,7 +75,7 @@ static reel_status begin(reel_tape *tape, const char *what)
     return REEL_OK;
 }
 
-reel_status (reel_run)(reel_tape *tape)
+reel_status(reel_run)(reel_tape *tape)
 {
     if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
     reel_status status = begin(tape, "run");
@@ -87,13 +88,14 @@ reel_status (reel_run)(reel_tape *tape)
     return status;
 }
 
-reel_status (reel_eval)(reel_tape *tape, int count, reel_tensor *const *tensors)
+reel_status(reel_eval)(reel_tape *tape, int count, reel_tensor *const *tensors)
 {
     if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
     reel_status status = begin(tape, "eval");
     if (status != REEL_OK) return status;
     for (int i = 0; i < count; i++)
-        if (!tensors || !reel__usable(tape, tensors[i], "eval: a tensor")) return tensors ? tape->recording.status : REEL_BAD_ARGUMENT;
+        if (!tensors || !reel__usable(tape, tensors[i], "eval: a tensor"))
+            return tensors ? tape->recording.status : REEL_BAD_ARGUMENT;
     if (!reel__program_prepare(tape, false, count, tensors)) return not_prepared(tape, "eval");
     for (int i = 0; i < count; i++) tensors[i]->readable = true;
     return execute(tape);
@@ -101,14 +103,15 @@ reel_status (reel_eval)(reel_tape *tape, int count, reel_tensor *const *tensors)
 
 /* ---- Writing and reading ----------------------------------------------------------------------------------------- */
 
-static reel_status fits(reel_tape *tape, const char *what, const reel_tensor *x, reel_dtype dtype, const void *data, int64_t count)
+static reel_status fits(reel_tape *tape, const char *what, const reel_tensor *x, reel_dtype dtype, const void *data,
+                        int64_t count)
 {
     if (x->dtype != dtype)
-        return reel__run_fail(tape, REEL_BAD_DTYPE, "%s_%s: %s is %s", what, reel__dtype_name(dtype), reel__node_text(x),
-                              reel__dtype_name((reel_dtype)x->dtype));
+        return reel__run_fail(tape, REEL_BAD_DTYPE, "%s_%s: %s is %s", what, reel__dtype_name(dtype),
+                              reel__node_text(x), reel__dtype_name((reel_dtype)x->dtype));
     if (x->count != count)
-        return reel__run_fail(tape, REEL_BAD_ARGUMENT, "%s_%s: %s has %lld elements, not %lld", what, reel__dtype_name(dtype),
-                              reel__node_text(x), (long long)x->count, (long long)count);
+        return reel__run_fail(tape, REEL_BAD_ARGUMENT, "%s_%s: %s has %lld elements, not %lld", what,
+                              reel__dtype_name(dtype), reel__node_text(x), (long long)x->count, (long long)count);
     if (!data && count)
         return reel__run_fail(tape, REEL_BAD_ARGUMENT, "%s_%s: data is NULL", what, reel__dtype_name(dtype));
     return REEL_OK;
@@ -152,9 +155,10 @@ static reel_status copy_value(reel_tape *tape, const char *what, const reel_tens
     } else if (x->value) {
         return reel__run_fail(tape, REEL_BAD_STATE, "%s: the input %s was never written", what, reel__node_text(x));
     } else if (!x->readable && !tape->options.keep_everything) {
-        return reel__run_fail(tape, REEL_BAD_STATE, "%s: %s is not kept (mark it with reel_keep() before the run)", what,
-                              reel__node_text(x));
-    } else if (!program || !program->computed || program->retired != tape->retired || !reel__program_read(program, x, data)) {
+        return reel__run_fail(tape, REEL_BAD_STATE, "%s: %s is not kept (mark it with reel_keep() before the run)",
+                              what, reel__node_text(x));
+    } else if (!program || !program->computed || program->retired != tape->retired ||
+               !reel__program_read(program, x, data)) {
         return reel__run_fail(tape, REEL_BAD_STATE, "%s: %s has no value: no run or evaluation has computed it", what,
                               reel__node_text(x));
     }
@@ -169,7 +173,7 @@ static reel_status read_value(reel_tensor *x, reel_dtype dtype, void *data, int6
     return status == REEL_OK ? copy_value(x->tape, "read", x, data) : status;
 }
 
-double (reel_item)(reel_tensor *x)
+double(reel_item)(reel_tensor *x)
 {
     union {
         float f32;
@@ -185,9 +189,21 @@ double (reel_item)(reel_tensor *x)
     return x->dtype == REEL_I32 ? value.i32 : x->dtype == REEL_F32 ? (double)value.f32 : value.f64;
 }
 
-reel_status (reel_write_f32)(reel_tensor *x, const float *data, int64_t count) { return write_value(x, REEL_F32, data, count); }
-reel_status (reel_write_f64)(reel_tensor *x, const double *data, int64_t count) { return write_value(x, REEL_F64, data, count); }
-reel_status (reel_write_i32)(reel_tensor *x, const int32_t *data, int64_t count) { return write_value(x, REEL_I32, data, count); }
-reel_status (reel_read_f32)(reel_tensor *x, float *data, int64_t count) { return read_value(x, REEL_F32, data, count); }
-reel_status (reel_read_f64)(reel_tensor *x, double *data, int64_t count) { return read_value(x, REEL_F64, data, count); }
-reel_status (reel_read_i32)(reel_tensor *x, int32_t *data, int64_t count) { return read_value(x, REEL_I32, data, count); }
+reel_status(reel_write_f32)(reel_tensor *x, const float *data, int64_t count)
+{
+    return write_value(x, REEL_F32, data, count);
+}
+reel_status(reel_write_f64)(reel_tensor *x, const double *data, int64_t count)
+{
+    return write_value(x, REEL_F64, data, count);
+}
+reel_status(reel_write_i32)(reel_tensor *x, const int32_t *data, int64_t count)
+{
+    return write_value(x, REEL_I32, data, count);
+}
+reel_status(reel_read_f32)(reel_tensor *x, float *data, int64_t count) { return read_value(x, REEL_F32, data, count); }
+reel_status(reel_read_f64)(reel_tensor *x, double *data, int64_t count) { return read_value(x, REEL_F64, data, count); }
+reel_status(reel_read_i32)(reel_tensor *x, int32_t *data, int64_t count)
+{
+    return read_value(x, REEL_I32, data, count);
+}

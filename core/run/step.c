@@ -11,8 +11,8 @@ typedef struct block {
     int64_t row0, column0, row;
 } block;
 
-static char *at(const reel__operand *o, const reel__step *step, char *registers, const block *c, int64_t r, int64_t column,
-                int64_t *row)
+static char *at(const reel__operand *o, const reel__step *step, char *registers, const block *c, int64_t r,
+                int64_t column, int64_t *row)
 {
     if (o->reg >= 0) {
         *row = o->per_row ? 1 : step->tile_columns;
@@ -26,15 +26,16 @@ static char *at(const reel__operand *o, const reel__step *step, char *registers,
     return o->base + (r * o->row + (o->one ? 0 : column)) * o->element;
 }
 
-static void run_reduce(const reel__tile_op *op, const reel__step *step, char *registers, const block *c, int64_t r, int64_t rows,
-                       int64_t column, int64_t columns)
+static void run_reduce(const reel__tile_op *op, const reel__step *step, char *registers, const block *c, int64_t r,
+                       int64_t rows, int64_t column, int64_t columns)
 {
     int64_t y_row, x_row;
     char *y = at(&op->y, step, registers, c, r, 0, &y_row), *x = at(&op->x[0], step, registers, c, r, column, &x_row);
     if (op->kind == REEL__TILE_REDUCE) {
         if (x_row == columns || rows == 1) op->reduce(y, x, rows, columns, 1);
         else
-            for (int64_t i = 0; i < rows; i++) op->reduce(y + i * op->y.element, x + i * x_row * op->x[0].element, 1, columns, 1);
+            for (int64_t i = 0; i < rows; i++)
+                op->reduce(y + i * op->y.element, x + i * x_row * op->x[0].element, 1, columns, 1);
         return;
     }
     for (int64_t i = 0; i < rows; i++) { /* whole blocks at once, then what is left of the last */
@@ -45,7 +46,8 @@ static void run_reduce(const reel__tile_op *op, const reel__step *step, char *re
     }
 }
 
-static void run_row_op(const reel__tile_op *op, const reel__step *step, char *registers, const block *c, int64_t r, int64_t rows)
+static void run_row_op(const reel__tile_op *op, const reel__step *step, char *registers, const block *c, int64_t r,
+                       int64_t rows)
 {
     int64_t row;
     reel__tile tile = { .rows = 1, .columns = rows };
@@ -71,7 +73,8 @@ void reel__flatten(reel__tile *tile, int count)
     tile->rows = 1;
 }
 
-static void run_tile(const reel__step *step, char *registers, const block *c, int64_t r, int64_t rows, int64_t column, int64_t columns)
+static void run_tile(const reel__step *step, char *registers, const block *c, int64_t r, int64_t rows, int64_t column,
+                     int64_t columns)
 {
     for (int32_t i = 0; i < step->op_count; i++) {
         const reel__tile_op *op = &step->ops[i];
@@ -93,11 +96,13 @@ static void run_tile(const reel__step *step, char *registers, const block *c, in
 }
 
 /* Tiles of [r0, r1) × [c0, c1), rows of tiles outermost. */
-static void run_tiles(const reel__step *step, char *registers, const block *c, int64_t r0, int64_t r1, int64_t c0, int64_t c1)
+static void run_tiles(const reel__step *step, char *registers, const block *c, int64_t r0, int64_t r1, int64_t c0,
+                      int64_t c1)
 {
     for (int64_t r = r0; r < r1; r += step->tile_rows)
         for (int64_t column = c0; column < c1; column += step->tile_columns)
-            run_tile(step, registers, c, r, smaller(step->tile_rows, r1 - r), column, smaller(step->tile_columns, c1 - column));
+            run_tile(step, registers, c, r, smaller(step->tile_rows, r1 - r), column,
+                     smaller(step->tile_columns, c1 - column));
 }
 
 static void run_single(const reel__step *step)
@@ -124,7 +129,8 @@ int64_t reel__step_shares(const reel__step *step)
 static void run_product_block(const reel__step *step, char *scratch, int64_t part)
 {
     int64_t across = ceil_div(step->columns, step->block_n), down = ceil_div(step->rows, step->block_m);
-    int64_t batch = part / (across * down), m0 = part % (across * down) / across * step->block_m, n0 = part % across * step->block_n;
+    int64_t batch = part / (across * down), m0 = part % (across * down) / across * step->block_m,
+            n0 = part % across * step->block_n;
     int64_t m1 = smaller(m0 + step->block_m, step->rows), n1 = smaller(n0 + step->block_n, step->columns);
     const int64_t element = step->plan.element;
     char *registers = scratch, *workspace = registers + (size_t)step->registers * step->register_bytes;
@@ -136,8 +142,8 @@ static void run_product_block(const reel__step *step, char *scratch, int64_t par
         c.base = workspace;
         workspace += ((size_t)(step->block_m * step->block_n * element) + 63) / 64 * 64;
     }
-    step->api->block(&step->plan, step->a + step->offsets[2 * batch], step->b + step->offsets[2 * batch + 1], m0, m1, n0, n1,
-                     c.base, c.row, 1, workspace);
+    step->api->block(&step->plan, step->a + step->offsets[2 * batch], step->b + step->offsets[2 * batch + 1], m0, m1,
+                     n0, n1, c.base, c.row, 1, workspace);
     if (step->op_count) run_tiles(step, registers, &c, m0, m1, n0, n1);
 }
 
@@ -146,7 +152,8 @@ static void run_copy(const reel__step *step)
     const reel_tensor *y = step->call.node;
     int64_t stride[REEL_MAX_RANK];
     reel__contiguous(y->rank, y->size, stride);
-    reel__copy_strided(step->call.y, stride, step->a, step->access->stride, reel__dtype_size((reel_dtype)y->dtype), y->rank, y->size);
+    reel__copy_strided(step->call.y, stride, step->a, step->access->stride, reel__dtype_size((reel_dtype)y->dtype),
+                       y->rank, y->size);
 }
 
 void reel__step_run(const reel__step *step, char *scratch, int64_t share)
@@ -164,6 +171,8 @@ void reel__step_run(const reel__step *step, char *scratch, int64_t share)
         run_single(step);
         return;
     }
-    int64_t across = ceil_div(step->columns, step->tile_columns), r = share / across * step->tile_rows, c = share % across * step->tile_columns;
-    run_tiles(step, scratch, NULL, r, smaller(r + step->tile_rows, step->rows), c, smaller(c + step->tile_columns, step->columns));
+    int64_t across = ceil_div(step->columns, step->tile_columns), r = share / across * step->tile_rows,
+            c = share % across * step->tile_columns;
+    run_tiles(step, scratch, NULL, r, smaller(r + step->tile_rows, step->rows), c,
+              smaller(c + step->tile_columns, step->columns));
 }

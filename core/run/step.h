@@ -10,7 +10,7 @@
 typedef struct reel__operand {
     char *base;
     int64_t row;
-    int32_t reg;  /* REEL__NONE: in memory */
+    int32_t reg; /* REEL__NONE: in memory */
     uint8_t element;
     bool one;     /* the same for all columns */
     bool per_row; /* a register with one value for each row */
@@ -25,8 +25,8 @@ typedef enum reel__tile_kind {
 } reel__tile_kind;
 
 typedef struct reel__tile_op {
-    uint8_t kind;  /* reel__tile_kind */
-    uint8_t count; /* operands */
+    uint8_t kind;          /* reel__tile_kind */
+    uint8_t count;         /* operands */
     int32_t block, blocks; /* elements of a block, blocks of a row */
     union {
         reel__row_kernel *row;
@@ -41,8 +41,8 @@ typedef struct reel__tile_op {
 } reel__tile_op;
 
 typedef enum reel__step_kind {
-    REEL__STEP_CALL, /* one op as it is */
-    REEL__STEP_COPY, /* a view given memory */
+    REEL__STEP_CALL,   /* one op as it is */
+    REEL__STEP_COPY,   /* a view given memory */
     REEL__STEP_REDUCE, /* [outer, n, inner] over n */
     REEL__STEP_TILES,
     REEL__STEP_PRODUCT
@@ -66,25 +66,25 @@ typedef struct reel__step {
     const reel__product_api *api;
     reel__product_plan plan;
     const char *a, *b;
-    char *c;       /* NULL: blocks live in the workspace */
+    char *c; /* NULL: blocks live in the workspace */
     int64_t block_m, block_n, batch;
     int64_t *offsets; /* of each batch's a and b, in bytes */
-    double work;   /* element operations: what threads are worth */
-    int64_t shares;  /* independent parts */
-    int64_t taken;   /* by the threads of a run; atomic */
-    bool shared;     /* worth more than one thread */
-    double seconds; /* with .profile: in all runs */
+    double work;      /* element operations: what threads are worth */
+    int64_t shares;   /* independent parts */
+    int64_t taken;    /* by the threads of a run; atomic */
+    bool shared;      /* worth more than one thread */
+    double seconds;   /* with .profile: in all runs */
     int64_t times;
 } reel__step;
 
 typedef struct reel__steps {
     reel__plan plan;
-    reel__array list; /* reel__step */
+    reel__array list;      /* reel__step */
     reel__array constants; /* reel__step: run when the plan is made and when a number has changed */
-    reel__array pointers; /* void *: blocks that the steps own, each with its size */
-    size_t scratch;   /* bytes that one thread needs */
+    reel__array pointers;  /* void *: blocks that the steps own, each with its size */
+    size_t scratch;        /* bytes that one thread needs */
     char *scratch_memory;
-    int threads;      /* that have scratch; 1: no step is worth more */
+    int threads; /* that have scratch; 1: no step is worth more */
 } reel__steps;
 
 /* False: out of memory. */

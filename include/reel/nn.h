@@ -26,7 +26,7 @@ extern "C" {
 
 typedef struct reel_linear_options {
     bool no_bias;
-    bool set_weight, set_bias;   /* true: the initialiser below instead of the default */
+    bool set_weight, set_bias; /* true: the initialiser below instead of the default */
     reel_init weight, bias;
 } reel_linear_options;
 
@@ -100,7 +100,8 @@ static inline reel_list *reel_sgd(reel_tensor *loss, reel_sgd_options options)
 {
     return reel_sgd_sized(loss, &options, sizeof options);
 }
-static inline reel_list *reel_sgd_update(const reel_list *parameters, const reel_list *gradients, reel_sgd_options options)
+static inline reel_list *reel_sgd_update(const reel_list *parameters, const reel_list *gradients,
+                                         reel_sgd_options options)
 {
     return reel_sgd_update_sized(parameters, gradients, &options, sizeof options);
 }
@@ -108,7 +109,8 @@ static inline reel_list *reel_adam(reel_tensor *loss, reel_adam_options options)
 {
     return reel_adam_sized(loss, &options, sizeof options);
 }
-static inline reel_list *reel_adam_update(const reel_list *parameters, const reel_list *gradients, reel_adam_options options)
+static inline reel_list *reel_adam_update(const reel_list *parameters, const reel_list *gradients,
+                                          reel_adam_options options)
 {
     return reel_adam_update_sized(parameters, gradients, &options, sizeof options);
 }

@@ -17,7 +17,7 @@ typedef struct reel_call {
     const reel_tensor *node;
     void *y;
     const void *const *x;
-    int isa;           /* the instruction set to use */
+    int isa;            /* the instruction set to use */
     uint64_t stream[2]; /* for draws: the random stream of this node in this run */
 } reel_call;
 

@@ -18,7 +18,8 @@ REEL_API void reel_table_free(reel_table *table);
 REEL_API const char *reel_table_error(const reel_table *table); /* NULL: none */
 REEL_API int64_t reel_table_rows(const reel_table *table);
 REEL_API int64_t reel_table_columns(const reel_table *table);
-REEL_API const float *reel_table_row(const reel_table *table, int64_t row); /* NULL outside; lives as long as the table */
+REEL_API const float *reel_table_row(const reel_table *table,
+                                     int64_t row); /* NULL outside; lives as long as the table */
 
 /* A permutation of 0 … count − 1, a function of (seed, epoch) alone, the same everywhere. */
 REEL_API void reel_shuffle(int64_t *order, int64_t count, uint64_t seed, uint64_t epoch);
@@ -39,9 +40,11 @@ static inline reel_progress *reel_progress_new(reel_progress_options options)
 {
     return reel_progress_new_sized(&options, sizeof options);
 }
-REEL_API void reel_progress_batch(reel_progress *progress, int64_t samples, double loss, double accuracy); /* accuracy 0…1, NaN: none */
+REEL_API void reel_progress_batch(reel_progress *progress, int64_t samples, double loss,
+                                  double accuracy);         /* accuracy 0…1, NaN: none */
 REEL_API void reel_progress_epoch(reel_progress *progress); /* ends an epoch: its means are kept for the curve */
-REEL_API double reel_progress_loss(const reel_progress *progress); /* mean over the samples of the last finished epoch */
+REEL_API double reel_progress_loss(
+    const reel_progress *progress); /* mean over the samples of the last finished epoch */
 
 /* The curve of the finished epochs, loss and accuracy, as an SVG file (600 × 360, light and dark). */
 REEL_API reel_status reel_progress_write_svg(const reel_progress *progress, const char *path, const char *title);

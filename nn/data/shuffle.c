@@ -6,8 +6,8 @@
 static void philox_round(uint32_t c[4], const uint32_t key[2])
 {
     const uint64_t a = UINT64_C(0xD2511F53) * c[0], b = UINT64_C(0xCD9E8D57) * c[2];
-    const uint32_t next[4] = { (uint32_t)(b >> 32) ^ c[1] ^ key[0], (uint32_t)b,
-                               (uint32_t)(a >> 32) ^ c[3] ^ key[1], (uint32_t)a };
+    const uint32_t next[4] = { (uint32_t)(b >> 32) ^ c[1] ^ key[0], (uint32_t)b, (uint32_t)(a >> 32) ^ c[3] ^ key[1],
+                               (uint32_t)a };
     for (int i = 0; i < 4; i++) c[i] = next[i];
 }
 

@@ -44,10 +44,8 @@ static bool fail(source *in, int64_t line, size_t column, const char *format, ..
     const char *path = in->path + (cut ? path_length - MAX_PATH_SHOWN : 0);
     char *error = in->table->error;
     char position[50] = "";
-    if (line > 0 && column > 0)
-        snprintf(position, sizeof position, ":%lld:%zu", (long long)line, column);
-    else if (line > 0)
-        snprintf(position, sizeof position, ":%lld", (long long)line);
+    if (line > 0 && column > 0) snprintf(position, sizeof position, ":%lld:%zu", (long long)line, column);
+    else if (line > 0) snprintf(position, sizeof position, ":%lld", (long long)line);
     const int used = snprintf(error, MAX_MESSAGE, "%s%s%s: ", cut ? "..." : "", path, position);
     va_list arguments;
     va_start(arguments, format);
@@ -120,8 +118,8 @@ static bool read_decimal(decimal *d, const char *at, const char *end)
 static float to_float(const decimal *d)
 {
     char text[SIGNIFICANT + 40];
-    snprintf(text, sizeof text, "%s%s%se%ld", d->negative ? "-" : "", d->count ? d->digit : "0",
-             d->inexact ? "1" : "", d->exponent - d->inexact);
+    snprintf(text, sizeof text, "%s%s%se%ld", d->negative ? "-" : "", d->count ? d->digit : "0", d->inexact ? "1" : "",
+             d->exponent - d->inexact);
     return strtof(text, NULL);
 }
 
@@ -186,8 +184,7 @@ static bool read_field(source *in, const char *at, const char *end, bool last)
     if (isfinite(value)) return append(in, value);
     char text[40];
     quote(text, sizeof text, at, end);
-    return fail(in, in->number, (size_t)(at - in->line) + 1,
-                "number outside the range of a float: \"%s\"", text);
+    return fail(in, in->number, (size_t)(at - in->line) + 1, "number outside the range of a float: \"%s\"", text);
 }
 
 static bool end_row(source *in, int64_t columns)
@@ -198,9 +195,8 @@ static bool end_row(source *in, int64_t columns)
         table->first_line = in->number;
     }
     if (columns != table->columns)
-        return fail(in, in->number, 0, "%lld column%s, expected %lld as in line %lld",
-                    (long long)columns, columns == 1 ? "" : "s", (long long)table->columns,
-                    (long long)table->first_line);
+        return fail(in, in->number, 0, "%lld column%s, expected %lld as in line %lld", (long long)columns,
+                    columns == 1 ? "" : "s", (long long)table->columns, (long long)table->first_line);
     table->rows++;
     return true;
 }
@@ -209,12 +205,10 @@ static bool read_row(source *in)
 {
     const char *at = in->line, *line_end = in->line + in->length;
     const char *nul = memchr(in->line, 0, in->length);
-    if (nul)
-        return fail(in, in->number, (size_t)(nul - in->line) + 1, "a NUL byte; not a text file");
+    if (nul) return fail(in, in->number, (size_t)(nul - in->line) + 1, "a NUL byte; not a text file");
     if (*at == '#' || at + strspn(at, " \t") == line_end) return true;
     for (int64_t columns = 1;; columns++) {
-        if (columns > MAX_COLUMNS)
-            return fail(in, in->number, 0, "more than %d columns", MAX_COLUMNS);
+        if (columns > MAX_COLUMNS) return fail(in, in->number, 0, "more than %d columns", MAX_COLUMNS);
         const char *comma = memchr(at, ',', (size_t)(line_end - at));
         if (!read_field(in, at, comma ? comma : line_end, !comma)) return false;
         if (!comma) return end_row(in, columns);
@@ -248,8 +242,7 @@ static bool open_file(source *in)
     struct stat about;
     in->file = fopen(in->path, "rb");
     if (!in->file) return fail(in, 0, 0, "cannot open: %s", strerror(errno));
-    if (fstat(fileno(in->file), &about) == 0 && S_ISDIR(about.st_mode))
-        return fail(in, 0, 0, "is a directory");
+    if (fstat(fileno(in->file), &about) == 0 && S_ISDIR(about.st_mode)) return fail(in, 0, 0, "is a directory");
     in->line = malloc(MAX_LINE + 1);
     return in->line ? true : fail(in, 0, 0, "out of memory");
 }

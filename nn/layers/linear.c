@@ -2,7 +2,8 @@
 #include <reel.h>
 #include <string.h>
 
-reel_tensor *reel_linear_sized(reel_tensor *x, const char *name, int64_t out, const reel_linear_options *options, size_t size)
+reel_tensor *reel_linear_sized(reel_tensor *x, const char *name, int64_t out, const reel_linear_options *options,
+                               size_t size)
 {
     reel_linear_options o = { 0 };
     if (options) memcpy(&o, options, size < sizeof o ? size : sizeof o);

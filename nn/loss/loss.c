@@ -50,7 +50,8 @@ reel_tensor *reel_cross_entropy(reel_tensor *logits, reel_tensor *y)
 {
     if (reel_is_bad(logits) || reel_is_bad(y)) return reel_sub(logits, y);
     bool classes = reel_dtype_of(y) == REEL_I32;
-    if (reel_rank(logits) < 1 || reel_dim(logits, -1) < 1) return differ("cross_entropy", logits, y, " (logits are [..., K])");
+    if (reel_rank(logits) < 1 || reel_dim(logits, -1) < 1)
+        return differ("cross_entropy", logits, y, " (logits are [..., K])");
     if (classes && (reel_rank(y) != reel_rank(logits) - 1 || !same_leading(logits, y, reel_rank(y))))
         return differ("cross_entropy", logits, y, " (classes are the logits' shape without the last axis)");
     if (!classes && !same_shape(logits, y)) return differ("cross_entropy", logits, y, " (distributions are alike)");

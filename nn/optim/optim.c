@@ -4,10 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static reel_list *bad_list(reel_tape *tape)
-{
-    return reel_list_new(tape); /* on a tape with an error, its bad list */
-}
+static reel_list *bad_list(reel_tape *tape) { return reel_list_new(tape); /* on a tape with an error, its bad list */ }
 
 static reel_list *fail(reel_tape *tape, reel_status status, const char *message)
 {
@@ -16,15 +13,16 @@ static reel_list *fail(reel_tape *tape, reel_status status, const char *message)
 }
 
 /* The learning rate as a scalar; false with an error. */
-static bool learning_rate(reel_tape *tape, const char *name, const reel_list *parameters, double lr, reel_tensor *lr_tensor,
-                          reel_tensor **result)
+static bool learning_rate(reel_tape *tape, const char *name, const reel_list *parameters, double lr,
+                          reel_tensor *lr_tensor, reel_tensor **result)
 {
     if (lr_tensor && lr != 0) reel_fail(tape, REEL_BAD_ARGUMENT, "%s: both .lr and .lr_tensor are given", name);
     else if (lr_tensor && (reel_is_bad(lr_tensor) || reel_count(lr_tensor) != 1 || reel_rank(lr_tensor) != 0))
         reel_fail(tape, REEL_BAD_SHAPE, "%s: .lr_tensor must be a scalar", name);
     else if (lr_tensor) *result = lr_tensor;
     else if (lr == 0)
-        reel_fail(tape, REEL_BAD_ARGUMENT, "%s: .lr is 0 (set it, or .lr_tensor; leave parameters out by a pattern to freeze them)", name);
+        reel_fail(tape, REEL_BAD_ARGUMENT,
+                  "%s: .lr is 0 (set it, or .lr_tensor; leave parameters out by a pattern to freeze them)", name);
     else if (!isfinite(lr)) reel_fail(tape, REEL_BAD_ARGUMENT, "%s: .lr is %g", name, lr);
     else *result = reel_number(reel_list_at(parameters, 0), lr);
     return reel_tape_status(tape) == REEL_OK;
@@ -32,7 +30,8 @@ static bool learning_rate(reel_tape *tape, const char *name, const reel_list *pa
 
 static bool check_lists(reel_tape *tape, const char *name, const reel_list *parameters, const reel_list *gradients)
 {
-    if (reel_list_tape(gradients) != tape || !reel_list_count(parameters) || reel_list_count(parameters) != reel_list_count(gradients))
+    if (reel_list_tape(gradients) != tape || !reel_list_count(parameters) ||
+        reel_list_count(parameters) != reel_list_count(gradients))
         reel_fail(tape, REEL_BAD_ARGUMENT, "%s: %d parameters and %d gradients", name, reel_list_count(parameters),
                   reel_list_count(gradients));
     return reel_tape_status(tape) == REEL_OK;
@@ -57,8 +56,8 @@ static reel_tensor *sgd_step(reel_tensor *p, reel_tensor *g, reel_tensor *lr, co
     return reel_assign(p, reel_sub(p, reel_mul(lr, g)));
 }
 
-reel_list *reel_sgd_update_sized(const reel_list *parameters, const reel_list *gradients, const reel_sgd_options *options,
-                                 size_t size)
+reel_list *reel_sgd_update_sized(const reel_list *parameters, const reel_list *gradients,
+                                 const reel_sgd_options *options, size_t size)
 {
     reel_sgd_options o = { 0 };
     if (options) memcpy(&o, options, size < sizeof o ? size : sizeof o);
@@ -67,7 +66,8 @@ reel_list *reel_sgd_update_sized(const reel_list *parameters, const reel_list *g
     if (reel_tape_status(tape) != REEL_OK || !check_lists(tape, "sgd", parameters, gradients) ||
         !learning_rate(tape, "sgd", parameters, o.lr, o.lr_tensor, &lr))
         return bad_list(tape);
-    if (!(o.momentum >= 0 && o.momentum < 1)) return fail(tape, REEL_BAD_ARGUMENT, "sgd: .momentum is not within 0 ≤ momentum < 1");
+    if (!(o.momentum >= 0 && o.momentum < 1))
+        return fail(tape, REEL_BAD_ARGUMENT, "sgd: .momentum is not within 0 ≤ momentum < 1");
     reel_list *updated = reel_list_new(tape);
     for (int i = 0; i < reel_list_count(parameters); i++)
         reel_list_append(updated, reel_list_name(parameters, i),
@@ -90,10 +90,7 @@ static reel_tensor *flushed(reel_tensor *m)
 }
 
 /* 1 − βᵗ = −expm1(t ln β), without the cancellation of the difference. */
-static reel_tensor *correction(reel_tensor *t, double beta)
-{
-    return reel_neg(reel_expm1(reel_scale(t, log(beta))));
-}
+static reel_tensor *correction(reel_tensor *t, double beta) { return reel_neg(reel_expm1(reel_scale(t, log(beta)))); }
 
 /* What all parameters share: the learning rate, and the corrections of both moments (NULL: none). */
 typedef struct adam_shared {
@@ -120,8 +117,8 @@ static bool check_betas(reel_tape *tape, const reel_adam_options *o)
     return reel_tape_status(tape) == REEL_OK;
 }
 
-reel_list *reel_adam_update_sized(const reel_list *parameters, const reel_list *gradients, const reel_adam_options *options,
-                                  size_t size)
+reel_list *reel_adam_update_sized(const reel_list *parameters, const reel_list *gradients,
+                                  const reel_adam_options *options, size_t size)
 {
     reel_adam_options o = { 0 };
     if (options) memcpy(&o, options, size < sizeof o ? size : sizeof o);
@@ -130,8 +127,8 @@ reel_list *reel_adam_update_sized(const reel_list *parameters, const reel_list *
     if (!o.state) o.state = "adam";
     reel_tape *tape = reel_list_tape(parameters);
     reel_tensor *lr = NULL;
-    if (reel_tape_status(tape) != REEL_OK || !check_lists(tape, "adam", parameters, gradients) || !check_betas(tape, &o) ||
-        !learning_rate(tape, "adam", parameters, o.lr, o.lr_tensor, &lr))
+    if (reel_tape_status(tape) != REEL_OK || !check_lists(tape, "adam", parameters, gradients) ||
+        !check_betas(tape, &o) || !learning_rate(tape, "adam", parameters, o.lr, o.lr_tensor, &lr))
         return bad_list(tape);
     char name[600];
     snprintf(name, sizeof name, "%s/step", o.state);

@@ -104,12 +104,9 @@ static axis loss_axis(const series *loss)
 {
     axis a = { .from = BOTTOM, .to = TOP };
     double low, high;
-    if (!find_range(loss, &low, &high))
-        make_linear(&a, 0, 1);
-    else if (low > 0 && high > 10 * low)
-        make_log(&a, low, high);
-    else
-        make_linear(&a, low, high);
+    if (!find_range(loss, &low, &high)) make_linear(&a, 0, 1);
+    else if (low > 0 && high > 10 * low) make_log(&a, low, high);
+    else make_linear(&a, low, high);
     return a;
 }
 
@@ -172,8 +169,8 @@ static int utf8_length(const unsigned char *s)
         code = code << 6 | (s[i] & 0x3fu);
     }
     const uint32_t least[] = { 0x80, 0x800, 0x10000 };
-    const bool bad = code < least[length - 2] || code > 0x10ffff ||
-                     (code >= 0xd800 && code <= 0xdfff) || code == 0xfffe || code == 0xffff;
+    const bool bad = code < least[length - 2] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) ||
+                     code == 0xfffe || code == 0xffff;
     return bad ? 0 : length;
 }
 
@@ -188,12 +185,9 @@ static void write_title(FILE *file, const char *title)
         const int length = utf8_length((const unsigned char *)at);
         const char *found = strchr(special, *at);
         width += length < 3 ? 9 : 16;
-        if (width > TITLE_WIDTH)
-            fputs("…", file);
-        else if (found)
-            fputs(escape[found - special], file);
-        else
-            fprintf(file, "%.*s", length > 0 ? length : 3, length > 0 ? at : "\xef\xbf\xbd");
+        if (width > TITLE_WIDTH) fputs("…", file);
+        else if (found) fputs(escape[found - special], file);
+        else fprintf(file, "%.*s", length > 0 ? length : 3, length > 0 ? at : "\xef\xbf\xbd");
         if (width > TITLE_WIDTH) return;
         at += length > 0 ? length : 1;
     }
@@ -215,8 +209,7 @@ static void write_power(FILE *file, double value)
     const int power = (int)floor(log10(value) + 1e-9);
     const int mantissa = (int)lround(value / pow(10, power));
     if (mantissa > 1) fprintf(file, "%d×", mantissa);
-    fprintf(file, "10<tspan dy=\"-4\" font-size=\"9\">%s%d</tspan>", power < 0 ? "−" : "",
-            abs(power));
+    fprintf(file, "10<tspan dy=\"-4\" font-size=\"9\">%s%d</tspan>", power < 0 ? "−" : "", abs(power));
 }
 
 static void write_tick_value(FILE *file, const axis *a, double value)
@@ -225,10 +218,8 @@ static void write_tick_value(FILE *file, const axis *a, double value)
     const double least = a->log ? a->tick[0] : 10 * a->step, most = fabs(a->tick[a->count - 1]);
     const int digits = (int)fmax(0, -floor(log10(unit) + 1e-9));
     const bool long_number = least < 0.9e-3 || most > 99999;
-    if (a->log && long_number)
-        write_power(file, value);
-    else
-        fputs((long_number ? reel__significant(value, 2) : reel__fixed(value, digits)).text, file);
+    if (a->log && long_number) write_power(file, value);
+    else fputs((long_number ? reel__significant(value, 2) : reel__fixed(value, digits)).text, file);
 }
 
 static void write_value_ticks(FILE *file, const axis *a, int right, bool accuracy)
@@ -349,8 +340,7 @@ static void write_svg(FILE *file, const reel__curve *curve, const char *title)
             " viewBox=\"0 0 %d %d\" role=\"img\">\n<title>",
             WIDTH, HEIGHT, WIDTH, HEIGHT);
     write_title(file, title);
-    fprintf(file, "</title>\n%s<rect class=\"paper\" width=\"%d\" height=\"%d\" rx=\"8\"/>\n",
-            style, WIDTH, HEIGHT);
+    fprintf(file, "</title>\n%s<rect class=\"paper\" width=\"%d\" height=\"%d\" rx=\"8\"/>\n", style, WIDTH, HEIGHT);
     open_text(file, "title", "start", 24, 32);
     write_title(file, title);
     fputs("</text>\n", file);
@@ -387,10 +377,8 @@ reel_status reel__curve_write_svg(const reel__curve *curve, const char *path, co
         write_svg(file, curve, title);
         const bool failed = ferror(file) != 0;
         const bool written = fclose(file) == 0 && !failed;
-        if (written && rename(name, path) == 0)
-            status = REEL_OK;
-        else
-            unlink(name);
+        if (written && rename(name, path) == 0) status = REEL_OK;
+        else unlink(name);
     }
     free(name);
     return status;

@@ -58,12 +58,9 @@ static void normalise(char *text)
 {
     char *to = text;
     for (const char *at = text; *at; at++) {
-        const bool plain = (*at >= '0' && *at <= '9') || (*at >= 'a' && *at <= 'z') ||
-                           *at == '-' || *at == '+';
-        if (plain)
-            *to++ = *at;
-        else if (to == text || to[-1] != '.')
-            *to++ = '.';
+        const bool plain = (*at >= '0' && *at <= '9') || (*at >= 'a' && *at <= 'z') || *at == '-' || *at == '+';
+        if (plain) *to++ = *at;
+        else if (to == text || to[-1] != '.') *to++ = '.';
     }
     *to = 0;
 }
@@ -116,20 +113,16 @@ static void add_epoch(line *to, const reel_progress *progress, int64_t epoch)
 static void add_means(line *to, means epoch)
 {
     add(to, "  loss %s", reel__significant(epoch.loss, 4).text);
-    if (!isnan(epoch.accuracy))
-        add(to, "  accuracy %s%%", reel__fixed(100 * epoch.accuracy, 1).text);
-    if (epoch.rate > 0)
-        add(to, "  %s samples/s", reel__fixed(epoch.rate, epoch.rate < 10 ? 1 : 0).text);
+    if (!isnan(epoch.accuracy)) add(to, "  accuracy %s%%", reel__fixed(100 * epoch.accuracy, 1).text);
+    if (epoch.rate > 0) add(to, "  %s samples/s", reel__fixed(epoch.rate, epoch.rate < 10 ? 1 : 0).text);
 }
 
 static void add_seconds(line *to, const char *label, double seconds)
 {
     if (!(seconds < 1e9)) return;
     const long all = (long)(seconds + 0.5), minutes = all / 60 % 60;
-    if (all >= 3600)
-        add(to, "  %s %ld:%02ld:%02ld", label, all / 3600, minutes, all % 60);
-    else
-        add(to, "  %s %ld:%02ld", label, minutes, all % 60);
+    if (all >= 3600) add(to, "  %s %ld:%02ld:%02ld", label, all / 3600, minutes, all % 60);
+    else add(to, "  %s %ld:%02ld", label, minutes, all % 60);
 }
 
 /* The share of the training that is done; NaN if its length is unknown. */
@@ -193,8 +186,8 @@ static void draw(reel_progress *progress, const line *left, const line *right, d
 static means means_of(const sums *epoch, double seconds)
 {
     const double samples = (double)epoch->samples;
-    return (means){ quotient(epoch->loss, samples),
-                    quotient(epoch->accuracy, (double)epoch->judged), quotient(samples, seconds) };
+    return (means){ quotient(epoch->loss, samples), quotient(epoch->accuracy, (double)epoch->judged),
+                    quotient(samples, seconds) };
 }
 
 /* Draws an epoch of a training that goes on. */
@@ -237,8 +230,7 @@ static bool has_plain_line(const reel_progress *progress, int64_t epoch)
     const int64_t epochs = progress->options.epochs;
     if (epochs <= PLAIN_LINES || epoch <= 1) return true;
     const double lines_per_epoch = (double)PLAIN_LINES / (double)epochs;
-    return epoch == epochs || floor(lines_per_epoch * (double)epoch) !=
-                                  floor(lines_per_epoch * (double)(epoch - 1));
+    return epoch == epochs || floor(lines_per_epoch * (double)epoch) != floor(lines_per_epoch * (double)(epoch - 1));
 }
 
 static void print_epoch(const reel_progress *progress, means epoch)
@@ -353,13 +345,9 @@ void reel_progress_epoch(reel_progress *progress)
     show_epoch(progress, epoch, time);
 }
 
-double reel_progress_loss(const reel_progress *progress)
-{
-    return progress ? progress->loss : (double)NAN;
-}
+double reel_progress_loss(const reel_progress *progress) { return progress ? progress->loss : (double)NAN; }
 
-reel_status reel_progress_write_svg(const reel_progress *progress, const char *path,
-                                    const char *title)
+reel_status reel_progress_write_svg(const reel_progress *progress, const char *path, const char *title)
 {
     if (!progress || !path) return REEL_BAD_ARGUMENT;
     if (progress->incomplete) return REEL_OUT_OF_MEMORY;

@@ -25,8 +25,7 @@ static inline void fill_f32(float *data, int64_t count, uint64_t seed, double sc
 /* data[i] in 0 ... classes - 1 */
 static inline void fill_classes(int32_t *data, int64_t count, uint64_t seed, int32_t classes)
 {
-    for (int64_t i = 0; i < count; i++)
-        data[i] = (int32_t)((fill_next(&seed) * 0.5 + 0.5) * classes);
+    for (int64_t i = 0; i < count; i++) data[i] = (int32_t)((fill_next(&seed) * 0.5 + 0.5) * classes);
 }
 
 #endif
