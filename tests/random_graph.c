@@ -458,6 +458,18 @@ static void reduce(maker *m)
     }
 }
 
+/* Rows that are longer than a tile holds, reduced at once. */
+static void long_rows(maker *m)
+{
+    static reel_tensor *(*const ops[])(reel_tensor *, reel_axes, reel_keep_dims) = { reel_sum, reel_max, reel_mean };
+    item a = new_leaf(m, m->g->dtype, REEL_SHAPE(1 + below(3), 1025 + below(3200)));
+    item b = partner(m, &a);
+    reel_tensor *x = reel_mul(reel_tanh(a.x), b.x);
+    int64_t n = reel_dim(x, -1);
+    reel_tensor *y = ops[below(3)](x, REEL_AXES(reel_rank(x) - 1), REEL_DROP);
+    add(m, y, -2 * (double)n, 2 * (double)n, a.from | b.from);
+}
+
 /* x less its mean, over its deviation, times a parameter. */
 static void normalise(maker *m)
 {
@@ -783,9 +795,9 @@ static const struct {
     void (*step)(maker *m);
     int weight;
 } kinds[] = {
-    { unary, 24 },     { arithmetic, 26 }, { cast, 3 },   { compare, 3 },       { where, 6 },  { reduce, 16 },
-    { normalise, 3 },  { contract, 10 },   { layer, 8 },  { move, 18 },         { sum_to, 2 }, { join, 5 },
-    { index_rows, 5 }, { count_up, 1 },    { assign, 5 }, { differentiate, 2 },
+    { unary, 24 },     { arithmetic, 26 }, { cast, 3 },      { compare, 3 }, { where, 6 },         { reduce, 16 },
+    { normalise, 3 },  { contract, 10 },   { layer, 8 },     { move, 18 },   { sum_to, 2 },        { join, 5 },
+    { index_rows, 5 }, { count_up, 1 },    { long_rows, 2 }, { assign, 5 },  { differentiate, 2 },
 };
 
 static void random_step(maker *m)

@@ -1,25 +1,28 @@
 /* Matrix products c[m, n] = sum over k of a[m, k] b[k, n], float and double, one thread.
  *
- * Each element of c is a function of its k pairs alone (DESIGN.md, 5.1): k is cut every 512; a piece is one ascending
- * chain of fused multiply-adds that starts at -0; pieces are added in ascending order; no k gives +0. Nothing below
- * changes a bit: not the block, the tile, packing, nor which of m and n lies in vectors.
+ * Each element of c is a function of its k pairs alone: k is cut every 512; a
+ * piece is one ascending chain of fused multiply-adds that starts at -0; pieces are added in
+ * ascending order; no k gives +0. Nothing below changes a bit: not the block, the tile, packing,
+ * nor which of m and n lies in vectors.
  *
  *     reel__product p = {.isa = isa, .element = 4, .a = ..., .b = ...};     strides, no addresses
  *     reel__product_plan plan = reel__product_plan_make(&p);
  *     for each block of about plan.block_m x plan.block_n:
  *         reel__product_block(&plan, a, b, m0, m1, n0, n1, &c[m0, n0], c_m, c_n, workspace);
  *
- * A plan is a value: copied freely, owning nothing, good for any addresses. Blocks are independent, so threads share
- * them out; each thread needs a workspace of plan.workspace bytes (often 0), aligned to 64. */
+ * A plan is a value: copied freely, owning nothing, good for any addresses. Blocks are
+ * independent, so threads share them out; each thread needs a workspace of plan.workspace bytes
+ * (often 0), aligned to 64. */
 #ifndef REEL_CORE_PLAN_PRODUCT_H
 #define REEL_CORE_PLAN_PRODUCT_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* An operand: rows (m of a, n of b) by k, each index a row-major list of axes with strides in elements, of any sign.
- * A plain matrix has one axis of each; a convolution's windows, or a weight gradient's k = (batch, time), have more.
- * Lists that are one axis in memory are recognised. Nothing outside the named elements is ever read. */
+/* An operand: rows (m of a, n of b) by k, each index a row-major list of axes with strides in
+ * elements, of any sign. A plain matrix has one axis of each; a convolution's windows, or a
+ * weight gradient's k = (batch, time), have more. Lists that are one axis in memory are
+ * recognised. Nothing outside the named elements is ever read. */
 enum { REEL__PRODUCT_AXES = 4 };
 
 typedef struct {
@@ -31,9 +34,10 @@ typedef struct {
     reel__axis row[REEL__PRODUCT_AXES], k[REEL__PRODUCT_AXES];
 } reel__side;
 
-/* How an operand is read. AUTO: the plan chooses between the next two. IN_PLACE: where it lies; falls back to PACK for
- * several axes, and where neither operand is contiguous along its rows. PACK: copied into the workspace by every block
- * that needs it. PACKED_X and PACKED_Y: the caller passes a copy made by reel__product_pack. */
+/* How an operand is read. AUTO: the plan chooses between the next two. IN_PLACE: where it lies;
+ * falls back to PACK for several axes, and where neither operand is contiguous along its rows.
+ * PACK: copied into the workspace by every block that needs it. PACKED_X and PACKED_Y: the
+ * caller passes a copy made by reel__product_pack. */
 typedef enum { REEL__AUTO, REEL__IN_PLACE, REEL__PACK, REEL__PACKED_X, REEL__PACKED_Y } reel__product_use;
 
 typedef struct {
@@ -41,12 +45,13 @@ typedef struct {
     int element; /* bytes: 4 is float, 8 is double */
     reel__side a, b;
     reel__product_use a_use, b_use;
-    int64_t c_m, c_n; /* strides of c, which may be others when it runs: they only weigh in the plan */
+    int64_t c_m, c_n; /* strides of c; they only weigh in the plan */
     int64_t l1, l2;   /* bytes of cache; 0: 32 KiB, 1 MiB */
 } reel__product;
 
-/* Of the two operands, x lies in vectors along its rows and y is broadcast, element by element. A packed x serves any
- * product whose plan reads it as x, a packed y likewise; a plan made with PACKED_X or PACKED_Y fits itself to it. */
+/* Of the two operands, x lies in vectors along its rows and y is broadcast, element by element.
+ * A packed x serves any product whose plan reads it as x, a packed y likewise; a plan made with
+ * PACKED_X or PACKED_Y fits itself to it. */
 typedef struct {
     reel__side side;
     reel__product_use use;
@@ -58,24 +63,27 @@ typedef struct {
 typedef struct {
     int isa, element;
     int over_m;   /* x is a: vectors run over m */
-    int y_first;  /* order of the tiles */
+    int y_first;  /* a panel of y meets all of x before the next */
     int x_copied; /* x is packed by the first tile that reads it */
     int x_panels; /* of x packed at a time */
     int64_t m, n, k;
     reel__product_operand x, y;
-    int64_t block_m, block_n; /* proposed block; its corners are multiples of step_m and step_n unless at an edge */
-    int64_t step_m, step_n;
+    int64_t block_m, block_n; /* the proposed block, and the largest */
+    int64_t step_m, step_n;   /* where blocks should start, and must if packed */
     size_t workspace, y_workspace;
 } reel__product_plan;
 
 reel__product_plan reel__product_plan_make(const reel__product *p);
 
-/* Computes rows [m0, m1) and columns [n0, n1) over the whole of k into c, whose first element is (m0, n0); strides of
- * any value, fast where either is 1. With packed operands m0 and n0 are multiples of the steps. */
+/* Computes rows [m0, m1) and columns [n0, n1), at most a block, over the whole of k into c,
+ * whose first element is (m0, n0); strides of any value, fast where either is 1. With operands
+ * that came packed, m0 and n0 are multiples of the steps. c must not overlap the operands:
+ * between pieces of k it holds partial sums. */
 void reel__product_block(const reel__product_plan *plan, const void *a, const void *b, int64_t m0, int64_t m1,
                          int64_t n0, int64_t n1, void *c, int64_t c_m, int64_t c_n, void *workspace);
 
-/* A packed operand is panels of `width` rows, each k by width, k ascending; the missing rows of the last hold nothing and are not read. */
+/* A packed operand is panels of `width` rows, each k by width, k ascending; the missing rows of
+ * the last hold nothing and are not read. */
 typedef struct {
     int width;
     int64_t panels, k, panel; /* elements from one panel to the next */
@@ -84,8 +92,8 @@ typedef struct {
 
 reel__product_layout reel__product_layout_of(int isa, int element, const reel__side *side, reel__product_use use);
 
-/* Packs panels [p0, p1) of the operand at `from` into `to`, the start of the whole packed operand: threads share them
- * out. */
+/* Packs panels [p0, p1) of the operand at `from` into `to`, the start of the whole packed
+ * operand: threads share them out. */
 void reel__product_pack(int isa, int element, const reel__side *side, const reel__product_layout *layout,
                         const void *from, int64_t p0, int64_t p1, void *to);
 

@@ -377,6 +377,17 @@ static void spread_block(reel__step *step, int threads, bool whole_rows)
     *block = (part + unit - 1) / unit * unit;
 }
 
+/* A block may be larger than the one proposed, whole rows above all: then its packed operand needs more room. */
+static void make_room(reel__step *step)
+{
+    reel__product_plan *p = &step->plan;
+    int64_t proposed = p->over_m ? p->block_n : p->block_m, wanted = p->over_m ? step->block_n : step->block_m;
+    if (wanted <= proposed) return;
+    size_t more = p->y_workspace * (size_t)((wanted - 1) / proposed);
+    p->y_workspace += more;
+    p->workspace += more;
+}
+
 static bool lower_product(reel__steps *s, int32_t g)
 {
     const reel__group *group = &REEL__AT(s->plan.groups, reel__group, g);
@@ -416,6 +427,7 @@ static bool lower_product(reel__steps *s, int32_t g)
     if (step->block_n > n || whole_rows) step->block_n = n;
     if (s->threads > 1 && !settings->block) spread_block(step, s->threads, whole_rows);
     if (group->count > 1 && !settings->block) shrink_block(step, whole_rows, settings->l1 ? settings->l1 : 32768);
+    make_room(step);
     if (!batch_offsets(s, step, g, y, p)) return false;
     if (group->count > 1 && !lower_tiles(s, step, g)) return false;
     step = &REEL__AT(s->list, reel__step, s->list.count - 1);

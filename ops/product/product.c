@@ -1,7 +1,7 @@
 /* Runs one block of a product: cuts k into pieces, packs what the plan packs, sweeps tiles over
  * the block. The kernels are in product_kernels.c, the plan in product_plan.c, packing in
  * product_pack.c. */
-#include "ops/product/product.h"
+#include "core/plan/product.h"
 #include "core/base/isa.h"
 #include "ops/product/product_kernels.h"
 

@@ -1,7 +1,7 @@
 /* Packing of an operand of a product into panels: the lists of axes are cut into runs that have
  * one stride, and each run is one call of a kernel. The layout is in product.h, when to pack in
  * product_plan.c. */
-#include "ops/product/product.h"
+#include "core/plan/product.h"
 #include "ops/product/product_kernels.h"
 
 /* A run: the elements from one index of a list of axes to where its stride ends, at most `most`. */

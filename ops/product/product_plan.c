@@ -1,6 +1,6 @@
 /* Plans a product: which operand lies in vectors, what is packed, which blocks to run. All of it
  * is speed, none of it changes a bit (product.h). */
-#include "ops/product/product.h"
+#include "core/plan/product.h"
 #include "core/base/isa.h"
 #include "ops/product/product_kernels.h"
 
