@@ -1,5 +1,5 @@
 /* Checks and broadcasting that all families share. */
-#include "ops/ops.h"
+#include "ops/family.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Compositions: activations, softmax and its kin, mean and variance, clip. No kernels and no derivatives are here. */
-#include "ops/ops.h"
+#include "ops/family.h"
 
 #include <math.h>
 

@@ -2,7 +2,7 @@
 #ifndef REEL_OPS_CONTRACT_H
 #define REEL_OPS_CONTRACT_H
 
-#include "ops/ops.h"
+#include "ops/family.h"
 
 extern const reel_op reel__contract_op;
 

@@ -1,6 +1,6 @@
 /* Ops with indices. Every index goes through in_range, which is where it is checked, so gather and scatter_add can trust
  * theirs: an index that is an input is checked before anything is computed, a computed one before anything is assigned. */
-#include "ops/ops.h"
+#include "ops/family.h"
 
 #include <stdio.h>
 #include <string.h>

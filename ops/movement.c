@@ -2,7 +2,7 @@
  * slice, flip, reshape where strides allow) say so by an index map, which is their kernel as well; pad and concat write
  * their parts in place. They are adjoint in pairs: expand/sum, slice/pad, permute/inverse, reshape/reshape, flip/flip,
  * concat/slice. */
-#include "ops/ops.h"
+#include "ops/family.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Leaves that are not bound to a name of the model: numbers, iota, random draws. */
 #include "core/base/random.h"
-#include "ops/ops.h"
+#include "ops/family.h"
 
 #include <math.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef REEL_OPS_POINTWISE_H
 #define REEL_OPS_POINTWISE_H
 
-#include "ops/ops.h"
+#include "ops/family.h"
 
 enum { REEL__DTYPES = 3 };
 

@@ -2,7 +2,7 @@
 #ifndef REEL_OPS_REDUCE_H
 #define REEL_OPS_REDUCE_H
 
-#include "ops/ops.h"
+#include "ops/family.h"
 
 enum { REEL__ROW_BLOCK = 256 }; /* elements of a last axis that are summed as one block */
 

@@ -1,4 +1,4 @@
-/* DESIGN.md, 5.1, to the bit: what a product, a sum, a maximum, a scatter_add, a cast and a draw are, against code of
+/* The definitions that decide bits: what a product, a sum, a maximum, a scatter_add, a cast and a draw are, against code of
  * our own that follows the definitions and nothing else; and that every instruction set of this machine gives the same
  * bits. That the values are right at all is in test_ops.c. */
 #include <criterion/criterion.h>

@@ -8,7 +8,7 @@
 /* A copy of shuffle.c, whose generator is private, for the generator's known answers. */
 void copy_of_shuffle(int64_t *order, int64_t count, uint64_t seed, uint64_t epoch);
 #define reel_shuffle copy_of_shuffle
-#include "../nn/data/shuffle.c"
+#include "nn/data/shuffle.c"
 #undef reel_shuffle
 
 #include <fcntl.h>

@@ -834,13 +834,13 @@ static void stops(graph *g)
     reel_sgd(average(reel_square(reel_gather(w, 1, i))), (reel_sgd_options){ .lr = 0.1, .momentum = 0.9 });
 }
 
-#define ALONE(name, stride)                                                                                            \
-    Test(named, name) { check_workload(&(workload){ .name = #name, .record = name }, stride); }
-#define IN_BOTH(name, stride)                                                                                          \
-    ALONE(name, stride)                                                                                                \
-    Test(named, name##_in_f64)                                                                                         \
+#define ALONE(NAME, stride)                                                                                            \
+    Test(named, NAME) { check_workload(&(workload){ .name = #NAME, .record = NAME }, stride); }
+#define IN_BOTH(NAME, stride)                                                                                          \
+    ALONE(NAME, stride)                                                                                                \
+    Test(named, NAME##_in_f64)                                                                                         \
     {                                                                                                                  \
-        check_workload(&(workload){ .name = #name " in f64", .record = name, .dtype = REEL_F64 }, 5 * (stride));       \
+        check_workload(&(workload){ .name = #NAME " in f64", .record = NAME, .dtype = REEL_F64 }, 5 * (stride));       \
     }
 
 IN_BOTH(xor, 53)

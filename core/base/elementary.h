@@ -12,7 +12,7 @@
 #ifndef REEL_CORE_BASE_ELEMENTARY_H
 #define REEL_CORE_BASE_ELEMENTARY_H
 
-#include "isa.h"
+#include "core/base/isa.h"
 
 #include <stdint.h>
 #include <string.h>

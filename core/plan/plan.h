@@ -4,7 +4,7 @@
  *     roles.c    what each node is: a leaf, a constant computed once, a view, something to compute
  *     layout.c   views become strides: whose value a node reads, and where
  *     group.c    pointwise ops, reductions and products that run together, tile by tile
- *     memory.c   which values have memory, from when to when, and where; assignments in place
+ *     storage.c  which values have memory, from when to when, and where; assignments in place
  *
  * The executor lowers a plan to a list of steps with addresses (core/run/lower.c). */
 #ifndef REEL_CORE_PLAN_PLAN_H

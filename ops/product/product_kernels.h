@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-enum { REEL__PIECE = 512 }; /* k is cut here, by definition: DESIGN.md, 5.1 */
+enum { REEL__PIECE = 512 }; /* k is cut here, by definition */
 
 /* A piece of k over a block of c, in terms of x, whose contiguous elements lie in vectors, and
  * y, whose elements are broadcast: c[y, x] = or += sum over k of y[y, k] x[k, x]. x goes by

@@ -1,7 +1,7 @@
 /* What the families share: running pointwise ops and views, strided copies, and the checks that shape rules have in
  * common. What the planner knows of an op, its kind, is declared in core/plan/kinds.h. */
-#ifndef REEL_OPS_OPS_H
-#define REEL_OPS_OPS_H
+#ifndef REEL_OPS_FAMILY_H
+#define REEL_OPS_FAMILY_H
 
 #include "core/base/cpu.h"
 #include "core/base/strided.h"
