@@ -278,8 +278,15 @@ reel_tape *reel_at_tape(reel_tape *tape, const char *file, int line)
 
 reel_list *reel_at_list(reel_list *list, const char *file, int line)
 {
-    if (list) reel_at_tape(list->tape, file, line);
+    if (list && !list->tape->failed) list->tape->list_file = file, list->tape->list_line = line;
     return list;
+}
+
+void reel__locate_list(reel_tape *tape)
+{
+    if (tape->failed) return;
+    locate(&tape->recording, tape->list_file, tape->list_line);
+    tape->list_file = NULL;
 }
 
 reel_tensor *reel_at(reel_tensor *x, const char *file, int line)

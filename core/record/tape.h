@@ -89,6 +89,8 @@ struct reel_tape {
     reel__error recording, running;
     const char *site_file; /* the line of the call under way, where its macro gave one */
     int site_line;
+    const char *list_file; /* the same of reel_list_append(), which may stand among another call's arguments */
+    int list_line;
     const reel_tensor *origin; /* while differentiating: the node whose line new nodes take */
     reel_tensor bad;
     reel_list bad_list;
@@ -140,6 +142,8 @@ reel_tape *reel__tape_of_all(int count, reel_tensor *const *x); /* the first tha
 const char *reel__intern(reel_tape *tape, const char *text);    /* NULL: out of memory, recorded */
 const char *reel__node_text(const reel_tensor *x);              /* "matmul [2,3] (net.c:12)" for messages */
 extern reel_tape reel__failed_tape;
+
+void reel__locate_list(reel_tape *tape); /* ends reel_list_append(): its line for its error */
 
 /* True if a tensor can be used on its tape; otherwise the error is recorded. `what` begins the message. */
 bool reel__usable(reel_tape *tape, const reel_tensor *x, const char *what);
