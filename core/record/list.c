@@ -53,11 +53,11 @@ bool reel__list_usable(reel_tape *tape, const reel_list *list, const char *what)
 reel_status(reel_list_append)(reel_list *list, const char *name, reel_tensor *x)
 {
     reel_tape *tape = list ? list->tape : &reel__failed_tape;
-    if (!reel__list_usable(tape, list, "list_append: the list") || !reel__usable(tape, x, "list_append: the tensor"))
-        return tape->recording.status;
-    const char *own = reel__intern(tape, name ? name : reel_name_of(x));
-    if (own) reel__list_append(list, own, x);
-    tape->site_file = NULL;
+    if (reel__list_usable(tape, list, "list_append: the list") && reel__usable(tape, x, "list_append: the tensor")) {
+        const char *own = reel__intern(tape, name ? name : reel_name_of(x));
+        if (own) reel__list_append(list, own, x);
+    }
+    reel__locate_list(tape);
     return tape->recording.status;
 }
 
