@@ -353,6 +353,7 @@ REEL_API reel_status reel_tape_write_plan(reel_tape *tape, const char *path);
 REEL_API reel_tensor *reel_here(reel_tensor *x, const char *file, int line);
 REEL_API reel_list *reel_here_list(reel_list *list, const char *file, int line);
 REEL_API reel_tensor *reel_at(reel_tensor *x, const char *file, int line);
+REEL_API reel_status reel_here_status(reel_status status, reel_tape *tape, const char *file, int line);
 REEL_API reel_list *reel_at_list(reel_list *list, const char *file, int line);
 REEL_API reel_tape *reel_at_tape(reel_tape *tape, const char *file, int line);
 
@@ -378,7 +379,7 @@ REEL_API reel_tape *reel_at_tape(reel_tape *tape, const char *file, int line);
 #define reel_scope_pop(tape) (reel_scope_pop)(reel_at_tape(tape, REEL_HERE))
 #define reel_layer_push(tape, ...) (reel_layer_push)(reel_at_tape(tape, REEL_HERE), __VA_ARGS__)
 #define reel_list_append(list, ...) (reel_list_append)(reel_at_list(list, REEL_HERE), __VA_ARGS__)
-#define reel_with_push(tape, ...) (reel_with_push)(reel_at_tape(tape, REEL_HERE), __VA_ARGS__)
+#define reel_with_push(tape, ...) reel_here_status((reel_with_push)(tape, __VA_ARGS__), tape, REEL_HERE)
 #define reel_with_pop(tape) (reel_with_pop)(reel_at_tape(tape, REEL_HERE))
 #define reel_write_f32(x, ...) (reel_write_f32)(reel_at(x, REEL_HERE), __VA_ARGS__)
 #define reel_write_f64(x, ...) (reel_write_f64)(reel_at(x, REEL_HERE), __VA_ARGS__)

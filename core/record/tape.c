@@ -267,6 +267,12 @@ reel_list *reel_here_list(reel_list *list, const char *file, int line)
     return list;
 }
 
+reel_status reel_here_status(reel_status status, reel_tape *tape, const char *file, int line)
+{
+    if (tape) stamp(tape, file, line);
+    return status;
+}
+
 reel_tape *reel_at_tape(reel_tape *tape, const char *file, int line)
 {
     if (tape && !tape->failed) {
