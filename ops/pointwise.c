@@ -4,21 +4,17 @@
 
 #include <string.h>
 
-static const reel__pointwise_kernels *const kernels[REEL__ISAS] = {
-    &reel__pointwise_baseline,
+static const reel__pointwise_links *const links[REEL__ISAS] = {
+    &reel__links_baseline,
 #if defined(REEL_HAVE_AVX2)
-    [REEL__AVX2] = &reel__pointwise_avx2,
+    [REEL__AVX2] = &reel__links_avx2,
 #endif
 #if defined(REEL_HAVE_AVX512)
-    [REEL__AVX512] = &reel__pointwise_avx512,
+    [REEL__AVX512] = &reel__links_avx512,
 #endif
 };
 
-/* f64 and i32 have one copy, in the baseline. */
-static const reel__pointwise_kernels *kernels_of(int type, int isa)
-{
-    return kernels[type == REEL_F32 ? isa : REEL__BASELINE];
-}
+static const reel__chain *chain_of(int isa) { return &links[isa]->chain; }
 
 /* The type that chooses the kernel is that of the last operand: a comparison's result is i32, where's condition too. */
 static int type_of(const reel_tensor *y) { return y->inputs[y->input_count - 1]->dtype; }
@@ -28,7 +24,7 @@ void reel__pointwise_run(const reel_call *call)
     const reel_tensor *y = call->node;
     reel__tile tile = { .rows = 1, .columns = y->count, .y = call->y };
     for (int i = 0; i < y->input_count; i++) tile.x[i] = call->x[i];
-    if (y->count) y->op->kind->row(y, call->isa)(&tile);
+    if (y->count) y->op->kind->row(y)(&tile);
 }
 
 /* ---- Shape rules ------------------------------------------------------------------------------------------------- */
@@ -92,11 +88,8 @@ static reel_tensor *power_exponent(reel_tensor *gy, reel_tensor *y, reel_tensor 
 #define FLOATS floats_shape
 #define NUMBERS numbers_shape
 #define DESCRIPTOR(OP, rule, derivative)                                                                               \
-    static reel__row_kernel *OP##_row(const reel_tensor *y, int isa)                                                   \
-    {                                                                                                                  \
-        return kernels_of(type_of(y), isa)->OP[type_of(y)];                                                            \
-    }                                                                                                                  \
-    static const reel__kind OP##_kind = { .row = OP##_row };                                                           \
+    static reel__row_kernel *OP##_row(const reel_tensor *y) { return reel__pointwise.OP[type_of(y)]; }                 \
+    static const reel__kind OP##_kind = { .row = OP##_row, .link = OP##_link, .chain = chain_of };                     \
     static const reel_op OP##_op = { .size = sizeof(reel_op),                                                          \
                                      .name = #OP,                                                                      \
                                      .shape = rule,                                                                    \
@@ -109,6 +102,12 @@ static reel_tensor *power_exponent(reel_tensor *gy, reel_tensor *y, reel_tensor 
     {                                                                                                                  \
         reel_tensor *x = y->inputs[input];                                                                             \
         return (void)x, (void)gy, gx;                                                                                  \
+    }                                                                                                                  \
+    static bool OP##_link(const reel_tensor *y, int isa, int from, const bool *one, reel__link_form *form)             \
+    {                                                                                                                  \
+        (void)from, (void)one;                                                                                         \
+        *form = links[isa]->OP;                                                                                        \
+        return type_of(y) == REEL_F32;                                                                                 \
     }                                                                                                                  \
     DESCRIPTOR(OP, types, OP##_vjp)                                                                                    \
     reel_tensor *reel_##OP(reel_tensor *x) { return reel_record(&OP##_op, 1, &x, NULL, 0); }
@@ -126,10 +125,20 @@ static reel_tensor *binary(const reel_op *op, reel_tensor *a, reel_tensor *b)
         reel_tensor *a = y->inputs[0], *b = y->inputs[1];                                                              \
         return (void)a, (void)b, input == 0 ? ga : gb;                                                                 \
     }                                                                                                                  \
+    static bool OP##_link(const reel_tensor *y, int isa, int from, const bool *one, reel__link_form *form)             \
+    {                                                                                                                  \
+        *form = links[isa]->OP[from][one[1 - from]];                                                                   \
+        return type_of(y) == REEL_F32;                                                                                 \
+    }                                                                                                                  \
     DESCRIPTOR(OP, types, OP##_vjp)                                                                                    \
     reel_tensor *reel_##OP(reel_tensor *a, reel_tensor *b) { return binary(&OP##_op, a, b); }
 
 #define COMPARE(OP, expression)                                                                                        \
+    static bool OP##_link(const reel_tensor *y, int isa, int from, const bool *one, reel__link_form *form)             \
+    {                                                                                                                  \
+        *form = links[isa]->OP[from][one[1 - from]];                                                                   \
+        return type_of(y) == REEL_F32;                                                                                 \
+    }                                                                                                                  \
     DESCRIPTOR(OP, compare_shape, NULL)                                                                                \
     reel_tensor *reel_##OP(reel_tensor *a, reel_tensor *b) { return binary(&OP##_op, a, b); }
 
@@ -166,6 +175,13 @@ static reel_tensor *where_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return input == 1 ? reel_where(y->inputs[0], gy, zero) : reel_where(y->inputs[0], zero, gy);
 }
 
+static bool where_link(const reel_tensor *y, int isa, int from, const bool *one, reel__link_form *form)
+{
+    if (from == 0) *form = links[isa]->where[one[1]][one[2]];
+    else *form = from == 1 ? links[isa]->yes[one[2]] : links[isa]->no[one[1]];
+    return type_of(y) == REEL_F32 && (from == 0 || !one[0]);
+}
+
 DESCRIPTOR(where, where_shape, where_vjp)
 
 reel_tensor *reel_where(reel_tensor *condition, reel_tensor *a, reel_tensor *b)
@@ -186,11 +202,14 @@ static reel_tensor *cast_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return y->dtype == REEL_I32 ? NULL : reel_cast(gy, (reel_dtype)y->inputs[input]->dtype);
 }
 
-static reel__row_kernel *cast_row(const reel_tensor *y, int isa)
+static reel__row_kernel *cast_row(const reel_tensor *y) { return reel__pointwise.cast[type_of(y)][y->dtype]; }
+static bool cast_link(const reel_tensor *y, int isa, int from, const bool *one, reel__link_form *form)
 {
-    return kernels_of(type_of(y), isa)->cast[type_of(y)][y->dtype];
+    (void)from, (void)one;
+    *form = y->dtype == REEL_I32 ? links[isa]->to_i32 : links[isa]->to_f32;
+    return type_of(y) != y->dtype && type_of(y) != REEL_F64 && y->dtype != REEL_F64;
 }
-static const reel__kind cast_kind = { .row = cast_row };
+static const reel__kind cast_kind = { .row = cast_row, .link = cast_link, .chain = chain_of };
 static const reel_op cast_op = { .size = sizeof(reel_op),
                                  .name = "cast",
                                  .shape = cast_shape,

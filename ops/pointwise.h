@@ -1,4 +1,5 @@
-/* The kernels of the pointwise ops: one table for each instruction set, one entry for each op and type. */
+/* The kernels of the pointwise ops: row kernels, one for each op and type, and for each instruction set the links of
+ * chains of f32. */
 #ifndef REEL_OPS_POINTWISE_H
 #define REEL_OPS_POINTWISE_H
 
@@ -18,6 +19,26 @@ typedef struct reel__pointwise_kernels {
     reel__row_kernel *cast[REEL__DTYPES][REEL__DTYPES]; /* from, to */
 } reel__pointwise_kernels;
 
-extern const reel__pointwise_kernels reel__pointwise_baseline, reel__pointwise_avx2, reel__pointwise_avx512;
+extern const reel__pointwise_kernels reel__pointwise;
+
+/* Forms of an op of two operands: which one is the result of the link before; whether the other is the same for all
+ * columns. */
+typedef reel__link_form reel__link_forms[2][2];
+
+typedef struct reel__pointwise_links {
+    reel__chain chain;
+#define UNARY(op, ...) reel__link_form op;
+#define BINARY(op, ...) reel__link_forms op;
+#define COMPARE(op, ...) reel__link_forms op;
+#include "ops/pointwise.table.h"
+#undef UNARY
+#undef BINARY
+#undef COMPARE
+    reel__link_form where[2][2];    /* on a condition: whether the first, the second is the same for all columns */
+    reel__link_form yes[2], no[2];  /* on the first or the second, with a condition for each column */
+    reel__link_form to_i32, to_f32; /* casts between f32 and i32 */
+} reel__pointwise_links;
+
+extern const reel__pointwise_links reel__links_baseline, reel__links_avx2, reel__links_avx512;
 
 #endif

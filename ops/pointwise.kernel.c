@@ -1,14 +1,7 @@
-/* Row kernels of the pointwise ops: y[r,c] = expression of the operands at [r,c], once for each type here and for each
- * instruction set by the build. The expressions are in pointwise.table.h. */
-#include "core/base/elementary.h"
-#include "ops/pointwise.h"
-
-/* No element of y depends on another's operands, even where y is one of them. */
-#if defined(__clang__)
-#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define INDEPENDENT _Pragma("GCC ivdep")
-#endif
+/* Row kernels of the pointwise ops: y[r,c] = expression of the operands at [r,c], once for each type. The expressions are
+ * in pointwise.table.h. They define the ops and serve the plain executor, f64 and i32; what is f32 in a plan runs on the
+ * links of link.kernel.c. */
+#include "ops/pointwise.scalar.h"
 
 /* y[1 …] = y[0], for elements of 4 or 8 bytes. */
 static __attribute__((noinline)) void repeat(void *y, size_t element, int64_t columns)
@@ -19,13 +12,8 @@ static __attribute__((noinline)) void repeat(void *y, size_t element, int64_t co
         for (int64_t i = 1; i < columns; i++) memcpy((char *)y + 8 * i, y, 8);
 }
 
-#define FLOAT_HELPERS(T, suffix, abs_)                                                                                 \
-    static inline T minimum_##suffix(T a, T b)                                                                         \
-    {                                                                                                                  \
-        return a < b ? a : b < a ? b : a == b ? (signbit(a) ? a : b) : a + b;                                          \
-    }                                                                                                                  \
-    static inline T maximum_##suffix(T a, T b) { return a > b ? a : b > a ? b : a == b ? (signbit(a) ? b : a) : a + b; }
-FLOAT_HELPERS(float, f32, fabsf)
+static inline int32_t minimum_i32(int32_t a, int32_t b) { return a < b ? a : b; }
+static inline int32_t maximum_i32(int32_t a, int32_t b) { return a > b ? a : b; }
 
 #define floor_f32(x) floorf(x)
 #define exp_f32(x) reel__exp_f32(x)
@@ -38,11 +26,6 @@ FLOAT_HELPERS(float, f32, fabsf)
 #define erf_f32(x) reel__erf_f32(x)
 #define sqrt_f32(x) sqrtf(x)
 #define pow_f32(a, b) reel__pow_f32(a, b)
-#if defined(                                                                                                           \
-    REEL__IS_BASELINE) /* f64 and i32 have the same bits on all sets, and are for checking and indices: one copy */
-FLOAT_HELPERS(double, f64, fabs)
-static inline int32_t minimum_i32(int32_t a, int32_t b) { return a < b ? a : b; }
-static inline int32_t maximum_i32(int32_t a, int32_t b) { return a > b ? a : b; }
 #define floor_f64(x) floor(x)
 #define exp_f64(x) exp(x)
 #define log_f64(x) log(x)
@@ -69,10 +52,6 @@ static inline int32_t maximum_i32(int32_t a, int32_t b) { return a > b ? a : b; 
 #undef T
 #undef SUFFIX
 #undef FLOATS
-#define OTHER(kernel) kernel
-#else
-#define OTHER(kernel) NULL
-#endif
 
 #define FLOATS(row) row
 #define T float
@@ -82,20 +61,11 @@ static inline int32_t maximum_i32(int32_t a, int32_t b) { return a > b ? a : b; 
 #undef SUFFIX
 #undef FLOATS
 
-/* f → i32 truncates, saturates, and makes 0 of NaN. */
-static inline int32_t to_i32_f32(float x)
-{
-    float inside = x >= 2147483648.0f || x < -2147483648.0f || x != x ? 0 : x;
-    return x >= 2147483648.0f ? INT32_MAX : x < -2147483648.0f ? INT32_MIN : (int32_t)inside;
-}
-
-#if defined(REEL__IS_BASELINE)
 static inline int32_t to_i32_f64(double x)
 {
     double inside = x >= 2147483648.0 || x <= -2147483649.0 || x != x ? 0 : x;
     return x >= 2147483648.0 ? INT32_MAX : x <= -2147483649.0 ? INT32_MIN : (int32_t)inside;
 }
-#endif
 
 #define CAST(from, From, to, To, expression)                                                                           \
     static void from##_to_##to(const reel__tile *t)                                                                    \
@@ -114,31 +84,29 @@ static inline int32_t to_i32_f64(double x)
 CAST(f32, float, f32, float, x)
 CAST(f32, float, f64, double, x)
 CAST(f32, float, i32, int32_t, to_i32_f32(x))
-#if defined(REEL__IS_BASELINE)
 CAST(f64, double, f32, float, x)
 CAST(f64, double, f64, double, x)
 CAST(f64, double, i32, int32_t, to_i32_f64(x))
 CAST(i32, int32_t, f32, float, x)
 CAST(i32, int32_t, f64, double, x)
 CAST(i32, int32_t, i32, int32_t, x)
-#endif
 
 #define KERNEL(op, type) op##_row_##type
 #define FLOATS(op)                                                                                                     \
     {                                                                                                                  \
-        KERNEL(op, f32), OTHER(KERNEL(op, f64)), NULL                                                                  \
+        KERNEL(op, f32), KERNEL(op, f64), NULL                                                                         \
     }
 #define NUMBERS(op)                                                                                                    \
     {                                                                                                                  \
-        KERNEL(op, f32), OTHER(KERNEL(op, f64)), OTHER(KERNEL(op, i32))                                                \
+        KERNEL(op, f32), KERNEL(op, f64), KERNEL(op, i32)                                                              \
     }
 #define UNARY(op, types, ...) .op = types(op),
 #define BINARY(op, types, ...) .op = types(op),
 #define COMPARE(op, ...) .op = NUMBERS(op),
-const reel__pointwise_kernels K(reel__pointwise) = {
+const reel__pointwise_kernels reel__pointwise = {
 #include "ops/pointwise.table.h"
     .where = NUMBERS(where),
     .cast = { { f32_to_f32, f32_to_f64, f32_to_i32 },
-              { OTHER(f64_to_f32), OTHER(f64_to_f64), OTHER(f64_to_i32) },
-              { OTHER(i32_to_f32), OTHER(i32_to_f64), OTHER(i32_to_i32) } },
+              { f64_to_f32, f64_to_f64, f64_to_i32 },
+              { i32_to_f32, i32_to_f64, i32_to_i32 } },
 };

@@ -643,13 +643,13 @@ Test(initial, values_are_those_of_their_definition)
 
 /* ---- Every instruction set --------------------------------------------------------------------------------------- */
 
-static const reel__pointwise_kernels *const pointwise_sets[REEL__ISAS] = {
-    &reel__pointwise_baseline,
+static const reel__pointwise_links *const link_sets[REEL__ISAS] = {
+    &reel__links_baseline,
 #if defined(REEL_HAVE_AVX2)
-    [REEL__AVX2] = &reel__pointwise_avx2,
+    [REEL__AVX2] = &reel__links_avx2,
 #endif
 #if defined(REEL_HAVE_AVX512)
-    [REEL__AVX512] = &reel__pointwise_avx512,
+    [REEL__AVX512] = &reel__links_avx512,
 #endif
 };
 
@@ -721,50 +721,63 @@ static void clear_results(void)
     memset(results[1].i32, 0x55, 4096);
 }
 
-/* One kernel and the baseline's on two rows of n columns, operands contiguous or one element, with a gap after a row:
- * a kernel must not write there. */
-static void compare_rows(const char *op, reel__row_kernel *baseline, reel__row_kernel *other, int isa,
-                         const reel_dtype *x, int count, reel_dtype y)
+/* A link, with what it takes from the link before as operand `from`, and the row kernel, on two rows of n columns with a
+ * gap after each: nothing may be written there. Operand i is the same for all columns where bit i of ones is set. */
+static void compare_link(const char *op, reel__row_kernel *row, const reel__link_form *form, int isa,
+                         const reel_dtype *x, int count, reel_dtype y, int from, int ones)
 {
-    if (!baseline || !other) { /* f64 and i32 have one copy, the baseline's */
-        cr_expect(!other && (!baseline || x[count - 1] != REEL_F32), "%s is missing on %s", op, reel__isa_name(isa));
-        return;
-    }
-    for (int64_t n = 0; n <= MOST; n++)
-        for (int ones = 0; ones < 1 << count; ones++) {
-            reel__tile tile = { .rows = 2, .columns = n, .y_row = n + 3 };
-            for (int i = 0; i < count; i++) {
-                fill(&operands[i], 2 * n + 4, x[i]);
-                tile.x[i] = &operands[i], tile.x_row[i] = n + 1, tile.x_one[i] = ones >> i & 1;
-            }
-            clear_results();
-            tile.y = &results[0], baseline(&tile);
-            tile.y = &results[1], other(&tile);
-            expect_same_results(op, isa, n, 2 * n + 8, y);
+    const reel__chain *chain = &link_sets[isa]->chain;
+    for (int64_t n = 0; n < 300; n += n < MOST ? 1 : n < 120 ? 50 : n < 130 ? 1 : 43) {
+        reel__tile tile = { .rows = 2, .columns = n, .y_row = n + 3 };
+        reel__link links[] = { { .form = ones >> from & 1 ? chain->load_one : chain->load },
+                               { .form = *form },
+                               { .form = chain->store, .x = { (char *)&results[1] }, .row = { (n + 3) * 4 } },
+                               { .form = chain->end } };
+        for (int i = 0, next = 0; i < count; i++) {
+            fill(&operands[i], 2 * n + 4, x[i]);
+            tile.x[i] = &operands[i], tile.x_row[i] = n + 1, tile.x_one[i] = ones >> i & 1;
+            reel__link *link = i == from ? &links[0] : &links[1];
+            int j = i == from ? 0 : next++;
+            link->x[j] = (char *)&operands[i], link->row[j] = (n + 1) * 4;
         }
+        clear_results();
+        tile.y = &results[0], row(&tile);
+        chain->run(links, COUNT(links), 2, n);
+        expect_same_results(op, isa, n, 2 * n + 8, y);
+    }
 }
 
 static void compare_pointwise(int isa)
 {
-    const reel__pointwise_kernels *base = pointwise_sets[REEL__BASELINE], *set = pointwise_sets[isa];
-    for (reel_dtype t = REEL_F32; t <= REEL_I32; t++) {
-        const reel_dtype alike[] = { t, t }, choice[] = { REEL_I32, t, t };
-#define UNARY(op, ...) compare_rows(#op, base->op[t], set->op[t], isa, alike, 1, t);
-#define BINARY(op, ...) compare_rows(#op, base->op[t], set->op[t], isa, alike, 2, t);
-#define COMPARE(op, ...) compare_rows(#op, base->op[t], set->op[t], isa, alike, 2, REEL_I32);
+    const reel__pointwise_links *set = link_sets[isa];
+    const reel_dtype alike[] = { REEL_F32, REEL_F32 }, choice[] = { REEL_I32, REEL_F32, REEL_F32 };
+    const reel_dtype ints[] = { REEL_I32 };
+    for (int ones = 0; ones < 8; ones++) {
+        const int one[] = { ones & 1, ones >> 1 & 1, ones >> 2 & 1 };
+#define UNARY(op, ...)                                                                                                 \
+    if (ones < 2) compare_link(#op, reel__pointwise.op[REEL_F32], &set->op, isa, alike, 1, REEL_F32, 0, ones);
+#define PAIR(op, y)                                                                                                    \
+    for (int from = 0; from < 2 && ones < 4; from++)                                                                   \
+        compare_link(#op, reel__pointwise.op[REEL_F32], &set->op[from][one[1 - from]], isa, alike, 2, y, from, ones);
+#define BINARY(op, ...) PAIR(op, REEL_F32)
+#define COMPARE(op, ...) PAIR(op, REEL_I32)
 #include "ops/pointwise.table.h"
 #undef UNARY
+#undef PAIR
 #undef BINARY
 #undef COMPARE
-        compare_rows("where", base->where[t], set->where[t], isa, choice, 3, t);
-        for (reel_dtype to = REEL_F32; to <= REEL_I32; to++)
-            compare_rows("cast", base->cast[t][to], set->cast[t][to], isa, alike, 1, to);
+        reel__row_kernel *where = reel__pointwise.where[REEL_F32];
+        compare_link("where", where, &set->where[one[1]][one[2]], isa, choice, 3, REEL_F32, 0, ones);
+        if (!one[0]) compare_link("where, yes", where, &set->yes[one[2]], isa, choice, 3, REEL_F32, 1, ones);
+        if (!one[0]) compare_link("where, no", where, &set->no[one[1]], isa, choice, 3, REEL_F32, 2, ones);
     }
+    compare_link("cast", reel__pointwise.cast[REEL_F32][REEL_I32], &set->to_i32, isa, alike, 1, REEL_I32, 0, 0);
+    compare_link("cast", reel__pointwise.cast[REEL_I32][REEL_F32], &set->to_f32, isa, ints, 1, REEL_F32, 0, 0);
 }
 
-Test(sets, give_the_same_bits_for_every_pointwise_kernel)
+Test(sets, give_the_bits_of_the_row_kernels_in_every_link)
 {
-    for (int isa = 1; isa < REEL__ISAS; isa++)
+    for (int isa = 0; isa < REEL__ISAS; isa++)
         if (reel__isa_available(isa)) compare_pointwise(isa);
 }
 

@@ -406,10 +406,7 @@ bool reel__plan_group(reel__plan *plan)
     }
     for (int32_t g = 0; g < plan->groups.count; g++) {
         reel__group *group = group_at(plan, g);
-        if (group->first < 0) continue; /* begun in vain */
-        group->splits = 1u << lowest(group->splits);
-        int32_t position = 0;
-        for (int32_t i = group->first; i >= 0; i = plan->node[i].next) plan->node[i].position = position++;
+        if (group->first >= 0) group->splits = 1u << lowest(group->splits); /* otherwise begun in vain */
     }
     return true;
 }

@@ -21,6 +21,26 @@ typedef struct reel__tile {
 
 typedef void reel__row_kernel(const reel__tile *tile);
 
+/* A chain: ops of 4-byte elements, each of which reads the result of the one before, a chunk of vectors at a time that
+ * stays in registers. Links are called one by the other: a load, the ops, stores anywhere among them, the end. */
+typedef void reel__link_code(void); /* its type is known to the instruction set that it is of */
+
+typedef struct reel__link_form {
+    reel__link_code *full, *part; /* for a whole chunk; for the first few elements of a vector */
+    reel__link_code *array;       /* what both of them call, or NULL */
+} reel__link_form;
+
+typedef struct reel__link {
+    reel__link_form form;
+    char *x[2];     /* what a load or an op reads, a store writes */
+    int64_t row[2]; /* bytes from there to the same in the next row */
+} reel__link;
+
+typedef struct reel__chain {
+    reel__link_form load, load_one, store, end; /* load_one: one element for all columns */
+    void (*run)(reel__link *links, int count, int64_t rows, int64_t columns);
+} reel__chain;
+
 /* y[outer, inner] from x[outer, n, inner], both contiguous. */
 typedef void reel__reduce_kernel(void *y, const void *x, int64_t outer, int64_t n, int64_t inner);
 
@@ -42,8 +62,12 @@ typedef struct reel__product_api {
 } reel__product_api;
 
 typedef struct reel__kind {
-    /* Pointwise: the kernel of a node. */
-    reel__row_kernel *(*row)(const reel_tensor *y, int isa);
+    /* Pointwise: the kernel of a node; its link in a chain that brings operand `from`, with the operands that are the
+     * same for all columns in `one` (false: it has none), whose x are the other operands in their order; and the chains
+     * of an instruction set. */
+    reel__row_kernel *(*row)(const reel_tensor *y);
+    bool (*link)(const reel_tensor *y, int isa, int from, const bool *one, reel__link_form *form);
+    const reel__chain *(*chain)(int isa);
 
     /* View: from the strides of x to the offset and strides of y, in elements. False: impossible with these strides. */
     bool (*map)(const reel_tensor *y, const int64_t *x_stride, int64_t *offset, int64_t *y_stride);

@@ -4,6 +4,7 @@
  *     roles.c    what each node is: a leaf, a constant computed once, a view, something to compute
  *     layout.c   views become strides: whose value a node reads, and where
  *     group.c    pointwise ops, reductions and products that run together, tile by tile
+ *     order.c    the members of a group so that each reads the one before, where it can
  *     storage.c  which values have memory, from when to when, and where; assignments in place
  *
  * The executor lowers a plan to a list of steps with addresses (core/run/lower.c). */
@@ -22,7 +23,7 @@ enum {
 
 /* What tests and the environment can force; none of it changes a bit. */
 typedef struct reel__plan_settings {
-    bool no_fold, no_views, no_group, no_reduce, no_epilogue, no_in_place, no_reuse;
+    bool no_fold, no_views, no_group, no_reduce, no_epilogue, no_order, no_chain, no_in_place, no_reuse;
     int64_t tile;        /* elements of a tile; 0: from the caches */
     int pack;            /* a reel__product_use for both operands; 0: what the plan finds best */
     int64_t block;       /* rows and columns of a product's block; 0: what the plan finds best */
@@ -98,6 +99,7 @@ typedef struct reel__plan {
 /* The passes. False: out of memory. */
 bool reel__plan_roles(reel__plan *plan);
 bool reel__plan_group(reel__plan *plan);
+bool reel__plan_order(reel__plan *plan);
 bool reel__plan_memory(reel__plan *plan);
 
 void reel__plan_free(reel__plan *plan);

@@ -111,12 +111,17 @@ typedef struct tiling {
     int32_t g;
     int split;
     int64_t rows, columns;
-    int32_t *reg;      /* of each member by position; REEL__NONE: in memory */
-    int32_t *last_use; /* by position: the last member that reads it */
-    int32_t *free;
-    int32_t free_count, registers;
+    int32_t *reg;         /* of each member by position; REEL__NONE: in memory */
+    int32_t *last_use;    /* by position: the last member that reads it */
+    int32_t *free, *held; /* held: to be freed when the open chain ends */
+    int32_t free_count, held_count, registers;
     size_t widest;
+    reel__tile_op *open;          /* the chain that the next op may join */
+    const reel__planned *in_hand; /* whose result it ends with */
+    reel__planned_link links[REEL__CHAIN_LINKS];
 } tiling;
+
+enum { IN_HAND = -2 }; /* as a register: only the next link reads it */
 
 /* The last member of the group that reads each member, by position. */
 static void find_last_uses(tiling *t)
@@ -170,34 +175,157 @@ static reel__operand outer_operand(const tiling *t, const reel_tensor *x, const 
     return o;
 }
 
-static void lower_member(tiling *t, const reel__planned *p, reel__tile_op *op)
+static reel__operand operand(const tiling *t, const reel__planned *reader, int j)
 {
-    const reel__plan *plan = &t->s->plan;
+    const reel_tensor *x = reader->x->inputs[j];
+    const reel__planned *in = &t->s->plan.node[reel__access_for(&t->s->plan, t->g, x)->source];
+    return in->group == t->g ? member_operand(t, in) : outer_operand(t, x, reader);
+}
+
+static const reel__planned *source(const tiling *t, const reel__planned *reader, int j)
+{
+    return &t->s->plan.node[reel__access_for(&t->s->plan, t->g, reader->x->inputs[j])->source];
+}
+
+/* ---- Chains ------------------------------------------------------------------------------------------------------ */
+
+/* A pointwise op's link, with what it takes from the link before as operand `from`; x are the others. */
+static bool find_link(const tiling *t, const reel__planned *p, int from, reel__planned_link *link)
+{
+    const reel__kind *kind = p->x->op->kind;
+    bool one[REEL__POINTWISE_INPUTS] = { false };
+    *link = (reel__planned_link){ .count = 0 };
+    if (p->role != REEL__POINTWISE || !kind->link) return false;
+    for (int j = 0; j < p->x->input_count; j++) {
+        if (j == from) continue;
+        reel__operand o = operand(t, p, j);
+        if (p->level == REEL__ROW) o.one = o.reg < 0 && o.row == 0;
+        one[j] = o.one;
+        link->x[link->count++] = o;
+    }
+    return kind->link(p->x, t->s->plan.isa, from, one, &link->form);
+}
+
+/* Which operand of p the open chain has in hand, and the link for it; REEL__NONE: p cannot join. */
+static int joins_chain(const tiling *t, const reel__planned *p, const reel__planned *in_hand, reel__planned_link *link)
+{
+    if (p->role != REEL__POINTWISE || p->level != in_hand->level || t->s->plan.settings.no_chain) return REEL__NONE;
+    for (int j = 0; j < p->x->input_count; j++)
+        if (source(t, p, j) == in_hand && find_link(t, p, j, link)) return j;
+    return REEL__NONE;
+}
+
+/* Whether the member after p is the only one that reads it, as the next link. */
+static bool is_passed_on(const tiling *t, const reel__planned *p)
+{
+    if (p->stored || p->next < 0 || t->last_use[p->position] != p->position + 1) return false;
+    const reel__planned *next = &t->s->plan.node[p->next];
+    reel__planned_link link;
+    int reads = 0;
+    for (int j = 0; j < next->x->input_count; j++) reads += source(t, next, j) == p;
+    return reads == 1 && t->open->count + 4 <= REEL__CHAIN_LINKS && joins_chain(t, next, p, &link) >= 0;
+}
+
+static void append_link(tiling *t, const reel__planned_link *link)
+{
+    t->links[t->open->count++] = *link;
+    for (int j = 0; j < link->count && t->open->kind == REEL__TILE_ROW_CHAIN; j++)
+        t->open->scattered |= link->x[j].reg < 0 && link->x[j].row != 0 && link->x[j].row != 1;
+}
+
+static bool close_chain(tiling *t)
+{
+    reel__tile_op *op = t->open;
+    if (!op) return true;
+    append_link(t, &(reel__planned_link){ .form = op->chain->end });
+    op->links = own(t->s, op->count * sizeof *op->links);
+    if (op->links) memcpy(op->links, t->links, op->count * sizeof *op->links);
+    t->open = NULL;
+    while (t->held_count) t->free[t->free_count++] = t->held[--t->held_count];
+    return op->links != NULL;
+}
+
+static void open_chain(tiling *t, const reel__planned *p, reel__tile_op *op)
+{
+    reel__planned_link load = { .count = 1, .x = { operand(t, p, 0) } };
+    *op = (reel__tile_op){ .kind = p->level == REEL__ROW ? REEL__TILE_ROW_CHAIN : REEL__TILE_CHAIN,
+                           .chain = p->x->op->kind->chain(t->s->plan.isa) };
+    if (p->level == REEL__ROW) load.x[0].one = load.x[0].reg < 0 && load.x[0].row == 0;
+    load.form = load.x[0].one ? op->chain->load_one : op->chain->load;
+    t->open = op;
+    append_link(t, &load);
+}
+
+/* A pointwise op as a link, of the open chain or of a new one at *next. */
+static bool lower_link(tiling *t, const reel__planned *p, const reel__planned_link *link, bool joined,
+                       reel__tile_op **next)
+{
+    if (!joined) {
+        if (!close_chain(t)) return false;
+        open_chain(t, p, (*next)++);
+    }
+    append_link(t, link);
+    t->in_hand = p;
+    t->reg[p->position] = p->stored ? REEL__NONE : is_passed_on(t, p) ? IN_HAND : take_register(t);
+    if (t->reg[p->position] == IN_HAND) return true;
+    append_link(t, &(reel__planned_link){ .form = t->open->chain->store, .count = 1, .x = { member_operand(t, p) } });
+    return true;
+}
+
+/* ---- Members ----------------------------------------------------------------------------------------------------- */
+
+static void lower_reduction(tiling *t, const reel__planned *p, reel__tile_op *op)
+{
+    int axis;
+    int64_t block;
     const reel_tensor *x = p->x;
-    *op = (reel__tile_op){ .count = (uint8_t)x->input_count };
-    int64_t block = 0;
-    for (int j = 0; j < x->input_count; j++) {
-        const reel__planned *in = &plan->node[reel__access_for(plan, t->g, x->inputs[j])->source];
-        op->x[j] = in->group == t->g ? member_operand(t, in) : outer_operand(t, x->inputs[j], p);
-    }
-    if (p->role == REEL__REDUCTION) {
-        int axis;
-        op->kind = p->level == REEL__LATE ? REEL__TILE_BLOCKS : REEL__TILE_REDUCE;
-        op->reduce = x->op->kind->reduce(x, plan->isa, &axis, &block);
-        op->block = (int32_t)block;
-        if (p->level == REEL__LATE) op->blocks = (int32_t)((x->inputs[0]->size[axis] + block - 1) / block);
-    } else {
-        op->kind = p->level == REEL__ROW ? REEL__TILE_ROW : REEL__TILE_FULL;
-        op->row = x->op->kind->row(x, plan->isa);
-    }
-    if (p->level == REEL__LATE) {
-        op->y = (reel__operand){
-            .base = p->partial, .row = op->blocks, .reg = REEL__NONE, .element = (uint8_t)element_of(x)
-        };
+    *op = (reel__tile_op){ .kind = p->level == REEL__LATE ? REEL__TILE_BLOCKS : REEL__TILE_REDUCE, .count = 1 };
+    op->x[0] = operand(t, p, 0);
+    op->reduce = x->op->kind->reduce(x, t->s->plan.isa, &axis, &block);
+    op->block = (int32_t)block;
+    if (p->level != REEL__LATE) {
+        t->reg[p->position] = p->stored ? REEL__NONE : take_register(t);
+        op->y = member_operand(t, p);
         return;
     }
+    op->blocks = (int32_t)((x->inputs[0]->size[axis] + block - 1) / block);
+    op->y =
+        (reel__operand){ .base = p->partial, .row = op->blocks, .reg = REEL__NONE, .element = (uint8_t)element_of(x) };
+}
+
+static void lower_row(tiling *t, const reel__planned *p, reel__tile_op *op)
+{
+    const reel_tensor *x = p->x;
+    *op = (reel__tile_op){ .kind = p->level == REEL__ROW ? REEL__TILE_ROW : REEL__TILE_FULL,
+                           .count = (uint8_t)x->input_count,
+                           .row = x->op->kind->row(x) };
+    for (int j = 0; j < x->input_count; j++) op->x[j] = operand(t, p, j);
     t->reg[p->position] = p->stored ? REEL__NONE : take_register(t);
     op->y = member_operand(t, p);
+}
+
+static bool lower_member(tiling *t, const reel__planned *p, reel__tile_op **next)
+{
+    reel__planned_link link;
+    bool joined = t->open && t->open->count + 4 <= REEL__CHAIN_LINKS && joins_chain(t, p, t->in_hand, &link) >= 0;
+    if (joined || find_link(t, p, 0, &link)) return lower_link(t, p, &link, joined, next);
+    if (!close_chain(t)) return false;
+    if (p->role == REEL__REDUCTION) lower_reduction(t, p, (*next)++);
+    else lower_row(t, p, (*next)++);
+    return true;
+}
+
+/* Registers that a member reads for the last time. A chain writes a row before it reads the next: what has a value for
+ * each row must outlast it. */
+static void free_registers(tiling *t, const reel__planned *p)
+{
+    for (int j = 0; j < p->x->input_count; j++) {
+        const reel__planned *in = source(t, p, j);
+        if (in->group != t->g || t->reg[in->position] < 0 || t->last_use[in->position] != p->position) continue;
+        if (t->open && in->level != p->level) t->held[t->held_count++] = t->reg[in->position];
+        else t->free[t->free_count++] = t->reg[in->position];
+        t->last_use[in->position] = REEL__NONE;
+    }
 }
 
 /* Elements of a tile: half of the first cache for what is live, in whole rows where a member needs them. */
@@ -221,39 +349,32 @@ static void choose_tile(const tiling *t, reel__step *step, int64_t max_rows, int
     step->register_bytes = ((size_t)(step->tile_rows * step->tile_columns) * t->widest + 63) / 64 * 64;
 }
 
-/* One call with its addresses. ROW members run over their values as columns. */
-static void fix_call(const reel__step *step, reel__tile_op *op, char *registers)
-{
-    bool row = op->kind == REEL__TILE_ROW;
-    reel__tile tile = { .rows = row ? 1 : step->rows, .columns = row ? step->rows : step->columns };
-    for (int j = -1; j < op->count; j++) {
-        const reel__operand *o = j < 0 ? &op->y : &op->x[j];
-        char *p = o->reg >= 0 ? registers + (size_t)o->reg * step->register_bytes : o->base;
-        int64_t stride = o->reg >= 0 && !o->per_row ? step->columns : o->row;
-        if (j < 0) {
-            tile.y = p, tile.y_row = stride;
-            continue;
-        }
-        tile.x[j] = p, tile.x_row[j] = stride, tile.x_one[j] = o->one;
-        if (!row) continue;
-        tile.x_one[j] = o->row == 0 && o->reg < 0;
-        if (o->reg < 0 && o->row != 0 && o->row != 1 && step->rows > 1) /* scattered: row by row after all */
-            tile.rows = step->rows, tile.columns = 1, tile.y_row = 1;
-    }
-    if (op->kind == REEL__TILE_FULL) reel__flatten(&tile, op->count);
-    op->fixed = tile;
-}
-
 /* A group that is one tile needs no addresses computed when it runs; a reduction then reads rows that lie together. */
-static void fix_calls(reel__step *step, char *registers)
+static bool fix_calls(reel__steps *s, reel__step *step, char *registers)
 {
+    const reel__part part = { .rows = step->rows, .columns = step->columns };
     for (int32_t i = 0; i < step->op_count; i++) {
         const reel__tile_op *op = &step->ops[i];
-        bool together = op->x[0].reg >= 0 || op->x[0].row == step->columns || step->rows == 1;
-        if (op->kind == REEL__TILE_BLOCKS || (op->kind == REEL__TILE_REDUCE && !together)) return;
+        bool reduces = op->kind == REEL__TILE_REDUCE;
+        bool together = reduces && (op->x[0].reg >= 0 || op->x[0].row == step->columns || step->rows == 1);
+        if (op->kind == REEL__TILE_BLOCKS || (reduces && !together)) return true;
     }
-    for (int32_t i = 0; i < step->op_count; i++) fix_call(step, &step->ops[i], registers);
+    for (int32_t i = 0; i < step->op_count; i++) {
+        reel__tile_op *op = &step->ops[i];
+        if (op->kind == REEL__TILE_CHAIN || op->kind == REEL__TILE_ROW_CHAIN) {
+            reel__link *ready = own(s, op->count * sizeof *ready);
+            int64_t rows, columns;
+            if (!ready) return false;
+            reel__set_links(step, op, registers, &part, ready, &rows, &columns);
+            op->ready = ready, op->rows = rows, op->columns = columns;
+            continue;
+        }
+        reel__tile tile;
+        reel__set_tile(step, op, registers, &part, &tile);
+        op->fixed = tile;
+    }
     step->single = true;
+    return true;
 }
 
 static bool lower_tiles(reel__steps *s, reel__step *step, int32_t g)
@@ -265,35 +386,30 @@ static bool lower_tiles(reel__steps *s, reel__step *step, int32_t g)
     tiling t = { .s = s, .group = group, .g = g, .rows = 1, .columns = 1 };
     while (!(group->splits >> t.split & 1)) t.split++;
     for (int d = 0; d < group->rank; d++) *(d < t.split ? &t.rows : &t.columns) *= group->size[d];
-    int32_t *memory = reel__allocate(a, 3 * n * sizeof *memory);
-    reel__tile_op *ops = memory ? own(s, n * sizeof *ops) : NULL;
-    if (!ops) {
-        reel__release(a, memory, 3 * n * sizeof *memory);
-        return false;
-    }
-    t.reg = memory, t.last_use = memory + n, t.free = memory + 2 * n;
-    for (size_t i = 0; i < n; i++) t.reg[i] = REEL__NONE;
-    find_last_uses(&t);
-    step->ops = ops;
-    for (int32_t i = group->first; i >= 0; i = plan->node[i].next) {
+    int32_t *memory = reel__allocate(a, 4 * n * sizeof *memory);
+    step->ops = memory ? own(s, n * sizeof *step->ops) : NULL;
+    bool good = step->ops != NULL;
+    t.reg = memory, t.last_use = memory + n, t.free = memory + 2 * n, t.held = memory + 3 * n;
+    for (size_t i = 0; good && i < n; i++) t.reg[i] = REEL__NONE;
+    if (good) find_last_uses(&t);
+    reel__tile_op *next = step->ops;
+    for (int32_t i = group->first; good && i >= 0; i = plan->node[i].next) {
         const reel__planned *p = &plan->node[i];
-        if (p->role != REEL__PRODUCT) lower_member(&t, p, &ops[step->op_count++]);
-        if (p->role != REEL__PRODUCT)
-            for (int j = 0; j < p->x->input_count; j++) { /* registers read here for the last time */
-                const reel__planned *in = &plan->node[reel__access_for(plan, g, p->x->inputs[j])->source];
-                if (in->group != g || t.reg[in->position] < 0 || t.last_use[in->position] != p->position) continue;
-                t.free[t.free_count++] = t.reg[in->position];
-                t.last_use[in->position] = REEL__NONE;
-            }
+        if (p->role == REEL__PRODUCT) continue;
+        good = lower_member(&t, p, &next);
+        if (good) free_registers(&t, p);
     }
+    good = good && close_chain(&t);
+    reel__release(a, memory, 4 * n * sizeof *memory);
+    if (!good) return false;
+    step->op_count = (int32_t)(next - step->ops);
     step->rows = t.rows, step->columns = t.columns;
-    step->work = (double)(t.rows * t.columns) * (double)step->op_count;
+    step->work = (double)(t.rows * t.columns) * (double)group->count;
     int64_t max_rows = step->kind == REEL__STEP_PRODUCT ? step->block_m : t.rows;
     int64_t max_columns = step->kind == REEL__STEP_PRODUCT ? step->block_n : t.columns;
     choose_tile(&t, step, max_rows, max_columns);
     size_t scratch = (size_t)step->registers * step->register_bytes;
     if (scratch + 64 > s->scratch) s->scratch = scratch + 64;
-    reel__release(a, memory, 3 * n * sizeof *memory);
     return true;
 }
 
@@ -491,7 +607,8 @@ bool reel__lower(reel__steps *s)
     if (!s->scratch_memory) return false;
     for (int64_t i = 0; i < s->list.count; i++) {
         reel__step *step = &REEL__AT(s->list, reel__step, i);
-        if (step->kind == REEL__STEP_TILES && step->shares == 1) fix_calls(step, s->scratch_memory);
+        if (step->kind != REEL__STEP_TILES || step->shares != 1) continue;
+        if (!fix_calls(s, step, s->scratch_memory)) return false;
     }
     return true;
 }

@@ -9,13 +9,13 @@
 #include <string.h>
 
 /* "no_group,tile=16,pack=2": one name of the fields of the settings each. */
-static const char *const flags[] = { "no_fold",     "no_views",    "no_group", "no_reduce",
-                                     "no_epilogue", "no_in_place", "no_reuse" };
+static const char *const flags[] = { "no_fold",  "no_views", "no_group",    "no_reduce", "no_epilogue",
+                                     "no_order", "no_chain", "no_in_place", "no_reuse" };
 
 static bool *flag_at(reel__plan_settings *s, int i)
 {
-    bool *const fields[] = { &s->no_fold,     &s->no_views,    &s->no_group, &s->no_reduce,
-                             &s->no_epilogue, &s->no_in_place, &s->no_reuse };
+    bool *const fields[] = { &s->no_fold,  &s->no_views, &s->no_group,    &s->no_reduce, &s->no_epilogue,
+                             &s->no_order, &s->no_chain, &s->no_in_place, &s->no_reuse };
     return fields[i];
 }
 
@@ -96,7 +96,7 @@ static bool make_plan(reel_tape *tape, reel__program *program, reel__plan *plan)
     for (size_t i = 0; i < n; i++) plan->node[i].x = REEL__AT(program->nodes, reel_tensor *, i);
     for (int64_t i = 0; i < program->outputs.count; i++)
         plan->node[REEL__AT(program->outputs, reel_tensor *, i)->index].output = true;
-    return reel__plan_roles(plan) && reel__plan_group(plan) && reel__plan_memory(plan);
+    return reel__plan_roles(plan) && reel__plan_group(plan) && reel__plan_order(plan) && reel__plan_memory(plan);
 }
 
 bool reel__steps_prepare(reel_tape *tape, reel__program *program)

@@ -3,106 +3,131 @@
 
 #include "core/base/strided.h"
 
+#include <string.h>
+
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* A block that a product has computed, which the ops of its tiles read. */
-typedef struct block {
-    char *base;
-    int64_t row0, column0, row;
-} block;
-
-static char *at(const reel__operand *o, const reel__step *step, char *registers, const block *c, int64_t r,
-                int64_t column, int64_t *row)
+/* Where an operand's element at the part's first row and column is, and how many elements on the same of the next row. */
+static char *at(const reel__operand *o, const reel__step *step, char *registers, const reel__part *part, bool whole_row,
+                int64_t *row)
 {
+    int64_t column = whole_row ? 0 : part->column;
     if (o->reg >= 0) {
-        *row = o->per_row ? 1 : step->tile_columns;
+        *row = o->per_row ? 1 : part->columns;
         return registers + (size_t)o->reg * step->register_bytes;
     }
     if (o->block) {
-        *row = c->row;
-        return c->base + ((r - c->row0) * c->row + column - c->column0) * o->element;
+        *row = part->c_row;
+        return part->c + ((part->row - part->c_row0) * part->c_row + column - part->c_column0) * o->element;
     }
     *row = o->row;
-    return o->base + (r * o->row + (o->one ? 0 : column)) * o->element;
+    return o->base + (part->row * o->row + (o->one ? 0 : column)) * o->element;
 }
 
-static void run_reduce(const reel__tile_op *op, const reel__step *step, char *registers, const block *c, int64_t r,
-                       int64_t rows, int64_t column, int64_t columns)
+void reel__set_links(const reel__step *step, const reel__tile_op *op, char *registers, const reel__part *part,
+                     reel__link *links, int64_t *rows, int64_t *columns)
+{
+    const bool by_row = op->kind == REEL__TILE_ROW_CHAIN;
+    const int64_t next = by_row ? 0 : part->columns * 4;
+    bool together = true;
+    for (int i = 0; i < op->count; i++) {
+        const reel__planned_link *from = &op->links[i];
+        reel__link *to = &links[i];
+        to->form = from->form;
+        for (int j = 0; j < from->count; j++) {
+            int64_t row;
+            to->x[j] = at(&from->x[j], step, registers, part, by_row, &row);
+            to->row[j] = row * 4;
+            together &= to->row[j] == (from->x[j].one ? 0 : next);
+        }
+        for (int j = from->count; j < 2; j++) to->x[j] = NULL, to->row[j] = 0;
+    }
+    *rows = part->rows, *columns = part->columns;
+    if (by_row) *rows = op->scattered ? part->rows : 1, *columns = op->scattered ? 1 : part->rows;
+    else if (together) *rows = 1, *columns = part->rows * part->columns;
+}
+
+static void run_chain(const reel__step *step, const reel__tile_op *op, char *registers, const reel__part *part)
+{
+    reel__link links[REEL__CHAIN_LINKS];
+    int64_t rows, columns;
+    reel__set_links(step, op, registers, part, links, &rows, &columns);
+    op->chain->run(links, op->count, rows, columns);
+}
+
+static void run_reduce(const reel__step *step, const reel__tile_op *op, char *registers, const reel__part *part)
 {
     int64_t y_row, x_row;
-    char *y = at(&op->y, step, registers, c, r, 0, &y_row), *x = at(&op->x[0], step, registers, c, r, column, &x_row);
+    char *y = at(&op->y, step, registers, part, true, &y_row), *x = at(&op->x[0], step, registers, part, false, &x_row);
     if (op->kind == REEL__TILE_REDUCE) {
-        if (x_row == columns || rows == 1) op->reduce(y, x, rows, columns, 1);
+        if (x_row == part->columns || part->rows == 1) op->reduce(y, x, part->rows, part->columns, 1);
         else
-            for (int64_t i = 0; i < rows; i++)
-                op->reduce(y + i * op->y.element, x + i * x_row * op->x[0].element, 1, columns, 1);
+            for (int64_t i = 0; i < part->rows; i++)
+                op->reduce(y + i * op->y.element, x + i * x_row * op->x[0].element, 1, part->columns, 1);
         return;
     }
-    for (int64_t i = 0; i < rows; i++) { /* whole blocks at once, then what is left of the last */
-        char *to = y + (i * op->y.row + column / op->block) * op->y.element, *from = x + i * x_row * op->x[0].element;
-        int64_t whole = columns / op->block, rest = columns - whole * op->block;
+    for (int64_t i = 0; i < part->rows; i++) { /* whole blocks at once, then what is left of the last */
+        char *to = y + (i * op->y.row + part->column / op->block) * op->y.element,
+             *from = x + i * x_row * op->x[0].element;
+        int64_t whole = part->columns / op->block, rest = part->columns - whole * op->block;
         if (whole) op->reduce(to, from, whole, op->block, 1);
         if (rest) op->reduce(to + whole * op->y.element, from + whole * op->block * op->x[0].element, 1, rest, 1);
     }
 }
 
-static void run_row_op(const reel__tile_op *op, const reel__step *step, char *registers, const block *c, int64_t r,
-                       int64_t rows)
+/* Ops on values of rows run along them, in one row. */
+void reel__set_tile(const reel__step *step, const reel__tile_op *op, char *registers, const reel__part *part,
+                    reel__tile *tile)
 {
-    int64_t row;
-    reel__tile tile = { .rows = 1, .columns = rows };
-    bool scattered = false;
-    tile.y = at(&op->y, step, registers, c, r, 0, &row);
-    tile.y_row = 1;
+    const bool by_row = op->kind == REEL__TILE_ROW;
+    bool together = true, scattered = false;
+    *tile = (reel__tile){ .rows = part->rows, .columns = part->columns };
+    tile->y = at(&op->y, step, registers, part, by_row, &tile->y_row);
+    together &= tile->y_row == part->columns;
     for (int j = 0; j < op->count; j++) {
-        tile.x[j] = at(&op->x[j], step, registers, c, r, 0, &tile.x_row[j]);
-        tile.x_one[j] = tile.x_row[j] == 0;
-        scattered |= tile.x_row[j] != 0 && tile.x_row[j] != 1;
+        const reel__operand *o = &op->x[j];
+        tile->x[j] = at(o, step, registers, part, by_row, &tile->x_row[j]);
+        tile->x_one[j] = by_row ? o->reg < 0 && o->row == 0 : o->one;
+        scattered |= o->reg < 0 && o->row != 0 && o->row != 1;
+        together &= tile->x_row[j] == (o->one ? 0 : part->columns);
     }
-    if (scattered) tile.rows = rows, tile.columns = 1;
+    if (by_row && scattered) tile->columns = 1;
+    else if (by_row) tile->rows = 1, tile->columns = part->rows;
+    else if (together) tile->rows = 1, tile->columns = part->rows * part->columns;
+}
+
+static void run_row(const reel__step *step, const reel__tile_op *op, char *registers, const reel__part *part)
+{
+    reel__tile tile;
+    reel__set_tile(step, op, registers, part, &tile);
     op->row(&tile);
 }
 
-/* Rows that lie one after the other in all operands are one row: short ones would waste most of their time. */
-void reel__flatten(reel__tile *tile, int count)
-{
-    bool together = tile->y_row == tile->columns;
-    for (int j = 0; j < count; j++) together &= tile->x_row[j] == (tile->x_one[j] ? 0 : tile->columns);
-    if (!together) return;
-    tile->columns *= tile->rows;
-    tile->rows = 1;
-}
-
-static void run_tile(const reel__step *step, char *registers, const block *c, int64_t r, int64_t rows, int64_t column,
-                     int64_t columns)
+static void run_tile(const reel__step *step, char *registers, const reel__part *part)
 {
     for (int32_t i = 0; i < step->op_count; i++) {
         const reel__tile_op *op = &step->ops[i];
-        if (op->kind == REEL__TILE_FULL) {
-            reel__tile tile = { .rows = rows, .columns = columns };
-            tile.y = at(&op->y, step, registers, c, r, column, &tile.y_row);
-            for (int j = 0; j < op->count; j++) {
-                tile.x[j] = at(&op->x[j], step, registers, c, r, column, &tile.x_row[j]);
-                tile.x_one[j] = op->x[j].one;
-            }
-            reel__flatten(&tile, op->count);
-            op->row(&tile);
-        } else if (op->kind == REEL__TILE_ROW) {
-            run_row_op(op, step, registers, c, r, rows);
-        } else {
-            run_reduce(op, step, registers, c, r, rows, column, columns);
+        switch ((reel__tile_kind)op->kind) {
+        case REEL__TILE_CHAIN:
+        case REEL__TILE_ROW_CHAIN: run_chain(step, op, registers, part); break;
+        case REEL__TILE_FULL:
+        case REEL__TILE_ROW: run_row(step, op, registers, part); break;
+        default: run_reduce(step, op, registers, part);
         }
     }
 }
 
 /* Tiles of [r0, r1) × [c0, c1), rows of tiles outermost. */
-static void run_tiles(const reel__step *step, char *registers, const block *c, int64_t r0, int64_t r1, int64_t c0,
+static void run_tiles(const reel__step *step, char *registers, reel__part part, int64_t r0, int64_t r1, int64_t c0,
                       int64_t c1)
 {
-    for (int64_t r = r0; r < r1; r += step->tile_rows)
-        for (int64_t column = c0; column < c1; column += step->tile_columns)
-            run_tile(step, registers, c, r, smaller(step->tile_rows, r1 - r), column,
-                     smaller(step->tile_columns, c1 - column));
+    for (part.row = r0; part.row < r1; part.row += step->tile_rows) {
+        part.rows = smaller(step->tile_rows, r1 - part.row);
+        for (part.column = c0; part.column < c1; part.column += step->tile_columns) {
+            part.columns = smaller(step->tile_columns, c1 - part.column);
+            run_tile(step, registers, &part);
+        }
+    }
 }
 
 static void run_single(const reel__step *step)
@@ -111,7 +136,13 @@ static void run_single(const reel__step *step)
         const reel__tile_op *op = &step->ops[i];
         const reel__tile *t = &op->fixed;
         if (op->kind == REEL__TILE_REDUCE) op->reduce(t->y, t->x[0], t->rows, t->columns, 1);
-        else op->row(t);
+        else if (op->kind == REEL__TILE_FULL || op->kind == REEL__TILE_ROW) op->row(t);
+        else if (op->rows == 1) op->chain->run(op->ready, op->count, 1, op->columns);
+        else {
+            reel__link links[REEL__CHAIN_LINKS];
+            memcpy(links, op->ready, op->count * sizeof *links);
+            op->chain->run(links, op->count, op->rows, op->columns);
+        }
     }
 }
 
@@ -126,25 +157,25 @@ int64_t reel__step_shares(const reel__step *step)
     return 1;
 }
 
-static void run_product_block(const reel__step *step, char *scratch, int64_t part)
+static void run_product_block(const reel__step *step, char *scratch, int64_t share)
 {
     int64_t across = ceil_div(step->columns, step->block_n), down = ceil_div(step->rows, step->block_m);
-    int64_t batch = part / (across * down), m0 = part % (across * down) / across * step->block_m,
-            n0 = part % across * step->block_n;
+    int64_t batch = share / (across * down), m0 = share % (across * down) / across * step->block_m,
+            n0 = share % across * step->block_n;
     int64_t m1 = smaller(m0 + step->block_m, step->rows), n1 = smaller(n0 + step->block_n, step->columns);
     const int64_t element = step->plan.element;
     char *registers = scratch, *workspace = registers + (size_t)step->registers * step->register_bytes;
-    block c = { .row0 = m0, .column0 = n0, .row = step->columns };
+    reel__part part = { .c_row0 = m0, .c_column0 = n0, .c_row = step->columns };
     if (step->c) {
-        c.base = step->c + (batch * step->rows * step->columns + m0 * step->columns + n0) * element;
+        part.c = step->c + (batch * step->rows * step->columns + m0 * step->columns + n0) * element;
     } else {
-        c.row = step->block_n;
-        c.base = workspace;
+        part.c_row = n1 - n0;
+        part.c = workspace;
         workspace += ((size_t)(step->block_m * step->block_n * element) + 63) / 64 * 64;
     }
     step->api->block(&step->plan, step->a + step->offsets[2 * batch], step->b + step->offsets[2 * batch + 1], m0, m1,
-                     n0, n1, c.base, c.row, 1, workspace);
-    if (step->op_count) run_tiles(step, registers, &c, m0, m1, n0, n1);
+                     n0, n1, part.c, part.c_row, 1, workspace);
+    if (step->op_count) run_tiles(step, registers, part, m0, m1, n0, n1);
 }
 
 static void run_copy(const reel__step *step)
@@ -173,6 +204,6 @@ void reel__step_run(const reel__step *step, char *scratch, int64_t share)
     }
     int64_t across = ceil_div(step->columns, step->tile_columns), r = share / across * step->tile_rows,
             c = share % across * step->tile_columns;
-    run_tiles(step, scratch, NULL, r, smaller(r + step->tile_rows, step->rows), c,
+    run_tiles(step, scratch, (reel__part){ 0 }, r, smaller(r + step->tile_rows, step->rows), c,
               smaller(c + step->tile_columns, step->columns));
 }

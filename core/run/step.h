@@ -17,26 +17,44 @@ typedef struct reel__operand {
     bool block;   /* the product's block: base and row are known when it runs */
 } reel__operand;
 
+enum { REEL__CHAIN_LINKS = 32 };
+
+/* A link whose operands have no addresses yet. */
+typedef struct reel__planned_link {
+    reel__link_form form;
+    int32_t count;
+    reel__operand x[2];
+} reel__planned_link;
+
 typedef enum reel__tile_kind {
-    REEL__TILE_FULL,   /* y[r,c] */
-    REEL__TILE_ROW,    /* y[r], on what has one value for each row */
-    REEL__TILE_REDUCE, /* y[r] from x[r,·] */
-    REEL__TILE_BLOCKS  /* a value for each block of x[r,·] */
+    REEL__TILE_FULL,      /* y[r,c] */
+    REEL__TILE_ROW,       /* y[r], on what has one value for each row */
+    REEL__TILE_CHAIN,     /* several of the first kind */
+    REEL__TILE_ROW_CHAIN, /* several of the second */
+    REEL__TILE_REDUCE,    /* y[r] from x[r,·] */
+    REEL__TILE_BLOCKS     /* a value for each block of x[r,·] */
 } reel__tile_kind;
 
 typedef struct reel__tile_op {
     uint8_t kind;          /* reel__tile_kind */
-    uint8_t count;         /* operands */
+    uint8_t count;         /* operands; of a chain: links */
+    bool scattered;        /* a chain of rows whose values do not lie one after the other */
     int32_t block, blocks; /* elements of a block, blocks of a row */
     union {
         reel__row_kernel *row;
         reel__reduce_kernel *reduce;
+        const reel__chain *chain;
     };
     union {
         struct {
             reel__operand y, x[REEL__POINTWISE_INPUTS];
         };
+        reel__planned_link *links;
         reel__tile fixed; /* the call itself, where the whole group is one tile */
+        struct {          /* of a chain */
+            reel__link *ready;
+            int64_t rows, columns;
+        };
     };
 } reel__tile_op;
 
@@ -77,6 +95,14 @@ typedef struct reel__step {
     int64_t times;
 } reel__step;
 
+/* Rows [row, row + rows) and columns [column, column + columns) of a step's space; c is what a product has computed of
+ * it, from (c_row0, c_column0) on. */
+typedef struct reel__part {
+    int64_t row, rows, column, columns;
+    char *c;
+    int64_t c_row0, c_column0, c_row;
+} reel__part;
+
 typedef struct reel__steps {
     reel__plan plan;
     reel__array list;      /* reel__step */
@@ -91,8 +117,12 @@ typedef struct reel__steps {
 bool reel__lower(reel__steps *steps);
 void reel__steps_free(reel__steps *steps);
 
-/* Rows that lie one after the other in all operands of a tile made one row. */
-void reel__flatten(reel__tile *tile, int count);
+/* A call with its addresses: of rows that lie one after the other in all operands, one row is made. For a chain, its
+ * links, REEL__CHAIN_LINKS at most. */
+void reel__set_tile(const reel__step *step, const reel__tile_op *op, char *registers, const reel__part *part,
+                    reel__tile *tile);
+void reel__set_links(const reel__step *step, const reel__tile_op *op, char *registers, const reel__part *part,
+                     reel__link *links, int64_t *rows, int64_t *columns);
 
 /* Executes one part of a step on one thread. */
 void reel__step_run(const reel__step *step, char *scratch, int64_t share);
