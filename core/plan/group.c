@@ -4,8 +4,9 @@
  * pointwise members then run on each block of it while that is in cache. Groups are executed in the order in which they
  * are begun, so no cycle can arise.
  *
- * A pointwise node that reads only leaves and constants floats: it is placed when its first user is, beside it (an
- * optimiser's β m belongs to the update, not to the beginning of the run). */
+ * The first group takes what is a single element and needs only leaves. Any other pointwise node that reads only leaves
+ * and constants floats: it is placed when its first user is, beside it (an optimiser's β m belongs to the update, not to
+ * the beginning of the run). */
 #include "core/plan/plan.h"
 
 #include <string.h>
@@ -185,6 +186,10 @@ static int32_t last_needed(const reel__plan *plan, const reel_tensor *x)
     return last;
 }
 
+/* The first group is for single elements that depend on leaves alone (a schedule, an optimiser's corrections): whatever
+ * reads them comes after it. */
+enum { FIRST = 0 };
+
 enum { VISITS = 64, LOOK_BACK = 8 };
 
 /* Whether a node fits a group together with all floating nodes that it needs. */
@@ -285,6 +290,7 @@ static bool pointwise(reel__plan *plan, int64_t node)
         if (s->group == REEL__FLOATING && s->depth >= depth) depth = s->depth + 1;
     }
     if (plan->settings.no_group) return begin_with(plan, node);
+    if (x->count == 1 && last <= FIRST && joins(plan, FIRST, node)) return settle_into(plan, FIRST, node);
     if (last < 0 && depth < REEL__FLOAT_DEPTH) {
         plan->node[node].group = REEL__FLOATING;
         plan->node[node].depth = depth;
@@ -394,6 +400,10 @@ static bool place_node(reel__plan *plan, int64_t i)
 
 bool reel__plan_group(reel__plan *plan)
 {
+    if (!plan->count) return true;
+    if (begin_group(plan, true, plan->node[0].x) < 0) return false;
+    REEL__AT(plan->groups, reel__group, FIRST).rank = 0;
+    REEL__AT(plan->groups, reel__group, FIRST).splits = 1;
     for (int64_t i = 0; i < plan->count; i++)
         if (!place_node(plan, i)) return false;
     for (int64_t i = 0; i < plan->count; i++) {

@@ -26,6 +26,7 @@ typedef struct reel__plan_settings {
     bool no_fold, no_views, no_group, no_reduce, no_epilogue, no_order, no_chain, no_in_place, no_reuse;
     int64_t tile;        /* elements of a tile; 0: from the caches */
     int pack;            /* a reel__product_use for both operands; 0: what the plan finds best */
+    bool pack_ahead;     /* both operands of every product, by a step of their own */
     int64_t block;       /* rows and columns of a product's block; 0: what the plan finds best */
     int64_t l1, l2;      /* bytes; 0: what isa and machine suggest */
     int64_t thread_work; /* work below which a step stays on one thread; 0: default, -1: none does */

@@ -37,6 +37,7 @@ static bool read_setting(reel__plan_settings *s, const char *text, size_t length
         *numbers[i].field = strtoll(text + n, NULL, 10);
         return true;
     }
+    if (length == 10 && strncmp(text, "pack=ahead", 10) == 0) return s->pack_ahead = true;
     if (length > 5 && strncmp(text, "pack=", 5) == 0) {
         s->pack = strncmp(text + 5, "always", 6) == 0  ? REEL__PACK
                   : strncmp(text + 5, "never", 5) == 0 ? REEL__IN_PLACE

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static const char *const kinds[] = { "op", "copy", "reduce", "tiles", "product" };
+static const char *const kinds[] = { "op", "copy", "reduce", "tiles", "pack", "product" };
 
 static void put_place(reel__writer *w, const reel_tensor *x)
 {
@@ -51,12 +51,21 @@ static void put_step(reel__writer *w, const reel__plan *plan, const reel__step *
             (long long)step->block_n, p->over_m ? "m" : "n", use_text(p->x.use), use_text(p->y.use),
             product_flops(step) * 1e-6);
     }
+    if (step->kind == REEL__STEP_PACK)
+        reel__writer_print(w, " %lld panels of %d rows, %zu bytes, as the operand in %s",
+                           (long long)step->packing->layout.panels, step->packing->layout.width,
+                           step->packing->layout.bytes,
+                           step->packing->use == REEL__PACKED_X ? "vectors" : "single elements");
     if (step->op_count)
         reel__writer_print(w, " %d instructions on [%lld,%lld] by tiles of %lldx%lld, %d registers of %zu bytes",
                            step->op_count, (long long)step->rows, (long long)step->columns, (long long)step->tile_rows,
                            (long long)step->tile_columns, step->registers, step->register_bytes);
     if (step->seconds > 0) reel__writer_print(w, "; %.2f us a run", step->seconds * 1e6 / (double)step->times);
     reel__writer_print(w, "\n");
+    if (step->kind == REEL__STEP_PACK) {
+        put_node(w, plan, step->packing->source);
+        return;
+    }
     const reel__group *group = &REEL__AT(plan->groups, reel__group, plan->node[step->node].group);
     if (step->kind == REEL__STEP_REDUCE || group->first != step->node) {
         put_node(w, plan, step->node);

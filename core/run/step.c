@@ -148,10 +148,13 @@ static void run_single(const reel__step *step)
 
 static int64_t ceil_div(int64_t a, int64_t b) { return b > 0 ? (a + b - 1) / b : 0; }
 
+enum { PANELS = 4 }; /* of a pack that make one part */
+
 int64_t reel__step_shares(const reel__step *step)
 {
     if (step->kind == REEL__STEP_TILES)
         return step->single ? 1 : ceil_div(step->rows, step->tile_rows) * ceil_div(step->columns, step->tile_columns);
+    if (step->kind == REEL__STEP_PACK) return ceil_div(step->packing->layout.panels, PANELS);
     if (step->kind == REEL__STEP_PRODUCT)
         return step->batch * ceil_div(step->rows, step->block_m) * ceil_div(step->columns, step->block_n);
     return 1;
@@ -178,6 +181,13 @@ static void run_product_block(const reel__step *step, char *scratch, int64_t sha
     if (step->op_count) run_tiles(step, registers, part, m0, m1, n0, n1);
 }
 
+static void run_pack(const reel__step *step, int64_t share)
+{
+    const reel__pack *p = step->packing;
+    step->api->pack(p->isa, p->element, &p->side, &p->layout, step->a, share * PANELS,
+                    smaller(p->layout.panels, (share + 1) * PANELS), step->c);
+}
+
 static void run_copy(const reel__step *step)
 {
     const reel_tensor *y = step->call.node;
@@ -195,6 +205,7 @@ void reel__step_run(const reel__step *step, char *scratch, int64_t share)
         return;
     case REEL__STEP_COPY: run_copy(step); return;
     case REEL__STEP_REDUCE: step->reduce(step->call.y, step->a, step->outer, step->n, step->inner); return;
+    case REEL__STEP_PACK: run_pack(step, share); return;
     case REEL__STEP_PRODUCT: run_product_block(step, scratch, share); return;
     case REEL__STEP_TILES: break;
     }

@@ -63,8 +63,21 @@ typedef enum reel__step_kind {
     REEL__STEP_COPY,   /* a view given memory */
     REEL__STEP_REDUCE, /* [outer, n, inner] over n */
     REEL__STEP_TILES,
+    REEL__STEP_PACK, /* an operand of products */
     REEL__STEP_PRODUCT
 } reel__step_kind;
+
+/* A packed operand: a value of the plan, read by every product that wants it in this form. */
+typedef struct reel__pack {
+    int32_t source;
+    int64_t offset;
+    reel__side side;
+    reel__product_use use;
+    int isa, element;
+    reel__product_layout layout;
+    int64_t first, last; /* the steps that write it and that read it last */
+    size_t at;           /* in the steps' memory for packs */
+} reel__pack;
 
 typedef struct reel__step {
     reel__step_kind kind;
@@ -80,8 +93,10 @@ typedef struct reel__step {
     int64_t rows, columns, tile_rows, tile_columns;
     size_t register_bytes;
     bool single; /* all is one tile with fixed calls */
-    /* product */
+    /* product, pack */
     const reel__product_api *api;
+    int32_t pack[2]; /* of a and b, or REEL__NONE; of a pack step: its own, first */
+    const reel__pack *packing;
     reel__product_plan plan;
     const char *a, *b;
     char *c; /* NULL: blocks live in the workspace */
@@ -108,7 +123,10 @@ typedef struct reel__steps {
     reel__array list;      /* reel__step */
     reel__array constants; /* reel__step: run when the plan is made and when a number has changed */
     reel__array pointers;  /* void *: blocks that the steps own, each with its size */
-    size_t scratch;        /* bytes that one thread needs */
+    reel__array packs;     /* reel__pack, in the order of the steps that write them */
+    size_t packs_size;
+    char *packs_memory;
+    size_t scratch; /* bytes that one thread needs */
     char *scratch_memory;
     int threads; /* that have scratch; 1: no step is worth more */
 } reel__steps;

@@ -1,0 +1,327 @@
+/* From a group to the instructions of its tiles: chains of pointwise ops, row kernels, reductions, with a register of the
+ * tile for each value that is not passed on at once. */
+#include "core/run/lower.h"
+
+#include <string.h>
+
+typedef struct tiling {
+    reel__steps *s;
+    const reel__group *group;
+    int32_t g;
+    int split;
+    int64_t rows, columns;
+    int32_t *reg;         /* of each member by position; REEL__NONE: in memory */
+    int32_t *last_use;    /* by position: the last member that reads it */
+    int32_t *free, *held; /* held: to be freed when the open chain ends */
+    int32_t free_count, held_count, registers;
+    size_t widest;
+    reel__array ops; /* reel__tile_op */
+    bool is_open;
+    reel__tile_op open;           /* the chain that the next op may join */
+    const reel__planned *in_hand; /* whose result it ends with */
+    reel__planned_link links[REEL__CHAIN_LINKS];
+} tiling;
+
+enum { IN_HAND = -2 }; /* as a register: only the next link reads it */
+
+/* The last member of the group that reads each member, by position. */
+static void find_last_uses(tiling *t)
+{
+    const reel__plan *plan = &t->s->plan;
+    for (int32_t i = t->group->first; i >= 0; i = plan->node[i].next) {
+        const reel__planned *p = &plan->node[i];
+        t->last_use[p->position] = p->position;
+        if (reel__element_of(p->x) > t->widest) t->widest = reel__element_of(p->x);
+        for (int j = 0; j < p->x->input_count; j++) {
+            const reel__planned *in = &plan->node[reel__access_for(plan, t->g, p->x->inputs[j])->source];
+            if (reel__element_of(in->x) > t->widest) t->widest = reel__element_of(in->x);
+            if (in->group == t->g && in->position < p->position && p->role != REEL__PRODUCT)
+                t->last_use[in->position] = p->position;
+        }
+    }
+}
+
+static int32_t take_register(tiling *t) { return t->free_count ? t->free[--t->free_count] : t->registers++; }
+
+static reel__operand stored_operand(const tiling *t, const reel__planned *p)
+{
+    reel__operand o = { .base = p->data, .reg = REEL__NONE, .element = (uint8_t)reel__element_of(p->x) };
+    o.one = p->level != REEL__FULL;
+    o.row = p->level == REEL__FULL ? t->columns : 1;
+    return o;
+}
+
+static reel__operand member_operand(const tiling *t, const reel__planned *p)
+{
+    reel__operand o = { .reg = t->reg[p->position], .element = (uint8_t)reel__element_of(p->x) };
+    if (p->role == REEL__PRODUCT && !p->stored) o.block = true;
+    else if (o.reg == REEL__NONE) return stored_operand(t, p);
+    o.per_row = o.one = p->level == REEL__ROW;
+    o.row = 1;
+    return o;
+}
+
+/* An operand from outside: its strides in the group's space. */
+static reel__operand outer_operand(const tiling *t, const reel_tensor *x, const reel__planned *reader)
+{
+    const reel__plan *plan = &t->s->plan;
+    int64_t size[REEL_MAX_RANK], stride[REEL_MAX_RANK], column = 0;
+    int rank = reel__squeeze(x, size);
+    reel__operand o = { .base = reel__address(t->s, t->g, x),
+                        .reg = REEL__NONE,
+                        .element = (uint8_t)reel__element_of(x) };
+    reel__squeeze_strides(x, reel__access_for(plan, t->g, x), stride);
+    int rows = reader->level == REEL__ROW ? rank : t->split;
+    reel__collapse(size, stride, 0, rows, &o.row);
+    reel__collapse(size, stride, rows, rank, &column);
+    o.one = rows == rank || column == 0;
+    return o;
+}
+
+static reel__operand operand(const tiling *t, const reel__planned *reader, int j)
+{
+    const reel_tensor *x = reader->x->inputs[j];
+    const reel__planned *in = &t->s->plan.node[reel__access_for(&t->s->plan, t->g, x)->source];
+    return in->group == t->g ? member_operand(t, in) : outer_operand(t, x, reader);
+}
+
+static const reel__planned *source(const tiling *t, const reel__planned *reader, int j)
+{
+    return &t->s->plan.node[reel__access_for(&t->s->plan, t->g, reader->x->inputs[j])->source];
+}
+
+/* ---- Chains ------------------------------------------------------------------------------------------------------ */
+
+/* A pointwise op's link, with what it takes from the link before as operand `from`; x are the others. */
+static bool find_link(const tiling *t, const reel__planned *p, int from, reel__planned_link *link)
+{
+    const reel__kind *kind = p->x->op->kind;
+    bool one[REEL__POINTWISE_INPUTS] = { false };
+    *link = (reel__planned_link){ .count = 0 };
+    if (p->role != REEL__POINTWISE || !kind->link) return false;
+    for (int j = 0; j < p->x->input_count; j++) {
+        if (j == from) continue;
+        reel__operand o = operand(t, p, j);
+        if (p->level == REEL__ROW) o.one = o.reg < 0 && o.row == 0;
+        one[j] = o.one;
+        link->x[link->count++] = o;
+    }
+    return kind->link(p->x, t->s->plan.isa, from, one, &link->form);
+}
+
+/* Which operand of p the open chain has in hand, and the link for it; REEL__NONE: p cannot join. */
+static int joins_chain(const tiling *t, const reel__planned *p, const reel__planned *in_hand, reel__planned_link *link)
+{
+    if (p->role != REEL__POINTWISE || p->level != in_hand->level || t->s->plan.settings.no_chain) return REEL__NONE;
+    for (int j = 0; j < p->x->input_count; j++)
+        if (source(t, p, j) == in_hand && find_link(t, p, j, link)) return j;
+    return REEL__NONE;
+}
+
+/* Whether the member after p is the only one that reads it, as the next link. */
+static bool is_passed_on(const tiling *t, const reel__planned *p)
+{
+    if (p->stored || p->next < 0 || t->last_use[p->position] != p->position + 1) return false;
+    const reel__planned *next = &t->s->plan.node[p->next];
+    reel__planned_link link;
+    int reads = 0;
+    for (int j = 0; j < next->x->input_count; j++) reads += source(t, next, j) == p;
+    return reads == 1 && t->open.count + 4 <= REEL__CHAIN_LINKS && joins_chain(t, next, p, &link) >= 0;
+}
+
+static void append_link(tiling *t, const reel__planned_link *link)
+{
+    t->links[t->open.count++] = *link;
+    for (int j = 0; j < link->count && t->open.kind == REEL__TILE_ROW_CHAIN; j++)
+        t->open.scattered |= link->x[j].reg < 0 && link->x[j].row != 0 && link->x[j].row != 1;
+}
+
+static bool emit(tiling *t, const reel__tile_op *op)
+{
+    if (!reel__reserve(&t->s->plan.allocator, &t->ops, t->ops.count, sizeof *op)) return false;
+    REEL__AT(t->ops, reel__tile_op, t->ops.count++) = *op;
+    return true;
+}
+
+static bool close_chain(tiling *t)
+{
+    if (!t->is_open) return true;
+    append_link(t, &(reel__planned_link){ .form = t->open.chain->end });
+    const size_t bytes = t->open.count * sizeof *t->links;
+    if (!(t->open.links = reel__own(t->s, bytes))) return false;
+    memcpy(t->open.links, t->links, bytes);
+    t->is_open = false;
+    while (t->held_count) t->free[t->free_count++] = t->held[--t->held_count];
+    return emit(t, &t->open);
+}
+
+static void open_chain(tiling *t, const reel__planned *p)
+{
+    reel__tile_op *op = &t->open;
+    reel__planned_link load = { .count = 1, .x = { operand(t, p, 0) } };
+    *op = (reel__tile_op){ .kind = p->level == REEL__ROW ? REEL__TILE_ROW_CHAIN : REEL__TILE_CHAIN,
+                           .chain = p->x->op->kind->chain(t->s->plan.isa) };
+    if (p->level == REEL__ROW) load.x[0].one = load.x[0].reg < 0 && load.x[0].row == 0;
+    load.form = load.x[0].one ? op->chain->load_one : op->chain->load;
+    t->is_open = true;
+    append_link(t, &load);
+}
+
+/* A pointwise op as a link, of the open chain or of a new one. */
+static bool lower_link(tiling *t, const reel__planned *p, const reel__planned_link *link, bool joined)
+{
+    if (!joined) {
+        if (!close_chain(t)) return false;
+        open_chain(t, p);
+    }
+    append_link(t, link);
+    t->in_hand = p;
+    t->reg[p->position] = p->stored ? REEL__NONE : is_passed_on(t, p) ? IN_HAND : take_register(t);
+    if (t->reg[p->position] == IN_HAND) return true;
+    append_link(t, &(reel__planned_link){ .form = t->open.chain->store, .count = 1, .x = { member_operand(t, p) } });
+    return true;
+}
+
+/* ---- Members ----------------------------------------------------------------------------------------------------- */
+
+static bool lower_reduction(tiling *t, const reel__planned *p)
+{
+    int axis;
+    int64_t block;
+    const reel_tensor *x = p->x;
+    reel__tile_op op = { .kind = p->level == REEL__LATE ? REEL__TILE_BLOCKS : REEL__TILE_REDUCE, .count = 1 };
+    op.x[0] = operand(t, p, 0);
+    op.reduce = x->op->kind->reduce(x, t->s->plan.isa, &axis, &block);
+    op.block = (int32_t)block;
+    if (p->level != REEL__LATE) {
+        t->reg[p->position] = p->stored ? REEL__NONE : take_register(t);
+        op.y = member_operand(t, p);
+        return emit(t, &op);
+    }
+    op.blocks = (int32_t)((x->inputs[0]->size[axis] + block - 1) / block);
+    op.y = (reel__operand){
+        .base = p->partial, .row = op.blocks, .reg = REEL__NONE, .element = (uint8_t)reel__element_of(x)
+    };
+    return emit(t, &op);
+}
+
+static bool lower_row(tiling *t, const reel__planned *p)
+{
+    const reel_tensor *x = p->x;
+    reel__tile_op op = { .kind = p->level == REEL__ROW ? REEL__TILE_ROW : REEL__TILE_FULL,
+                         .count = (uint8_t)x->input_count,
+                         .row = x->op->kind->row(x) };
+    for (int j = 0; j < x->input_count; j++) op.x[j] = operand(t, p, j);
+    t->reg[p->position] = p->stored ? REEL__NONE : take_register(t);
+    op.y = member_operand(t, p);
+    return emit(t, &op);
+}
+
+static bool lower_member(tiling *t, const reel__planned *p)
+{
+    reel__planned_link link;
+    bool joined = t->is_open && t->open.count + 4 <= REEL__CHAIN_LINKS && joins_chain(t, p, t->in_hand, &link) >= 0;
+    if (joined || find_link(t, p, 0, &link)) return lower_link(t, p, &link, joined);
+    if (!close_chain(t)) return false;
+    return p->role == REEL__REDUCTION ? lower_reduction(t, p) : lower_row(t, p);
+}
+
+/* Registers that a member reads for the last time. A chain writes a row before it reads the next: what has a value for
+ * each row must outlast it. */
+static void free_registers(tiling *t, const reel__planned *p)
+{
+    for (int j = 0; j < p->x->input_count; j++) {
+        const reel__planned *in = source(t, p, j);
+        if (in->group != t->g || t->reg[in->position] < 0 || t->last_use[in->position] != p->position) continue;
+        if (t->is_open && in->level != p->level) t->held[t->held_count++] = t->reg[in->position];
+        else t->free[t->free_count++] = t->reg[in->position];
+        t->last_use[in->position] = REEL__NONE;
+    }
+}
+
+/* Elements of a tile: half of the first cache for what is live, in whole rows where a member needs them. */
+static void choose_tile(const tiling *t, reel__step *step, int64_t max_rows, int64_t max_columns)
+{
+    const reel__plan_settings *settings = &t->s->plan.settings;
+    int64_t l1 = settings->l1 ? settings->l1 : 32768, live = t->registers + 2;
+    int64_t length = settings->tile ? settings->tile : l1 / (live * (int64_t)t->widest) / 16 * 16;
+    if (!settings->tile) length = length < 512 ? 512 : length > 2048 ? 2048 : length;
+    bool whole = t->group->has_rows;
+    int64_t unit = 1;
+    for (int32_t i = 0; i < step->op_count; i++)
+        if (step->ops[i].kind == REEL__TILE_BLOCKS && step->ops[i].block > unit) unit = step->ops[i].block;
+    step->tile_columns = whole || max_columns <= length ? max_columns : length / unit * unit;
+    if (step->tile_columns < unit && !whole) step->tile_columns = unit < max_columns ? unit : max_columns;
+    if (step->tile_columns < 1) step->tile_columns = 1;
+    step->tile_rows = length / step->tile_columns;
+    if (step->tile_rows < 1) step->tile_rows = 1;
+    if (step->tile_rows > max_rows) step->tile_rows = max_rows;
+    step->registers = t->registers;
+    step->register_bytes = ((size_t)(step->tile_rows * step->tile_columns) * t->widest + 63) / 64 * 64;
+}
+
+/* A group that is one tile needs no addresses computed when it runs; a reduction then reads rows that lie together. */
+void reel__fix_calls(reel__step *step, char *registers)
+{
+    const reel__part part = { .rows = step->rows, .columns = step->columns };
+    for (int32_t i = 0; i < step->op_count; i++) {
+        const reel__tile_op *op = &step->ops[i];
+        bool reduces = op->kind == REEL__TILE_REDUCE;
+        bool together = reduces && (op->x[0].reg >= 0 || op->x[0].row == step->columns || step->rows == 1);
+        if (op->kind == REEL__TILE_BLOCKS || (reduces && !together)) return;
+    }
+    for (int32_t i = 0; i < step->op_count; i++) {
+        reel__tile_op *op = &step->ops[i];
+        if (op->kind == REEL__TILE_CHAIN || op->kind == REEL__TILE_ROW_CHAIN) {
+            reel__link links[REEL__CHAIN_LINKS];
+            void *room = op->links;
+            int64_t rows, columns;
+            reel__set_links(step, op, registers, &part, links, &rows, &columns);
+            memcpy(room, links, op->count * sizeof *links); /* smaller than what it was made from */
+            op->ready = room, op->rows = rows, op->columns = columns;
+            continue;
+        }
+        reel__tile tile;
+        reel__set_tile(step, op, registers, &part, &tile);
+        op->fixed = tile;
+    }
+    step->single = true;
+}
+
+bool reel__lower_tiles(reel__steps *s, reel__step *step, int32_t g)
+{
+    const reel__plan *plan = &s->plan;
+    const reel__group *group = &REEL__AT(plan->groups, reel__group, g);
+    const reel_allocator *a = &plan->allocator;
+    size_t n = (size_t)group->count;
+    tiling t = { .s = s, .group = group, .g = g, .rows = 1, .columns = 1 };
+    while (!(group->splits >> t.split & 1)) t.split++;
+    for (int d = 0; d < group->rank; d++) *(d < t.split ? &t.rows : &t.columns) *= group->size[d];
+    int32_t *memory = reel__allocate(a, 4 * n * sizeof *memory);
+    bool good = memory != NULL;
+    t.reg = memory, t.last_use = memory + n, t.free = memory + 2 * n, t.held = memory + 3 * n;
+    for (size_t i = 0; good && i < n; i++) t.reg[i] = REEL__NONE;
+    if (good) find_last_uses(&t);
+    for (int32_t i = group->first; good && i >= 0; i = plan->node[i].next) {
+        const reel__planned *p = &plan->node[i];
+        if (p->role == REEL__PRODUCT) continue;
+        good = lower_member(&t, p);
+        if (good) free_registers(&t, p);
+    }
+    good = good && close_chain(&t);
+    const size_t bytes = (size_t)t.ops.count * sizeof *step->ops;
+    step->op_count = (int32_t)t.ops.count;
+    good = good && (step->ops = reel__own(s, bytes)) != NULL;
+    if (good && bytes) memcpy(step->ops, t.ops.items, bytes);
+    reel__array_free(a, &t.ops, sizeof *step->ops);
+    reel__release(a, memory, 4 * n * sizeof *memory);
+    if (!good) return false;
+    step->rows = t.rows, step->columns = t.columns;
+    step->work = (double)(t.rows * t.columns) * (double)group->count;
+    int64_t max_rows = step->kind == REEL__STEP_PRODUCT ? step->block_m : t.rows;
+    int64_t max_columns = step->kind == REEL__STEP_PRODUCT ? step->block_n : t.columns;
+    choose_tile(&t, step, max_rows, max_columns);
+    size_t scratch = (size_t)step->registers * step->register_bytes;
+    if (scratch + 64 > s->scratch) s->scratch = scratch + 64;
+    return true;
+}
