@@ -155,7 +155,7 @@ static bool differ(const trace *a, const trace *b, char *text, size_t size)
 
 typedef struct census {
     int programs, finite, groups, epilogues, row_reductions, late, copies, in_place, folded, settled, teams, tiles,
-        singles, blocks;
+        singles, blocks, chains, ordered, packs, shared_packs, first;
 } census;
 
 /* Computed from what is known before the run alone, and yet placed beside something else. */
@@ -171,15 +171,37 @@ static bool has_settled(const reel__plan *plan, int64_t i)
     return true;
 }
 
+/* Ops in a chain, without its loads and stores. */
+static int links_of(const reel__step *step, const reel__tile_op *op)
+{
+    int links = 0;
+    for (int i = 0; i < op->count; i++) {
+        const reel__link_form *f = step->single ? &op->ready[i].form : &op->links[i].form;
+        const reel__chain *c = op->chain;
+        links += f->full != c->load.full && f->full != c->load_one.full && f->full != c->store.full &&
+                 f->full != c->end.full;
+    }
+    return links;
+}
+
 static void count_steps(const reel__steps *steps, census *fired)
 {
+    int64_t readers = 0;
     for (int64_t i = 0; i < steps->list.count; i++) {
         const reel__step *step = &REEL__AT(steps->list, reel__step, i);
         fired->teams |= step->shared;
         fired->tiles |= step->kind == REEL__STEP_TILES && step->shares > 1;
         fired->singles |= step->single;
         fired->blocks |= step->kind == REEL__STEP_PRODUCT && step->shares > step->batch;
+        for (int32_t k = 0; k < step->op_count; k++) {
+            const reel__tile_op *op = &step->ops[k];
+            if (op->kind == REEL__TILE_CHAIN || op->kind == REEL__TILE_ROW_CHAIN)
+                fired->chains |= links_of(step, op) > 1;
+        }
+        if (step->kind == REEL__STEP_PRODUCT) readers += (step->pack[0] >= 0) + (step->pack[1] >= 0);
     }
+    fired->packs = steps->packs.count > 0;
+    fired->shared_packs = readers > steps->packs.count;
 }
 
 static void take_census(const reel_tape *tape, const trace *t, census *c)
@@ -201,6 +223,8 @@ static void take_census(const reel_tape *tape, const trace *t, census *c)
         fired.folded |= p->role == REEL__CONSTANT && p->x->input_count > 0;
         fired.settled |= has_settled(plan, i);
     }
+    fired.ordered = plan->moved > 0;
+    fired.first = plan->groups.count && REEL__AT(plan->groups, reel__group, 0).first >= 0;
     fired.copies = plan->copies.count > 0, fired.in_place = plan->in_place > 0;
     count_steps(steps, &fired);
     for (size_t k = 0; k < sizeof *c / sizeof(int); k++) ((int *)c)[k] += ((int *)&fired)[k];
@@ -297,25 +321,27 @@ static const char *mode_text(const mode *m)
 {
     static char text[400];
     const reel__plan_settings *s = &m->settings;
-    snprintf(
-        text, sizeof text, "%s%s%s%s%s%s%stile=%d,block=%d,l1=%d,l2=%d,pack=%s,thread_work=%d isa %s, %d threads, %s",
-        s->no_fold ? "no_fold," : "", s->no_views ? "no_views," : "", s->no_group ? "no_group," : "",
-        s->no_reduce ? "no_reduce," : "", s->no_epilogue ? "no_epilogue," : "", s->no_in_place ? "no_in_place," : "",
-        s->no_reuse ? "no_reuse," : "", (int)s->tile, (int)s->block, (int)s->l1, (int)s->l2,
-        s->pack == REEL__PACK ? "always"
-        : s->pack             ? "never"
-                              : "0",
-        (int)s->thread_work, s->isa ? reel__isa_name(s->isa - 1) : "best", m->threads,
-        m->again ? "recorded again" : "replayed");
+    snprintf(text, sizeof text,
+             "%s%s%s%s%s%s%s%s%stile=%d,block=%d,l1=%d,l2=%d,pack=%s,thread_work=%d isa %s, %d threads, %s",
+             s->no_fold ? "no_fold," : "", s->no_views ? "no_views," : "", s->no_group ? "no_group," : "",
+             s->no_reduce ? "no_reduce," : "", s->no_epilogue ? "no_epilogue," : "", s->no_order ? "no_order," : "",
+             s->no_chain ? "no_chain," : "", s->no_in_place ? "no_in_place," : "", s->no_reuse ? "no_reuse," : "",
+             (int)s->tile, (int)s->block, (int)s->l1, (int)s->l2,
+             s->pack_ahead           ? "ahead"
+             : s->pack == REEL__PACK ? "always"
+             : s->pack               ? "never"
+                                     : "0",
+             (int)s->thread_work, s->isa ? reel__isa_name(s->isa - 1) : "best", m->threads,
+             m->again ? "recorded again" : "replayed");
     return text;
 }
 
-enum { FLAGS = 7 };
+enum { FLAGS = 9 };
 
 static bool *flag_of(reel__plan_settings *s, int i)
 {
-    bool *all[FLAGS] = { &s->no_fold,     &s->no_views,    &s->no_group, &s->no_reduce,
-                         &s->no_epilogue, &s->no_in_place, &s->no_reuse };
+    bool *all[FLAGS] = { &s->no_fold,  &s->no_views, &s->no_group,    &s->no_reduce, &s->no_epilogue,
+                         &s->no_order, &s->no_chain, &s->no_in_place, &s->no_reuse };
     return all[i];
 }
 
@@ -324,7 +350,7 @@ enum { AXIS_FLAGS, AXIS_TILE, AXIS_PACK, AXIS_BLOCK, AXIS_L1, AXIS_ISA, AXIS_THR
 
 static int axis_size(int axis)
 {
-    static const int sizes[MODE_AXES] = { FLAGS + 2, 2, 3, 2, 2, 0, 4, 2 };
+    static const int sizes[MODE_AXES] = { FLAGS + 2, 2, 4, 2, 2, 0, 4, 2 };
     if (axis != AXIS_ISA) return sizes[axis];
     int sets = 0;
     for (int isa = 0; isa < REEL__ISAS; isa++) sets += reel__isa_available(isa);
@@ -345,7 +371,8 @@ static mode mode_of(const int *at)
     reel__plan_settings *s = &m.settings;
     for (int i = 0; i < FLAGS; i++) *flag_of(s, i) = at[AXIS_FLAGS] == i + 1 || at[AXIS_FLAGS] == FLAGS + 1;
     s->tile = at[AXIS_TILE] ? 16 : 0;
-    s->pack = at[AXIS_PACK] == 0 ? 0 : at[AXIS_PACK] == 1 ? REEL__PACK : REEL__IN_PLACE;
+    s->pack = at[AXIS_PACK] == 0 ? 0 : at[AXIS_PACK] == 1 ? REEL__PACK : at[AXIS_PACK] == 2 ? REEL__IN_PLACE : 0;
+    s->pack_ahead = at[AXIS_PACK] == 3;
     s->block = at[AXIS_BLOCK] ? 16 : 0;
     s->l1 = at[AXIS_L1] ? 1024 : 0;
     s->l2 = at[AXIS_L1] ? 4096 : 0;
@@ -978,7 +1005,7 @@ static void report(uint64_t seed, const mode *drawn)
         else if (k == FLAGS) s->tile = 0;
         else if (k == FLAGS + 1) s->block = 0;
         else if (k == FLAGS + 2) s->l1 = s->l2 = 0;
-        else if (k == FLAGS + 3) s->pack = 0;
+        else if (k == FLAGS + 3) s->pack = 0, s->pack_ahead = false;
         else if (k == FLAGS + 4) s->isa = 0;
         else if (k == FLAGS + 5) less.threads = 1;
         else less.again = false;
@@ -1003,6 +1030,11 @@ static void expect_all_fired(const census *c)
     cr_expect(c->tiles >= 800, "%d with several tiles", c->tiles);
     cr_expect(c->singles >= 1500, "%d with a group that is one tile", c->singles);
     cr_expect(c->blocks >= 250, "%d with several blocks", c->blocks);
+    cr_expect(c->chains >= 1000, "%d with chains", c->chains);
+    cr_expect(c->ordered >= 500, "%d with groups in another order", c->ordered);
+    cr_expect(c->packs >= 300, "%d with packs", c->packs);
+    cr_expect(c->shared_packs >= 20, "%d with shared packs", c->shared_packs);
+    cr_expect(c->first >= 300, "%d with single elements before the rest", c->first);
 #if defined(_OPENMP)
     cr_expect(c->teams >= 300, "%d with steps for a team", c->teams);
 #endif
@@ -1037,7 +1069,8 @@ Test(random, programs_agree)
     if (count == 2000 && !failures) expect_all_fired(&c);
     fprintf(stderr,
             "%d programs: %d finite, %d groups, %d epilogues, %d rows, %d late, %d copies, %d in place, %d folded, "
-            "%d settled, %d teams, %d tiles, %d singles, %d blocks\n",
+            "%d settled, %d teams, %d tiles, %d singles, %d blocks, %d chains, "
+            "%d ordered, %d packs, %d shared packs, %d first\n",
             c.programs, c.finite, c.groups, c.epilogues, c.row_reductions, c.late, c.copies, c.in_place, c.folded,
-            c.settled, c.teams, c.tiles, c.singles, c.blocks);
+            c.settled, c.teams, c.tiles, c.singles, c.blocks, c.chains, c.ordered, c.packs, c.shared_packs, c.first);
 }

@@ -97,6 +97,7 @@ static void order_group(ordering *o)
             for (int32_t next = ready ? node : REEL__NONE; next >= 0; next = reader_of(o, next)) place(o, next);
         }
     group->last = o->last;
+    for (int32_t i = 0; i < o->count; i++) o->plan->moved += o->plan->node[o->member[i]].position != i;
 }
 
 bool reel__plan_order(reel__plan *plan)

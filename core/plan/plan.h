@@ -94,6 +94,7 @@ typedef struct reel__plan {
     char *arena, *constants;
     size_t arena_size, constants_size;
     int64_t merged; /* nodes that share a group with another: for reports and tests */
+    int64_t moved;  /* members that have another position than the order of the program gives them */
     int64_t in_place;
 } reel__plan;
 
