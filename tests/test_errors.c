@@ -808,13 +808,45 @@ Test(errors, of_models)
           reel_model_reset(model, "encoder/**"));
 }
 
+/* Each is refused again after a clear: nothing falls back in silence. */
+static void expect_refused(const char *variable, const char *value, const char *message)
+{
+    setenv(variable, value, 1);
+    model = reel_model_new((reel_model_options){ 0 });
+    tape = reel_tape_new(model, (reel_tape_options){ 0 });
+    for (int i = 0; i < 2; i++) {
+        reel_tensor *p = reel_parameter(reel_input(tape, "x", REEL_F32, REEL_SCALAR), "w", REEL_SCALAR, reel_zeros());
+        reel_write_f32(reel_input(tape, "y", REEL_F32, REEL_SCALAR), (float[]){ 1 }, 1);
+        reel_assign(p, reel_shift(p, 1));
+        cr_expect_eq(reel_run(tape), REEL_BAD_ARGUMENT);
+        cr_expect(reel_tape_error(tape) && strstr(reel_tape_error(tape), message), "%s=%s: %s", variable, value,
+                  reel_tape_error(tape));
+        reel_tape_clear(tape);
+    }
+    reel_tape_free(tape);
+    reel_model_free(model);
+    unsetenv(variable);
+}
+
+Test(errors, of_settings_that_cannot_be_followed)
+{
+    expect_refused("REEL_FORCE", "no_fold,frobnicate", "REEL_FORCE: what is \"frobnicate\"?");
+    expect_refused("REEL_FORCE", "tile=16x", "REEL_FORCE: \"tile=16x\": tile is a number from 1 to 1048576");
+    expect_refused("REEL_FORCE", "tile=0,no_fold", "REEL_FORCE: \"tile=0\": tile is a number from 1 to 1048576");
+    expect_refused("REEL_FORCE", "tile=", "REEL_FORCE: what is \"tile=\"?");
+    expect_refused("REEL_FORCE", "l2=12", "REEL_FORCE: \"l2=12\": l2 is a number from 1024 to 1073741824");
+    expect_refused("REEL_FORCE", "pack=sometimes", "REEL_FORCE: what is \"pack=sometimes\"?");
+    expect_refused("REEL_FORCE", "thread_work=-2", "\"thread_work=-2\": thread_work is a number from -1 to");
+    expect_refused("REEL_ISA", "avx1024", "REEL_ISA: this machine has no instruction set \"avx1024\" (it has up to ");
+}
+
 Test(errors, of_a_new_tape_need_no_line)
 {
     model = reel_model_new((reel_model_options){ 0 });
     tape = reel_tape_new(model, (reel_tape_options){ .threads = -2 });
-    cr_expect_str_eq(reel_tape_error(tape), "tape_new: threads is -2; 0 asks for all, 1 for one");
+    cr_expect_str_eq(reel_tape_error(tape), "tape_new: threads is -2; 0 asks for all, 1 for one, 1024 is the most");
     cr_expect(reel_is_bad(reel_input(tape, "x", REEL_F32, REEL_SCALAR)));
-    cr_expect_str_eq(reel_tape_error(tape), "tape_new: threads is -2; 0 asks for all, 1 for one");
+    cr_expect_str_eq(reel_tape_error(tape), "tape_new: threads is -2; 0 asks for all, 1 for one, 1024 is the most");
     reel_tape_free(tape);
     reel_model_free(model);
 }

@@ -18,6 +18,8 @@ reel_tape reel__failed_tape = {
     .bad_list = { .tape = &reel__failed_tape, .is_bad = true },
 };
 
+enum { MOST_THREADS = 1024 };
+
 static bool environment_flag(const char *name)
 {
     const char *text = getenv(name);
@@ -43,9 +45,9 @@ reel_tape *reel_tape_new_sized(reel_model *model, const reel_tape_options *optio
     tape->root.entry = ++tape->entries;
     tape->scope = &tape->root;
     reel__model_retain(model);
-    if (tape->options.threads < 0) {
-        reel__fail(tape, REEL_BAD_ARGUMENT, "tape_new: threads is %d; 0 asks for all, 1 for one",
-                   tape->options.threads);
+    if (tape->options.threads < 0 || tape->options.threads > MOST_THREADS) {
+        reel__fail(tape, REEL_BAD_ARGUMENT, "tape_new: threads is %d; 0 asks for all, 1 for one, %d is the most",
+                   tape->options.threads, MOST_THREADS);
         tape->recording.located = true; /* no line is known */
         tape->options.threads = 0;
     }

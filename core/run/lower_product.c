@@ -87,7 +87,6 @@ static bool packed_ahead(reel__steps *s, int32_t g, const reel__step *product, c
     step->api = product->api;
     step->a = reel__address(s, g, x);
     step->pack[0] = *index, step->pack[1] = REEL__NONE;
-    step->call.node = x;
     step->work = (double)pack.layout.bytes / element;
     return true;
 }

@@ -1,0 +1,91 @@
+/* What the environment forces on plans, to test them and to look for a fault:
+ *
+ *     REEL_FORCE=no_group,tile=16,pack=always     REEL_ISA=avx2
+ *
+ * Nothing of it changes a bit. What is not understood, or what the machine cannot do, is an error, never ignored. */
+#include "core/base/cpu.h"
+#include "core/plan/plan.h"
+#include "core/run/program.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool is(const char *text, size_t length, const char *what)
+{
+    return strlen(what) == length && strncmp(text, what, length) == 0;
+}
+
+static bool read_flag(reel__plan_settings *s, const char *text, size_t length)
+{
+    const struct {
+        const char *name;
+        bool *field;
+    } flags[] = { { "no_fold", &s->no_fold },         { "no_views", &s->no_views }, { "no_group", &s->no_group },
+                  { "no_reduce", &s->no_reduce },     { "no_order", &s->no_order }, { "no_chain", &s->no_chain },
+                  { "no_epilogue", &s->no_epilogue }, { "no_reuse", &s->no_reuse }, { "no_in_place", &s->no_in_place },
+                  { "pack=ahead", &s->pack_ahead } };
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        if (is(text, length, flags[i].name)) return *flags[i].field = true;
+    if (is(text, length, "pack=always")) s->pack = REEL__PACK;
+    else if (is(text, length, "pack=never")) s->pack = REEL__IN_PLACE;
+    else return false;
+    return true;
+}
+
+/* "tile=16"; an error is recorded. */
+static bool read_number(reel_tape *tape, reel__plan_settings *s, const char *text, size_t length)
+{
+    const struct {
+        const char *name;
+        int64_t *field, least, most;
+    } numbers[] = { { "tile", &s->tile, 1, 1 << 20 },
+                    { "block", &s->block, 1, 1 << 20 },
+                    { "l1", &s->l1, 1 << 10, 1 << 30 },
+                    { "l2", &s->l2, 1 << 10, 1 << 30 },
+                    { "thread_work", &s->thread_work, -1, (int64_t)1 << 40 } };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        size_t n = strlen(numbers[i].name);
+        char *end;
+        if (length < n + 2 || strncmp(text, numbers[i].name, n) != 0 || text[n] != '=') continue;
+        *numbers[i].field = strtoll(text + n + 1, &end, 10);
+        if (end == text + length && *numbers[i].field >= numbers[i].least && *numbers[i].field <= numbers[i].most)
+            return true;
+        reel__fail(tape, REEL_BAD_ARGUMENT, "REEL_FORCE: \"%.*s\": %s is a number from %lld to %lld", (int)length, text,
+                   numbers[i].name, (long long)numbers[i].least, (long long)numbers[i].most);
+        return false;
+    }
+    reel__fail(tape, REEL_BAD_ARGUMENT, "REEL_FORCE: what is \"%.*s\"?", (int)length, text);
+    return false;
+}
+
+static bool from_environment(reel_tape *tape, reel__plan_settings *s)
+{
+    const char *text = getenv("REEL_FORCE"), *isa = getenv("REEL_ISA");
+    while (text && *text) {
+        size_t length = strcspn(text, ",");
+        if (length && !read_flag(s, text, length) && !read_number(tape, s, text, length)) return false;
+        text += length + (text[length] == ',');
+    }
+    if (!isa || !*isa) return true;
+    int set = reel__isa_by_name(isa);
+    if (set < 0 || !reel__isa_available(set)) {
+        reel__fail(tape, REEL_BAD_ARGUMENT, "REEL_ISA: this machine has no instruction set \"%s\" (it has up to %s)",
+                   isa, reel__isa_name(reel__isa_best()));
+        return false;
+    }
+    s->isa = set + 1;
+    return true;
+}
+
+reel__plan_settings *reel__settings(reel_tape *tape)
+{
+    if (tape->settings || tape->failed) return tape->settings;
+    reel__plan_settings *s = reel__allocate(&tape->allocator, sizeof *s);
+    if (s && !from_environment(tape, s)) {
+        reel__release(&tape->allocator, s, sizeof *s);
+        return NULL;
+    }
+    tape->settings = s;
+    tape->settings_size = sizeof *s;
+    return s;
+}
