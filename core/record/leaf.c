@@ -242,6 +242,7 @@ static reel__value *assigned_value(reel_tape *tape, reel_tensor *target)
     }
     memcpy(value->data, target->value->data, (size_t)value->count * reel__dtype_size(value->dtype));
     target->value = value;
+    tape->rebound++;
     return value;
 }
 

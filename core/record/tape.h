@@ -165,7 +165,11 @@ struct reel_tape {
     uint64_t numbers;                     /* how often a number has changed */
     bool plain;                           /* run by the plain executor; also REEL_PLAIN=1 */
     double alone_until, alone;            /* after a disturbed run: one thread until then; how long the next time */
-    struct reel__program *program;        /* of the executor, freed by it */
+    uint64_t rebound;                     /* how often a leaf was bound to another value */
+    struct reel__program *program;        /* of the executor, freed by it: the one that was prepared last, */
+    reel__array programs;                 /* reel__program *: and the others, the last used first */
+    int64_t plans;                        /* programs made */
+    reel__array structure;                /* bytes: scratch of finding a program */
     struct reel__plan_settings *settings; /* of the planner, made by it */
     size_t settings_size;
     void (*program_free)(reel_tape *tape);
