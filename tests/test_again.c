@@ -279,11 +279,22 @@ static void image_of(image *now, reel_model *model, reel_tape *tape)
     }
 }
 
+/* The value of the first that is kept, from an evaluation. */
+static void evaluate(reel_tape *tape, image *now)
+{
+    reel_tensor *x = REEL__AT(tape->keeps, reel__kept, 0).x;
+    cr_assert(now->count + reel_count(x) <= 600);
+    cr_assert_eq(reel_eval(tape, 1, &x), REEL_OK, "%s", reel_tape_error(tape));
+    cr_assert_eq(reel_read_f32(x, now->values + now->count, reel_count(x)), REEL_OK, "%s", reel_tape_error(tape));
+    now->count += reel_count(x);
+}
+
 /* One tape that is recorded again at every step, and a model whose every step has a tape of its own. */
 typedef struct pair {
     reel_model *model[2];
     step again, fresh;
     int steps;
+    bool plain;
 } pair;
 
 static pair begin_pair(void)
@@ -315,6 +326,7 @@ static bool fails(variant v)
 static bool same_step(pair *p, variant v)
 {
     p->fresh.tape = reel_tape_new(p->model[1], (reel_tape_options){ .threads = 1 });
+    p->fresh.tape->plain = p->plain;
     reel_tape_clear(p->again.tape);
     p->again.v = p->fresh.v = v;
     run_step(&p->again, p->steps), run_step(&p->fresh, p->steps);
@@ -323,6 +335,7 @@ static bool same_step(pair *p, variant v)
     const reel_status of_again = reel_run(p->again.tape), of_fresh = reel_run(p->fresh.tape);
     static image a, b;
     image_of(&a, p->model[0], p->again.tape), image_of(&b, p->model[1], p->fresh.tape);
+    if (of_again == REEL_OK && of_fresh == REEL_OK) evaluate(p->again.tape, &a), evaluate(p->fresh.tape, &b);
     if (!differs && of_again != of_fresh) differs = "the status of the run";
     if (!differs && (of_again == REEL_OK) != !fails(v)) differs = "what it should do";
     if (!differs && memcmp(&a, &b, sizeof a) != 0) differs = "values";
@@ -353,6 +366,15 @@ Test(again, steps_in_any_order_are_as_if_recorded_for_the_first_time)
         random = random * 1664525u + 1013904223u;
         if (!same_step(&p, (variant)(random >> 8) % VARIANTS)) break;
     }
+    end_pair(&p);
+}
+
+Test(again, steps_in_any_order_are_as_if_recorded_for_the_first_time_in_the_plain_executor)
+{
+    pair p = begin_pair();
+    p.again.tape->plain = p.plain = true;
+    for (int i = 0; i < 100; i++)
+        if (!same_step(&p, (variant)(i * i % VARIANTS))) break;
     end_pair(&p);
 }
 
@@ -609,20 +631,164 @@ Test(again, a_list_from_before_a_clear_is_stale_until_the_call_that_made_it, .in
     cr_expect_eq(reel_list_count(list[0]), 0);
 }
 
-/* A learning rate that changes is data: the plan stays. */
-Test(again, another_rate_needs_no_other_plan)
+/* ---- Plans ------------------------------------------------------------------------------------------------------- */
+
+/* How many plans are made for these steps, each recorded, run, and where asked for evaluated. */
+static int64_t plans_for(int count, const variant *steps, bool evaluated)
 {
     pair p = begin_pair();
-    record(&p.again), write_inputs(&p.again, 0);
-    cr_assert_eq(reel_run(p.again.tape), REEL_OK);
-    const struct reel__program *program = p.again.tape->program;
-    for (int i = 0; i < 4; i++) {
-        p.again.v = i % 2 ? PLAIN : RATE;
+    static image unused;
+    for (int i = 0; i < count; i++) {
+        p.again.v = steps[i];
         reel_tape_clear(p.again.tape);
-        record(&p.again), write_inputs(&p.again, i);
-        cr_assert_eq(reel_run(p.again.tape), REEL_OK);
-        cr_expect_eq(p.again.tape->program, program);
-        cr_expect_eq(p.again.tape->retired, 0);
+        run_step(&p.again, i);
+        cr_assert_eq(reel_run(p.again.tape), REEL_OK, "%s", reel_tape_error(p.again.tape));
+        unused.count = 0;
+        if (evaluated) evaluate(p.again.tape, &unused);
+        if (evaluated) cr_assert_eq(reel_run(p.again.tape), REEL_OK);
     }
+    const int64_t plans = p.again.tape->plans;
     end_pair(&p);
+    return plans;
+}
+
+#define PLANS_FOR(evaluated, ...)                                                                                      \
+    plans_for((int)(sizeof((variant[]){ __VA_ARGS__ }) / sizeof(variant)), (variant[]){ __VA_ARGS__ }, evaluated)
+
+Test(again, another_rate_needs_no_other_plan) { cr_expect_eq(PLANS_FOR(false, PLAIN, RATE, PLAIN, RATE, RATE), 1); }
+Test(again, other_lines_need_no_other_plan) { cr_expect_eq(PLANS_FOR(false, PLAIN, LINES, PLAIN, LINES, LINES), 1); }
+Test(again, another_order_needs_no_other_plan) { cr_expect_eq(PLANS_FOR(false, PLAIN, TURNED, PLAIN, TURNED), 1); }
+Test(again, a_short_batch_is_planned_once) { cr_expect_eq(PLANS_FOR(false, PLAIN, SHORT, PLAIN, SHORT, PLAIN), 2); }
+Test(again, another_structure_is_planned)
+{
+    cr_expect_eq(PLANS_FOR(false, PLAIN, FACTOR), 2);
+    cr_expect_eq(PLANS_FOR(false, PLAIN, AXIS), 2);
+    cr_expect_eq(PLANS_FOR(false, PLAIN, RULE), 2);
+    cr_expect_eq(PLANS_FOR(false, PLAIN, KEPT_MORE), 2);
+    cr_expect_eq(PLANS_FOR(false, PLAIN, PATTERN), 2);
+}
+Test(again, runs_and_evaluations_are_planned_once_each)
+{
+    cr_expect_eq(PLANS_FOR(true, PLAIN, PLAIN, PLAIN), 2);
+    cr_expect_eq(PLANS_FOR(true, PLAIN, SHORT, PLAIN, SHORT), 4);
+}
+
+/* Row counts one after the other; without draws, so that the programs are told apart by their outputs alone as well. */
+static void run_rows(int64_t rows)
+{
+    float values[32] = { 0 };
+    reel_tape_clear(tape);
+    reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(rows)), *y = reel_sum(x, REEL_ALL, REEL_DROP);
+    for (int64_t i = 0; i < rows; i++) values[i] = 1;
+    reel_write_f32(x, values, rows);
+    reel_keep(y, "y");
+    cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
+    cr_expect_eq(reel_item(y), rows);
+}
+
+Test(again, eight_plans_are_kept_and_the_one_not_used_for_longest_goes, .init = begin, .fini = end)
+{
+    for (int round = 0; round < 2; round++)
+        for (int64_t rows = 1; rows <= 8; rows++) run_rows(rows);
+    cr_expect_eq(tape->plans, 8);
+    run_rows(1), run_rows(9);
+    cr_expect_eq(tape->plans, 9);
+    run_rows(1), run_rows(3), run_rows(9);
+    cr_expect_eq(tape->plans, 9, "what was used lately is still there");
+    run_rows(2);
+    cr_expect_eq(tape->plans, 10, "and this one is not");
+    cr_expect_eq(tape->programs.count, 8);
+}
+
+Test(again, a_plan_found_again_is_replayed_without_looking_for_it, .init = begin, .fini = end)
+{
+    for (int64_t i = 0; i < 4; i++) {
+        run_rows(3 + i % 2);
+        const uint32_t walk = tape->walk;
+        cr_assert_eq(reel_run(tape), REEL_OK);
+        cr_expect_eq(tape->walk, walk);
+    }
+    cr_expect_eq(tape->plans, 2);
+}
+
+Test(again, a_number_is_data_to_a_plan_found_again, .init = begin, .fini = end)
+{
+    for (int i = 0; i < 6; i++) {
+        reel_tape_clear(tape);
+        reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2 + i % 2));
+        reel_tensor *y = reel_keep(reel_sum(reel_scale(x, 3 + 2 * i), REEL_ALL, REEL_DROP), "y");
+        reel_write_f32(x, (float[]){ 1, 1, 1 }, 2 + i % 2);
+        cr_assert_eq(reel_run(tape), REEL_OK);
+        cr_expect_eq(reel_item(y), (2 + i % 2) * (3 + 2 * i));
+    }
+    cr_expect_eq(tape->plans, 2);
+}
+
+Test(again, what_is_kept_is_part_of_a_plan, .init = begin, .fini = end)
+{
+    for (int i = 0; i < 6; i++) {
+        reel_tape_clear(tape);
+        reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2)), *a = reel_exp(x), *b = reel_sin(a);
+        reel_keep(reel_cos(b), "end");
+        reel_keep(i % 2 ? a : b, "middle");
+        reel_write_f32(x, (float[]){ 0, 0 }, 2);
+        cr_assert_eq(reel_run(tape), REEL_OK);
+        float got[2];
+        cr_expect_eq(reel_read_f32(reel_find(tape, "middle"), got, 2), REEL_OK);
+        cr_expect_eq(got[0] == 1, i % 2 == 1);
+    }
+    cr_expect_eq(tape->plans, 2);
+}
+
+static reel_tensor *noise(reel_tensor *x)
+{
+    reel_scope_push(tape, "noise");
+    reel_tensor *n = reel_uniform(x, "n", REEL_SHAPE(2));
+    reel_scope_pop(tape);
+    return n;
+}
+
+/* Which draw of its name a draw is depends on the whole program and on what is evaluated. */
+Test(again, draws_of_evaluations_in_turn_are_those_of_the_first, .init = begin, .fini = end)
+{
+    reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2));
+    reel_keep(noise(x), "first");
+    reel_tensor *e[2] = { reel_add(x, noise(x)), reel_sub(x, noise(x)) };
+    float values[4][2];
+    reel_write_f32(x, (float[]){ 0, 0 }, 2);
+    for (int i = 0; i < 4; i++) {
+        cr_assert_eq(reel_eval(tape, 1, &e[i % 2]), REEL_OK);
+        cr_assert_eq(reel_read_f32(e[i % 2], values[i], 2), REEL_OK);
+    }
+    cr_expect_arr_eq(values[0], values[2], sizeof values[0]);
+    cr_expect_arr_eq(values[1], values[3], sizeof values[1]);
+    cr_expect_eq(tape->plans, 2);
+}
+
+Test(again, a_run_and_an_evaluation_in_turn_read_their_own_values, .init = begin, .fini = end)
+{
+    reel_tensor *n = reel_state(tape, "n", REEL_F32, REEL_SCALAR), *next = reel_assign(n, reel_shift(n, 1));
+    reel_tensor *kept = reel_keep(reel_scale(next, 10), "kept"), *twice = reel_scale(n, 2);
+    for (int i = 0; i < 4; i++) {
+        cr_assert_eq(reel_run(tape), REEL_OK);
+        cr_expect_eq(reel_item(kept), 10 * (i + 1));
+        cr_assert_eq(reel_eval(tape, 1, &twice), REEL_OK);
+        cr_expect_eq(reel_item(twice), 2 * (i + 1));
+        cr_expect(isnan(reel_item(kept)), "the values of the run have gone");
+    }
+    cr_expect_eq(tape->plans, 2);
+}
+
+/* From its first assignment on, an evaluating tape has a state of its own. */
+Test(again, a_state_that_becomes_private_is_not_read_through_an_old_plan, .init = begin, .fini = end)
+{
+    reel_state(tape, "n", REEL_F32, REEL_SCALAR);
+    reel_tape *other = reel_tape_new(model, (reel_tape_options){ .evaluate = true });
+    reel_tensor *n = reel_state(other, "n", REEL_F32, REEL_SCALAR), *twice = reel_scale(n, 3);
+    cr_assert_eq(reel_eval(other, 1, &twice), REEL_OK);
+    reel_assign(n, reel_shift(n, 1));
+    for (int i = 0; i < 2; i++) cr_assert_eq(reel_run(other), REEL_OK);
+    cr_assert_eq(reel_eval(other, 1, &twice), REEL_OK);
+    cr_expect_eq(reel_item(twice), 6);
+    reel_tape_free(other);
 }
