@@ -389,9 +389,14 @@ static reel_tensor *batched_matmul(reel_tensor *a, reel_tensor *b)
     return x->is_bad || w->is_bad ? bad(a, b) : product(x, w, &s);
 }
 
+static const char matmul_call[] = "matmul";
+
 reel_tensor *reel_matmul(reel_tensor *a, reel_tensor *b)
 {
+    reel_tensor *again = reel__composed_again(matmul_call, a, b);
+    if (again) return again;
     if (!reel__good_floats("matmul", 2, (reel_tensor *[]){ a, b })) return bad(a, b);
+    int64_t from = a->tape->log.count;
     if (a->rank == 0 || b->rank == 0)
         return reel__fail(a->tape, REEL_BAD_SHAPE, "matmul: a scalar has no rows: %s x %s", reel_shape_text(a),
                           reel_shape_text(b));
@@ -404,5 +409,6 @@ reel_tensor *reel_matmul(reel_tensor *a, reel_tensor *b)
     }
     reel_tensor *y = batched_matmul(left, right);
     if (b->rank == 1) y = reel_squeeze(y, -1);
-    return a->rank == 1 ? reel_squeeze(y, b->rank == 1 ? -1 : -2) : y;
+    if (a->rank == 1) y = reel_squeeze(y, b->rank == 1 ? -1 : -2);
+    return reel__composed_end(y, matmul_call, a, b, from);
 }

@@ -114,9 +114,12 @@ static reel_tensor *power_exponent(reel_tensor *gy, reel_tensor *y, reel_tensor 
 
 static reel_tensor *binary(const reel_op *op, reel_tensor *a, reel_tensor *b)
 {
-    reel_tensor *x[] = { a, b };
+    reel_tensor *x[] = { a, b }, *again = reel__composed_again(op, a, b);
+    if (again) return again;
+    int64_t from = a ? a->tape->log.count : 0;
     if (!reel__broadcast(op->name, 2, x)) return &reel__tape_of_all(2, x)->bad;
-    return reel_record(op, 2, x, NULL, 0);
+    reel_tensor *y = reel_record(op, 2, x, NULL, 0);
+    return x[0] != a || x[1] != b ? reel__composed_end(y, op, a, b, from) : y;
 }
 
 #define BINARY(OP, types, expression, ga, gb, low, high)                                                               \

@@ -58,14 +58,15 @@ static bool check_shape(reel_tape *tape, const char *what, const char *name, ree
                    shape.rank, REEL_MAX_RANK);
         return false;
     }
-    reel__shape_text(&text, shape.rank, shape.size);
     for (int i = 0; i < shape.rank; i++)
         if (shape.size[i] < 0) {
-            reel__fail(tape, REEL_BAD_SHAPE, "%s: \"%s\" has a negative size: %s", what, shown, text.text);
+            reel__fail(tape, REEL_BAD_SHAPE, "%s: \"%s\" has a negative size: %s", what, shown,
+                       reel__shape_text(&text, shape.rank, shape.size));
             return false;
         }
     if (!reel__shape_count(shape.rank, shape.size, &count)) {
-        reel__fail(tape, REEL_TOO_LARGE, "%s: the number of bytes of \"%s\" %s overflows", what, shown, text.text);
+        reel__fail(tape, REEL_TOO_LARGE, "%s: the number of bytes of \"%s\" %s overflows", what, shown,
+                   reel__shape_text(&text, shape.rank, shape.size));
         return false;
     }
     return true;
@@ -98,18 +99,14 @@ static void shape_conflict(reel_tape *tape, const char *what, const reel__value 
 
 /* An input keeps a buffer for each shape that it was ever recorded with, under the name "x\n[32,64]f32", so alternating
  * batch sizes allocate once. Within one recording it has one shape. */
-reel_tensor *(reel_input)(reel_tape *tape, const char *name, reel_dtype dtype, reel_shape shape)
+static reel__value *input_value(reel_tape *tape, const char *full, reel_dtype dtype, reel_shape shape)
 {
-    if (!tape) tape = &reel__failed_tape;
-    const char *full;
-    if (!check_shape(tape, "input", name, shape) || !check_dtype(tape, "input", dtype)) return &tape->bad;
-    if (!reel__use_name(tape, "input", name, &full)) return &tape->bad;
     for (int64_t i = 0; i < tape->inputs.list.count; i++) {
         const reel__value *v = REEL__AT(tape->inputs.list, reel__value *, i);
         bool same_name = strncmp(v->name, full, strlen(full)) == 0 && v->name[strlen(full)] == '\n';
         if (same_name && v->stamp == tape->generation && !same_shape(v, dtype, shape)) {
             shape_conflict(tape, "input", v, full, dtype, shape);
-            return &tape->bad;
+            return NULL;
         }
     }
     char key[800];
@@ -118,7 +115,20 @@ reel_tensor *(reel_input)(reel_tape *tape, const char *name, reel_dtype dtype, r
              reel__dtype_name(dtype));
     reel__value *value = reel__value_find(&tape->inputs, key, reel__hash_string(key));
     if (!value) value = reel__value_add(&tape->allocator, &tape->inputs, key, false, dtype, shape.rank, shape.size);
-    if (!value) return reel__out_of_memory(tape, full);
+    if (!value) reel__out_of_memory(tape, full);
+    return value;
+}
+
+reel_tensor *(reel_input)(reel_tape *tape, const char *name, reel_dtype dtype, reel_shape shape)
+{
+    if (!tape) tape = &reel__failed_tape;
+    const char *full;
+    if (!check_shape(tape, "input", name, shape) || !check_dtype(tape, "input", dtype)) return &tape->bad;
+    if (!reel__use_name(tape, "input", name, &full)) return &tape->bad;
+    const reel_tensor *before = reel__next_leaf(tape, &reel__input_op, full);
+    reel__value *value =
+        before && same_shape(before->value, dtype, shape) ? before->value : input_value(tape, full, dtype, shape);
+    if (!value) return &tape->bad;
     if (value->stamp != tape->generation) value->stamp = tape->generation, value->written = false;
     return leaf(tape, &reel__input_op, value, full);
 }
@@ -178,7 +188,11 @@ reel_tensor *(reel_parameter)(reel_tensor *like, const char *name, reel_shape sh
         return reel__fail(tape, REEL_BAD_DTYPE, "parameter: \"%s\" would be i32, as %s; use reel_cast() on like first",
                           name ? name : "", reel__node_text(like));
     if (!reel__use_name(tape, "parameter", name, &full)) return &tape->bad;
-    reel__value *value = model_value(tape, "parameter", full, false, (reel_dtype)like->dtype, shape, init);
+    const reel_tensor *before = reel__next_leaf(tape, &reel__parameter_op, full);
+    bool same = before && before->value->pinned && same_shape(before->value, (reel_dtype)like->dtype, shape) &&
+                reel__init_equal(before->value->init, init);
+    reel__value *value =
+        same ? before->value : model_value(tape, "parameter", full, false, (reel_dtype)like->dtype, shape, init);
     if (!value) return &tape->bad;
     for (int64_t i = tape->replacements.count; i-- > 0;)
         if (REEL__AT(tape->replacements, reel__replacement, i).value == value)
@@ -208,7 +222,9 @@ reel_tensor *(reel_state)(reel_tape *tape, const char *name, reel_dtype dtype, r
     const char *full;
     if (!check_shape(tape, "state", name, shape) || !check_dtype(tape, "state", dtype)) return &tape->bad;
     if (!reel__use_name(tape, "state", name, &full)) return &tape->bad;
-    reel__value *value = state_value(tape, full, dtype, shape);
+    const reel_tensor *before = tape->options.evaluate ? NULL : reel__next_leaf(tape, &reel__state_op, full);
+    bool same = before && before->value->pinned && same_shape(before->value, dtype, shape);
+    reel__value *value = same ? before->value : state_value(tape, full, dtype, shape);
     return value ? leaf(tape, &reel__state_op, value, full) : &tape->bad;
 }
 
@@ -226,6 +242,7 @@ static reel__value *assigned_value(reel_tape *tape, reel_tensor *target)
     }
     memcpy(value->data, target->value->data, (size_t)value->count * reel__dtype_size(value->dtype));
     target->value = value;
+    tape->rebound++;
     return value;
 }
 

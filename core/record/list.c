@@ -4,7 +4,9 @@
 
 #include <string.h>
 
-enum { OLD_LISTS = 64 }; /* how many cleared ones wait before they are used again, so that a stale one is found */
+/* How many cleared ones wait before they are used again, so that a stale one is found; what they may keep of their memory
+ * for that. */
+enum { OLD_LISTS = 16, OLD_ITEMS = 64 };
 
 reel_list *reel__list_new(reel_tape *tape)
 {
@@ -14,7 +16,7 @@ reel_list *reel__list_new(reel_tape *tape)
         list = tape->oldest_list;
         tape->oldest_list = list->next;
         tape->old_list_count--;
-        *list = (reel_list){ .tape = tape };
+        *list = (reel_list){ .tape = tape, .items = { list->items.items, 0, list->items.capacity } };
     } else {
         list = reel__allocate(&tape->allocator, sizeof *list);
     }
@@ -88,18 +90,23 @@ reel_tensor *reel_list_find(const reel_list *list, const char *name)
 
 reel_tape *reel_list_tape(const reel_list *list) { return list ? list->tape : &reel__failed_tape; }
 
-/* Of a list from before the last clear only its head is left, so that using it is an error and not a crash. */
+/* A list from before the last clear is left for a while, so that using it is an error and not a crash. */
+void reel__list_retire(reel_tape *tape, reel_list *list)
+{
+    if (list->items.capacity > OLD_ITEMS) reel__array_free(&tape->allocator, &list->items, sizeof(reel__kept));
+    list->next = NULL;
+    if (tape->old_list_count) tape->old_lists->next = list;
+    else tape->oldest_list = list;
+    tape->old_lists = list;
+    tape->old_list_count++;
+}
+
 void reel__lists_clear(reel_tape *tape)
 {
     while (tape->lists) {
         reel_list *list = tape->lists;
         tape->lists = list->next;
-        reel__array_free(&tape->allocator, &list->items, sizeof(reel__kept));
-        list->next = NULL;
-        if (tape->old_lists) tape->old_lists->next = list;
-        else tape->oldest_list = list;
-        tape->old_lists = list;
-        tape->old_list_count++;
+        reel__list_retire(tape, list);
     }
 }
 
@@ -109,6 +116,7 @@ void reel__lists_free(reel_tape *tape)
     while (tape->oldest_list) {
         reel_list *list = tape->oldest_list;
         tape->oldest_list = list->next;
+        reel__array_free(&tape->allocator, &list->items, sizeof(reel__kept));
         reel__release(&tape->allocator, list, sizeof *list);
     }
 }
@@ -151,7 +159,11 @@ reel_list *(reel_parameters)(reel_tensor *of, const char *pattern)
 {
     reel_tape *tape = of ? of->tape : &reel__failed_tape;
     if (!reel__usable(tape, of, "parameters: the tensor")) return &tape->bad_list;
-    reel_list *list = reel__list_new(tape);
+    const reel__asked asked = { .call = "parameters", .y = of, .pattern = pattern };
+    reel_list *list = reel__span_again(tape, &asked);
+    if (list) return list;
+    const reel__span span = reel__span_begin(tape);
+    list = reel__list_new(tape);
     if (list->is_bad || !reel__walk(tape, 1, &of)) return reel__list_fail(tape);
     int64_t count;
     reel_tensor *const *order = reel__order(tape, &count);
@@ -167,7 +179,7 @@ reel_list *(reel_parameters)(reel_tensor *of, const char *pattern)
         if (x->op != &reel__parameter_op || x->mark != tape->walk || !reel__pattern_matches(pattern, x->name)) continue;
         if (!reel__list_append(list, x->name, x)) return &tape->bad_list;
     }
-    if (list->items.count) return list;
+    if (list->items.count) return reel__span_end(tape, span, &asked, list);
     const reel_tensor *cut = is_wild(pattern) ? NULL : find_cut(tape, pattern);
     not_found(tape, of, pattern, cut, cut);
     return &tape->bad_list;

@@ -21,13 +21,26 @@ static uint64_t hash_of(const reel_op *op, int count, reel_tensor *const *inputs
     return hash ^ hash >> 32;
 }
 
+/* As memcmp() == 0, for a few words. */
+static bool same_bytes(const void *a, const void *b, size_t size)
+{
+    const char *p = a, *q = b;
+    for (; size >= 8; p += 8, q += 8, size -= 8) {
+        uint64_t x, y;
+        memcpy(&x, p, 8), memcpy(&y, q, 8);
+        if (x != y) return false;
+    }
+    return size == 0 || memcmp(p, q, size) == 0;
+}
+
+/* The attribute of a number is data. That of a user's op may decide its shape or its derivative. */
 static bool same(const reel_tensor *x, const reel_op *op, int count, reel_tensor *const *inputs, const void *attr,
                  size_t attr_size)
 {
     if (x->op != op || x->input_count != count || (size_t)x->attr_size != attr_size) return false;
     for (int i = 0; i < count; i++)
         if (x->inputs[i] != inputs[i]) return false;
-    return op->unique || attr_size == 0 || memcmp(x->attr, attr, attr_size) == 0;
+    return (op->unique && op->kind) || same_bytes(x->attr, attr, attr_size);
 }
 
 static void free_payload(reel_tape *tape, reel_tensor *x)
@@ -53,6 +66,7 @@ static void retire(reel_tape *tape, reel_tensor *x)
 /* Forgets what is left of the recording before. */
 static void drop_previous(reel_tape *tape)
 {
+    reel__spans_drop(tape);
     for (int64_t i = tape->log.count; i < tape->log.count + tape->previous; i++) {
         reel_tensor *x = REEL__AT(tape->log, reel_tensor *, i);
         if (x->generation != tape->generation) retire(tape, x);
@@ -150,21 +164,42 @@ static reel_tensor *commit(reel_tape *tape, const reel_tensor *draft)
     return x;
 }
 
+static void renew(reel_tape *tape, reel_tensor *x, const reel_tensor *origin)
+{
+    x->generation = tape->generation;
+    x->origin = origin;
+    x->scope = origin ? origin->scope : tape->scope;
+    x->file = origin ? origin->file : NULL;
+    x->line = origin ? origin->line : 0;
+    x->readable = false;
+    tape->draws += x->op->draws;
+    tape->node_count++;
+}
+
 /* Makes a node of the recording before one of this one. */
 static void revive(reel_tape *tape, reel_tensor *x, const void *attr)
 {
-    if (x->op->unique && x->attr_size && memcmp(x->attr, attr, (size_t)x->attr_size) != 0) {
+    if (x->op->unique && x->attr_size && !same_bytes(x->attr, attr, (size_t)x->attr_size)) {
         memcpy((void *)(uintptr_t)x->attr, attr, (size_t)x->attr_size);
         tape->numbers++;
     }
-    if (x->generation == tape->generation) return;
-    x->generation = tape->generation;
-    x->scope = tape->origin ? tape->origin->scope : tape->scope;
-    if (x->op->draws) tape->draws++;
-    x->readable = false;
-    x->file = tape->origin ? tape->origin->file : NULL;
-    x->line = tape->origin ? tape->origin->line : 0;
-    tape->node_count++;
+    if (x->generation != tape->generation) renew(tape, x, tape->origin);
+}
+
+void reel__nodes_skip(reel_tape *tape, int64_t to)
+{
+    tape->previous -= to - tape->log.count;
+    for (; tape->log.count < to; tape->log.count++) {
+        reel_tensor *x = REEL__AT(tape->log, reel_tensor *, tape->log.count);
+        if (x->generation != tape->generation) renew(tape, x, x->origin);
+    }
+}
+
+const reel_tensor *reel__next_leaf(const reel_tape *tape, const reel_op *op, const char *full_name)
+{
+    if (!tape->previous) return NULL;
+    const reel_tensor *x = REEL__AT(tape->log, reel_tensor *, tape->log.count);
+    return x->op == op && x->name == full_name ? x : NULL;
 }
 
 static reel_tensor *log_result(reel_tape *tape, reel_tensor *x)
@@ -199,6 +234,7 @@ reel_tensor *reel__record(reel_tape *tape, const reel_op *op, int count, reel_te
                           .attr = attr,
                           .hash = hash,
                           .scope = tape->origin ? tape->origin->scope : tape->scope,
+                          .origin = tape->origin,
                           .generation = tape->generation,
                           .input_count = count,
                           .attr_size = (int32_t)attr_size };

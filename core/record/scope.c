@@ -10,9 +10,17 @@ static reel__used *find_used(const reel__scope *scope, const char *name, uint64_
 {
     for (int64_t i = 0; i < scope->names.count; i++) {
         reel__used *used = REEL__AT(scope->names, reel__used *, i);
-        if (used->hash == hash && strcmp(used->name + strlen(used->name) - strlen(name), name) == 0) return used;
+        if (used->hash == hash && strcmp(used->own, name) == 0) return used;
     }
     return NULL;
+}
+
+/* The same name in the same scope at the same place among the uses of an earlier recording. */
+static reel__used *used_before(const reel_tape *tape, const char *name)
+{
+    if (!name || tape->uses.count >= tape->known_uses) return NULL;
+    reel__used *used = REEL__AT(tape->uses, reel__used *, tape->uses.count);
+    return used->scope == tape->scope && strcmp(used->own, name) == 0 ? used : NULL;
 }
 
 /* "a/b" + "w" = "a/b/w" */
@@ -53,42 +61,62 @@ static void used_twice(reel_tape *tape, const char *what, const reel__used *used
         what, used->name, first);
 }
 
+/* A name of the open scope that was not used in it before. */
+static reel__used *new_name(reel_tape *tape, const char *what, const char *name, uint64_t hash)
+{
+    reel__scope *scope = tape->scope;
+    const char *full = join(tape, scope->path, name);
+    if (!full) return NULL;
+    reel__used *used = NULL;
+    if (reel__reserve(&tape->allocator, &scope->names, scope->names.count, sizeof used))
+        used = reel__allocate(&tape->allocator, sizeof *used);
+    if (!used) {
+        reel__out_of_memory(tape, what);
+        return NULL;
+    }
+    *used = (reel__used){ .name = full, .own = full + strlen(full) - strlen(name), .scope = scope, .hash = hash };
+    REEL__AT(scope->names, reel__used *, scope->names.count++) = used;
+    return used;
+}
+
+static reel__used *use(reel_tape *tape, const char *what, const char *name)
+{
+    if (tape->failed || tape->recording.status != REEL_OK) return NULL;
+    reel__used *used = used_before(tape, name);
+    if (!used) {
+        if (!check_name(tape, what, name)) return NULL;
+        uint64_t hash = reel__hash_string(name);
+        used = find_used(tape->scope, name, hash);
+        if (!used && !(used = new_name(tape, what, name, hash))) return NULL;
+    }
+    if (used->entry == tape->scope->entry) {
+        used_twice(tape, what, used);
+        return NULL;
+    }
+    if (!reel__reserve(&tape->allocator, &tape->uses, tape->uses.count, sizeof used)) {
+        reel__out_of_memory(tape, what);
+        return NULL;
+    }
+    used->entry = tape->scope->entry;
+    used->file = tape->site_file, used->line = tape->site_line;
+    REEL__AT(tape->uses, reel__used *, tape->uses.count++) = used;
+    if (tape->known_uses < tape->uses.count) tape->known_uses = tape->uses.count;
+    return used;
+}
+
 bool reel__use_name(reel_tape *tape, const char *what, const char *name, const char **full_name)
 {
-    if (tape->failed || tape->recording.status != REEL_OK || !check_name(tape, what, name)) return false;
-    reel__scope *scope = tape->scope;
-    uint64_t hash = reel__hash_string(name);
-    reel__used *used = find_used(scope, name, hash);
-    if (used && used->entry == scope->entry) {
-        used_twice(tape, what, used);
-        return false;
-    }
-    if (!reel__reserve(&tape->allocator, &tape->unstamped_uses, tape->unstamped_uses.count, sizeof(reel__used *)) ||
-        !reel__reserve(&tape->allocator, &scope->names, scope->names.count, sizeof(reel__used *)))
-        return !reel__out_of_memory(tape, what)->is_bad;
-    if (!used) {
-        const char *full = join(tape, scope->path, name);
-        if (!full) return false;
-        used = reel__allocate(&tape->allocator, sizeof *used);
-        if (!used) return !reel__out_of_memory(tape, what)->is_bad;
-        used->name = full;
-        used->hash = hash;
-        REEL__AT(scope->names, reel__used *, scope->names.count++) = used;
-    }
-    used->entry = scope->entry;
-    used->file = tape->site_file, used->line = tape->site_line;
-    REEL__AT(tape->unstamped_uses, reel__used *, tape->unstamped_uses.count++) = used;
-    *full_name = used->name;
-    return true;
+    const reel__used *used = use(tape, what, name);
+    if (used) *full_name = used->name;
+    return used != NULL;
 }
 
 void reel__stamp_uses(reel_tape *tape, const char *file, int line)
 {
-    for (int64_t i = 0; i < tape->unstamped_uses.count; i++) {
-        reel__used *used = REEL__AT(tape->unstamped_uses, reel__used *, i);
+    for (; tape->unstamped_uses < tape->uses.count; tape->unstamped_uses++) {
+        reel__used *used = REEL__AT(tape->uses, reel__used *, tape->unstamped_uses);
         if (!used->file) used->file = file, used->line = line;
     }
-    tape->unstamped_uses.count = 0;
 }
 
 static reel__scope *child_scope(reel_tape *tape, reel__scope *parent, const char *name)
@@ -106,8 +134,8 @@ static reel__scope *child_scope(reel_tape *tape, reel__scope *parent, const char
     return scope;
 }
 
-/* "a/b" is scope b in scope a, however it was opened. */
-static reel_status push(reel_tape *tape, const char *name)
+/* "a/b" is scope b in scope a, however it was opened. NULL: the error is recorded. */
+static reel__scope *scope_within(reel_tape *tape, const char *name)
 {
     reel__scope *scope = tape->scope;
     char part[512];
@@ -117,11 +145,25 @@ static reel_status push(reel_tape *tape, const char *name)
         scope = child_scope(tape, scope, part);
         p += length + (p[length] == '/');
     }
-    if (!scope) return tape->recording.status;
+    return scope;
+}
+
+static void enter(reel_tape *tape, reel__scope *scope)
+{
+    if (!scope) return;
     scope->entry = ++tape->entries;
     scope->opener = tape->scope;
     tape->scope = scope;
-    return REEL_OK;
+}
+
+static void push(reel_tape *tape, const char *name)
+{
+    for (reel__scope *s = tape->scope->child; s && name; s = s->sibling)
+        if (strcmp(s->name, name) == 0) {
+            enter(tape, s);
+            return;
+        }
+    if (check_name(tape, "scope_push", name)) enter(tape, scope_within(tape, name));
 }
 
 /* Ends a call whose macro gave a line beforehand: what it used and recorded has that line. */
@@ -143,15 +185,16 @@ reel_status(reel_scope_push)(reel_tape *tape, const char *format, ...)
     va_end(arguments);
     if (length < 0 || (size_t)length >= sizeof name)
         reel__fail(tape, REEL_BAD_NAME, "scope_push: a name longer than %d characters", (int)sizeof name - 1);
-    else if (check_name(tape, "scope_push", format ? name : NULL)) push(tape, name);
+    else push(tape, format ? name : NULL);
     return end_of_call(tape);
 }
 
 reel_status(reel_layer_push)(reel_tape *tape, const char *name)
 {
     if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
-    const char *full;
-    if (reel__use_name(tape, "layer", name, &full)) push(tape, name);
+    reel__used *used = use(tape, "layer", name);
+    if (used && !used->layer) used->layer = scope_within(tape, name);
+    if (used) enter(tape, used->layer);
     return end_of_call(tape);
 }
 

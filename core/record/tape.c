@@ -65,13 +65,14 @@ void reel_tape_clear(reel_tape *tape)
 {
     if (!tape || tape->failed) return;
     reel__nodes_clear(tape);
+    reel__spans_clear(tape);
     reel__lists_clear(tape);
     tape->generation++;
     tape->recording.status = tape->running.status = REEL_OK;
     tape->site_file = NULL, tape->origin = NULL;
     tape->scope = &tape->root;
     tape->root.entry = ++tape->entries;
-    tape->unstamped_uses.count = tape->replacements.count = 0;
+    tape->uses.count = tape->unstamped_uses = tape->replacements.count = 0;
     tape->keeps.count = tape->losses.count = tape->assigns.count = 0;
 }
 
@@ -82,12 +83,13 @@ void reel_tape_free(reel_tape *tape)
     if (tape->program_free) tape->program_free(tape);
     reel__release(&allocator, tape->settings, tape->settings_size);
     reel__nodes_free(tape);
+    reel__spans_free(tape);
     reel__lists_free(tape);
     reel__scopes_free(tape);
     reel__values_free(&allocator, &tape->inputs);
     reel__values_free(&allocator, &tape->states);
     strings_free(tape);
-    reel__array_free(&allocator, &tape->unstamped_uses, sizeof(reel__used *));
+    reel__array_free(&allocator, &tape->uses, sizeof(reel__used *));
     reel__array_free(&allocator, &tape->replacements, sizeof(reel__replacement));
     reel__array_free(&allocator, &tape->keeps, sizeof(reel__kept));
     reel__array_free(&allocator, &tape->losses, sizeof(reel_tensor *));

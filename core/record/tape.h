@@ -4,7 +4,7 @@
  *     tape.c    making, clearing, errors and lines     scope.c   scopes and names
  *     node.c    recording a node, finding the same one  leaf.c    inputs, parameters, states, assignments
  *     list.c    lists, patterns                         walk.c    the order of a program
- *     shape.c   shapes and their checks */
+ *     shape.c   shapes and their checks                 span.c    calls answered as a whole when made again */
 #ifndef REEL_CORE_RECORD_TAPE_H
 #define REEL_CORE_RECORD_TAPE_H
 
@@ -29,7 +29,10 @@ struct reel_tensor {
     reel__value *value; /* what a leaf is bound to */
     const char *file;   /* of the user's call; NULL: not known yet */
     const reel__scope *scope;
-    reel_tensor *next_free;
+    union {
+        const reel_tensor *origin; /* of a derived node: whose line and scope it has */
+        reel_tensor *next_free;    /* of a retired one */
+    };
     reel_tensor *inline_inputs[REEL__INLINE_INPUTS];
     uint64_t hash;
     uint32_t generation; /* of the recording that it belongs to */
@@ -48,6 +51,9 @@ struct reel_tensor {
 /* A name in a scope, and where it was last used. */
 typedef struct reel__used {
     const char *name, *file;
+    const char *own; /* the name's end: without the scope's path */
+    const reel__scope *scope;
+    reel__scope *layer; /* the scope that a layer of this name opens, once it has */
     uint64_t hash, entry;
     int line;
 } reel__used;
@@ -70,6 +76,32 @@ typedef struct reel__replacement {
     const reel__value *value; /* NULL: the mark of a push */
     reel_tensor *by;
 } reel__replacement;
+
+/* What a call that returns a list was asked for. Unused parts are NULL. */
+typedef struct reel__asked {
+    const char *call; /* a literal of that call alone */
+    const reel_tensor *y, *gy;
+    const reel_list *wrt;
+    const char *pattern;
+} reel__asked;
+
+/* What such a call left in the log, [from, to), and the list that it returned. */
+typedef struct reel__span {
+    const char *call;
+    const reel_tensor *y, *gy;
+    reel__array wrt; /* reel_tensor *; their names are those of the list */
+    const char *pattern;
+    int64_t from, to, items;
+    uint64_t effects; /* beside the log, before the call */
+    reel_list *list;
+} reel__span;
+
+/* What a call of two tensors left in the log, [from, to); the last of it is what it returned. */
+typedef struct reel__composed {
+    const void *call; /* the address of something that is that call's alone */
+    const reel_tensor *a, *b;
+    int64_t from, to;
+} reel__composed;
 
 struct reel_list {
     reel_tape *tape;
@@ -101,6 +133,10 @@ struct reel_tape {
     reel__array log;   /* reel_tensor *: what each call of this recording returned, in order */
     int64_t previous;  /* entries of the log beyond this recording's, from the one before */
     int64_t unstamped; /* log entries from here on have no line yet */
+    reel__array spans; /* reel__span: of this recording; beyond count, those of the one before that are left */
+    int64_t previous_spans;
+    reel__array composed;                 /* reel__composed: of this recording */
+    int64_t next_composed, last_composed; /* those of the one before that are left */
     reel_tensor **table;
     int64_t table_size, table_used;
     reel__array shapes, shape_table; /* sizes shared by nodes */
@@ -109,7 +145,8 @@ struct reel_tape {
 
     reel__scope root, *scope;
     uint64_t entries;
-    reel__array unstamped_uses;                 /* reel__used * */
+    reel__array uses;                           /* reel__used *: in order; beyond count, those of earlier recordings */
+    int64_t known_uses, unstamped_uses;         /* how many are in it; those from here on have no line yet */
     reel__array replacements;                   /* reel__replacement */
     reel__array keeps;                          /* reel__kept */
     reel__array losses, assigns;                /* reel_tensor * */
@@ -128,7 +165,11 @@ struct reel_tape {
     uint64_t numbers;                     /* how often a number has changed */
     bool plain;                           /* run by the plain executor; also REEL_PLAIN=1 */
     double alone_until, alone;            /* after a disturbed run: one thread until then; how long the next time */
-    struct reel__program *program;        /* of the executor, freed by it */
+    uint64_t rebound;                     /* how often a leaf was bound to another value */
+    struct reel__program *program;        /* of the executor, freed by it: the one that was prepared last, */
+    reel__array programs;                 /* reel__program *: and the others, the last used first */
+    int64_t plans;                        /* programs made */
+    reel__array structure;                /* bytes: scratch of finding a program */
     struct reel__plan_settings *settings; /* of the planner, made by it */
     size_t settings_size;
     void (*program_free)(reel_tape *tape);
@@ -153,6 +194,8 @@ reel_tensor *reel__record(reel_tape *tape, const reel_op *op, int count, reel_te
                           size_t attr_size);
 void reel__nodes_clear(reel_tape *tape);
 void reel__nodes_free(reel_tape *tape);
+void reel__nodes_skip(reel_tape *tape, int64_t to); /* the log up to there is recorded again */
+const reel_tensor *reel__next_leaf(const reel_tape *tape, const reel_op *op, const char *full_name);
 
 /* shape.c */
 const int64_t *reel__intern_shape(reel_tape *tape, int rank, const int64_t *size);
@@ -169,9 +212,24 @@ extern const reel_op reel__input_op, reel__parameter_op, reel__state_op, reel__a
 reel_list *reel__list_new(reel_tape *tape);
 bool reel__list_append(reel_list *list, const char *name, reel_tensor *x);
 reel_list *reel__list_fail(reel_tape *tape);
+void reel__list_retire(reel_tape *tape, reel_list *list);
 void reel__lists_clear(reel_tape *tape);
 void reel__lists_free(reel_tape *tape);
 bool reel__list_usable(reel_tape *tape, const reel_list *list, const char *what);
+
+/* span.c: `again` gives the list of the same call in the recording before, or NULL; then the call is made between `begin`
+ * and `end`, which remembers it and returns its list. */
+reel_list *reel__span_again(reel_tape *tape, const reel__asked *asked);
+reel__span reel__span_begin(const reel_tape *tape);
+reel_list *reel__span_end(reel_tape *tape, reel__span span, const reel__asked *asked, reel_list *list);
+void reel__spans_drop(reel_tape *tape); /* those of the recording before */
+
+/* The same for a call of two tensors that returns one, for what costs more than to record a node. */
+reel_tensor *reel__composed_again(const void *call, const reel_tensor *a, const reel_tensor *b);
+reel_tensor *reel__composed_end(reel_tensor *y, const void *call, const reel_tensor *a, const reel_tensor *b,
+                                int64_t from);
+void reel__spans_clear(reel_tape *tape);
+void reel__spans_free(reel_tape *tape);
 
 /* walk.c: all nodes that the roots depend on, inputs before their users, in operand order; node->index is the place in
  * it. In tape->order until the next walk. False: out of memory, nothing is recorded. */

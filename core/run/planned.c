@@ -38,6 +38,28 @@ bool reel__steps_prepare(reel_tape *tape, reel__program *program)
     return make_plan(tape, program, &steps->plan) && reel__lower(steps);
 }
 
+static void rebind_all(const reel__plan *plan, reel__array *steps)
+{
+    for (int64_t i = 0; i < steps->count; i++) {
+        reel__step *step = &REEL__AT(*steps, reel__step, i);
+        if (step->call.node) step->call.node = plan->node[step->node].x;
+    }
+}
+
+void reel__steps_rebind(reel__program *program)
+{
+    reel__steps *steps = program->steps;
+    for (int64_t i = 0; i < steps->plan.count; i++) steps->plan.node[i].x = REEL__AT(program->nodes, reel_tensor *, i);
+    rebind_all(&steps->plan, &steps->list);
+    rebind_all(&steps->plan, &steps->constants);
+}
+
+size_t reel__steps_bytes(const reel__program *program)
+{
+    const reel__steps *steps = program->steps;
+    return steps->plan.arena_size + steps->plan.constants_size + steps->scratch * (size_t)steps->threads;
+}
+
 void reel__steps_release(reel_tape *tape, reel__program *program)
 {
     if (!program->steps) return;

@@ -165,19 +165,35 @@ static bool place_values(reel_tape *tape, reel__program *program)
     return true;
 }
 
-void reel__program_free(reel_tape *tape)
+static void free_program(reel_tape *tape, reel__program *program)
 {
-    reel__program *program = tape->program;
-    if (!program) return;
     const reel_allocator *a = &tape->allocator;
     reel__steps_release(tape, program);
+    reel__array_free(a, &program->structure, 1);
     reel__array_free(a, &program->nodes, sizeof(reel_tensor *));
     reel__array_free(a, &program->outputs, sizeof(reel_tensor *));
     reel__array_free(a, &program->values, sizeof(void *));
     reel__array_free(a, &program->scratch, sizeof(void *));
     reel__release(a, program->arena, program->arena_size);
     reel__release(a, program, sizeof *program);
+}
+
+static reel__program *program_at(const reel_tape *tape, int64_t i)
+{
+    return REEL__AT(tape->programs, reel__program *, i);
+}
+
+static void free_from(reel_tape *tape, int64_t first)
+{
+    while (tape->programs.count > first) free_program(tape, program_at(tape, --tape->programs.count));
+}
+
+static void free_programs(reel_tape *tape)
+{
+    free_from(tape, 0);
     tape->program = NULL;
+    reel__array_free(&tape->allocator, &tape->programs, sizeof(reel__program *));
+    reel__array_free(&tape->allocator, &tape->structure, 1);
 }
 
 static bool copy_outputs(reel_tape *tape, reel__program *program, int64_t count, reel_tensor *const *outputs)
@@ -192,32 +208,99 @@ static bool copy_outputs(reel_tape *tape, reel__program *program, int64_t count,
 static bool is_for(const reel_tape *tape, const reel__program *program, bool assigns, int64_t count,
                    reel_tensor *const *outputs)
 {
-    if (!program || program->retired != tape->retired || program->assigns != assigns || program->outputs.count != count)
+    if (!program || program->retired != tape->retired || program->rebound != tape->rebound ||
+        program->assigns != assigns || program->outputs.count != count)
         return false;
     for (int64_t i = 0; i < count; i++)
         if (REEL__AT(program->outputs, reel_tensor *, i) != outputs[i]) return false;
     return true;
 }
 
+/* The i-th program is the tape's from now on: the nodes' places are those in it. */
+static void choose(reel_tape *tape, int64_t i)
+{
+    reel__program *program = program_at(tape, i);
+    for (; i > 0; i--) REEL__AT(tape->programs, reel__program *, i) = program_at(tape, i - 1);
+    REEL__AT(tape->programs, reel__program *, 0) = program;
+    tape->program = program;
+    for (int64_t k = 0; k < program->nodes.count; k++) REEL__AT(program->nodes, reel_tensor *, k)->place = (int32_t)k;
+    program->retired = tape->retired;
+    program->rebound = tape->rebound;
+}
+
+static bool choose_same_structure(reel_tape *tape, int64_t count, reel_tensor *const *outputs)
+{
+    const reel__array *s = &tape->structure;
+    for (int64_t i = 0; s->count && i < tape->programs.count; i++) {
+        reel__program *program = program_at(tape, i);
+        if (program->structure.count != s->count || memcmp(program->structure.items, s->items, (size_t)s->count) != 0)
+            continue;
+        const reel__array before = program->nodes;
+        program->nodes = tape->order;
+        tape->order = before;
+        for (int64_t k = 0; k < count; k++) REEL__AT(program->outputs, reel_tensor *, k) = outputs[k];
+        if (program->steps) reel__steps_rebind(program);
+        program->computed = false;
+        program->numbers = tape->numbers - 1;
+        choose(tape, i);
+        return true;
+    }
+    return false;
+}
+
+/* How many programs a tape keeps, and how many bytes of values those have together that are not in use: planning takes no
+ * time beside what a program takes that is larger. */
+enum { MOST_PROGRAMS = 8, MOST_BYTES = 1 << 28 };
+
+static void make_room(reel_tape *tape)
+{
+    size_t bytes = 0;
+    int64_t kept = 0;
+    for (; kept < tape->programs.count && kept < MOST_PROGRAMS - 1; kept++) {
+        const reel__program *program = program_at(tape, kept);
+        bytes += program->steps ? reel__steps_bytes(program) : program->arena_size;
+        if (bytes > MOST_BYTES) break;
+    }
+    free_from(tape, kept);
+}
+
+/* A new program for the last walk, whose structure it takes. */
+static bool make_program(reel_tape *tape, bool assigns, bool plain, int64_t count, reel_tensor *const *outputs)
+{
+    make_room(tape);
+    if (!reel__reserve(&tape->allocator, &tape->programs, tape->programs.count, sizeof(reel__program *))) return false;
+    reel__program *program = reel__allocate(&tape->allocator, sizeof *program);
+    if (!program) return false;
+    REEL__AT(tape->programs, reel__program *, tape->programs.count++) = program;
+    program->structure = tape->structure;
+    program->nodes = tape->order; /* the walk begins a new array next time */
+    tape->structure = tape->order = (reel__array){ 0 };
+    program->assigns = assigns;
+    choose(tape, tape->programs.count - 1);
+    tape->plans++;
+    return copy_outputs(tape, program, count, outputs) &&
+           (plain ? place_values(tape, program) : reel__steps_prepare(tape, program));
+}
+
+static bool prepare(reel_tape *tape, bool assigns, int64_t count, reel_tensor *const *outputs)
+{
+    bool plain = tape->options.keep_everything || tape->options.checked || tape->plain;
+    if (tape->draws && !number_draws(tape, count, outputs)) return false;
+    if (!reel__walk(tape, count, outputs) || !reel__structure(tape, assigns, plain, count, outputs)) return false;
+    return choose_same_structure(tape, count, outputs) || make_program(tape, assigns, plain, count, outputs);
+}
+
 bool reel__program_prepare(reel_tape *tape, bool assigns, int64_t count, reel_tensor *const *outputs)
 {
     if (is_for(tape, tape->program, assigns, count, outputs)) return true;
-    reel__program_free(tape);
-    reel__program *program = reel__allocate(&tape->allocator, sizeof *program);
-    if (!program) return false;
-    tape->program = program;
-    tape->program_free = reel__program_free;
-    program->retired = tape->retired;
-    program->assigns = assigns;
-    bool good = (!tape->draws || number_draws(tape, count, outputs)) && reel__walk(tape, count, outputs);
-    for (int64_t i = 0; good && i < tape->order.count; i++) REEL__AT(tape->order, reel_tensor *, i)->place = (int32_t)i;
-    if (good) {
-        program->nodes = tape->order; /* the walk begins a new array next time */
-        tape->order = (reel__array){ 0 };
-        good = copy_outputs(tape, program, count, outputs);
-        bool plain = tape->options.keep_everything || tape->options.checked || tape->plain;
-        if (good) good = plain ? place_values(tape, program) : reel__steps_prepare(tape, program);
-    }
-    if (!good) reel__program_free(tape);
+    tape->program_free = free_programs;
+    for (int64_t i = 0; !tape->draws && i < tape->programs.count;
+         i++) /* draws are numbered for one program at a time */
+        if (is_for(tape, program_at(tape, i), assigns, count, outputs)) {
+            choose(tape, i);
+            return true;
+        }
+    bool good = prepare(tape, assigns, count, outputs);
+    if (!good) free_programs(tape);
     return good;
 }

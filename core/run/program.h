@@ -6,8 +6,9 @@
 #include "core/record/tape.h"
 
 typedef struct reel__program {
-    reel__array nodes;   /* reel_tensor *: all that the outputs need, inputs first */
-    reel__array outputs; /* reel_tensor *: what it was prepared for */
+    reel__array structure; /* bytes: what it is, apart from which nodes it has */
+    reel__array nodes;     /* reel_tensor *: all that the outputs need, inputs first */
+    reel__array outputs;   /* reel_tensor *: what it was prepared for */
     /* plain */
     reel__array values;  /* void *: where each node's value is */
     reel__array scratch; /* const void *: operands of one call */
@@ -19,12 +20,16 @@ typedef struct reel__program {
     bool assigns;     /* for a run, not an evaluation */
     bool computed;    /* its values are those of a finished run or evaluation */
     int64_t retired;  /* see tape->retired: nodes of the program may be gone when it has changed */
+    uint64_t rebound; /* see tape->rebound: its leaves may have other values when it has changed */
     uint64_t numbers; /* see tape->numbers: constants are computed anew when it has changed */
 } reel__program;
 
-/* Makes tape->program one for these outputs, if it is not already. False: out of memory, and there is no program. */
+/* Makes tape->program one for these outputs, if it is not already: one of those that the tape has, if its structure is the
+ * same, or a new one. False: out of memory, and there is no program. */
 bool reel__program_prepare(reel_tape *tape, bool assigns, int64_t count, reel_tensor *const *outputs);
-void reel__program_free(reel_tape *tape);
+
+/* The structure of the last walk, to tape->structure; empty if that is very large. False: out of memory. */
+bool reel__structure(reel_tape *tape, bool assigns, bool plain, int64_t count, reel_tensor *const *outputs);
 
 /* Executes without assigning, but for what a plan assigns in place; the status is that of the run. */
 reel_status reel__execute_plain(reel_tape *tape);
@@ -35,6 +40,8 @@ void reel__set_stream(const reel_tape *tape, const reel_tensor *x, reel_call *ca
 
 /* Makes and frees the planned side of a program. */
 bool reel__steps_prepare(reel_tape *tape, reel__program *program);
+void reel__steps_rebind(reel__program *program); /* to other nodes of the same structure */
+size_t reel__steps_bytes(const reel__program *program);
 void reel__steps_release(reel_tape *tape, reel__program *program);
 
 /* Copies the value of a node of the program after a run; false: it is not in it. */

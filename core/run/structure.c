@@ -1,0 +1,78 @@
+/* What a program is, apart from which nodes it has: its nodes in order, each with op, attribute, shape, dtype, places of
+ * its inputs and the value that a leaf is bound to; its outputs; how it is run. Two programs of equal bytes have the same
+ * plan. Not in it: the data of numbers, lines, scopes, which draw of its name a draw is. */
+#include "core/plan/plan.h"
+#include "core/run/program.h"
+
+#include <string.h>
+
+enum { MOST_NODES = 1 << 18 }; /* of a program that is worth the memory */
+
+typedef struct head {
+    int64_t nodes, outputs;
+    int64_t assigns, plain;
+    reel__plan_settings settings;
+} head;
+
+typedef struct entry {
+    const reel_op *op;
+    const int64_t *size; /* one for all nodes of this shape */
+    const reel__value *value;
+    int32_t attr_size, input_count, dtype, rank;
+} entry;
+
+/* Bytes are counted first and then written. */
+typedef struct writer {
+    char *to; /* NULL: count only */
+    size_t size;
+} writer;
+
+static void put(writer *w, const void *data, size_t size)
+{
+    if (w->to && size) memcpy(w->to + w->size, data, size);
+    w->size += size;
+}
+
+/* The attribute of a number is data. */
+static void put_node(writer *w, const reel_tensor *x)
+{
+    bool number = x->op->unique && x->op->kind;
+    const entry e = { x->op, x->size, x->value, x->attr_size, x->input_count, x->dtype, x->rank };
+    put(w, &e, sizeof e);
+    for (int i = 0; i < x->input_count; i++) put(w, &x->inputs[i]->index, sizeof x->inputs[i]->index);
+    if (!number) put(w, x->attr, (size_t)x->attr_size);
+}
+
+static void put_all(writer *w, const reel_tape *tape, const head *h, reel_tensor *const *outputs)
+{
+    w->size = 0;
+    put(w, h, sizeof *h);
+    for (int64_t i = 0; i < h->outputs; i++) put(w, &outputs[i]->index, sizeof outputs[i]->index);
+    for (int64_t i = 0; i < h->nodes; i++) put_node(w, REEL__AT(tape->order, reel_tensor *, i));
+}
+
+bool reel__structure(reel_tape *tape, bool assigns, bool plain, int64_t count, reel_tensor *const *outputs)
+{
+    tape->structure.count = 0;
+    if (tape->order.count > MOST_NODES) return true;
+    head h;
+    memset(&h, 0, sizeof h);
+    h.nodes = tape->order.count, h.outputs = count, h.assigns = assigns, h.plain = plain;
+    if (!plain) {
+        const reel__plan_settings *settings = reel__settings(tape);
+        if (!settings) return false;
+        memcpy(&h.settings, settings, sizeof h.settings);
+    }
+    writer w = { 0 };
+    put_all(&w, tape, &h, outputs);
+    reel__array *s = &tape->structure;
+    if (s->capacity < (int64_t)w.size) {
+        reel__array_free(&tape->allocator, s, 1);
+        if (!(s->items = reel__allocate(&tape->allocator, w.size))) return false;
+        s->capacity = (int64_t)w.size;
+    }
+    w.to = s->items;
+    put_all(&w, tape, &h, outputs);
+    s->count = (int64_t)w.size;
+    return true;
+}
