@@ -17,7 +17,12 @@
 #define UNROLL _Pragma("clang loop unroll(disable)")
 #endif
 #endif
+/* Where a multiply-add is a dozen instructions, loops are short for what is in them. */
 #if defined(UNROLL)
+#elif defined(REEL__IS_BASELINE) && defined(__x86_64__) && defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(disable)")
+#elif defined(REEL__IS_BASELINE) && defined(__x86_64__)
+#define UNROLL _Pragma("GCC unroll 1")
 #elif defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
