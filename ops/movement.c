@@ -503,7 +503,7 @@ static void concat_run(const reel_call *call)
     for (int i = 0; i < y->input_count; i++) {
         const reel_tensor *x = y->inputs[i];
         reel__contiguous(x->rank, x->size, x_stride);
-        reel__copy_strided(at, y_stride, call->x[i], x_stride, element, x->rank, x->size);
+        if (at != call->x[i]) reel__copy_strided(at, y_stride, call->x[i], x_stride, element, x->rank, x->size);
         at += x->size[axis] * y_stride[axis] * (int64_t)element;
     }
 }
@@ -516,8 +516,16 @@ static reel_tensor *concat_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return reel_slice(gy, axis, start, start + y->inputs[input]->size[axis]);
 }
 
+static int concat_axis(const reel_tensor *y) { return (int)((const concat_attr *)y->attr)->axis; }
+static const reel__kind concat_kind = { .joined = concat_axis };
+
 static const reel_op concat_op = {
-    .size = sizeof(reel_op), .name = "concat", .shape = concat_shape, .run = concat_run, .vjp = concat_vjp
+    .size = sizeof(reel_op),
+    .name = "concat",
+    .shape = concat_shape,
+    .run = concat_run,
+    .vjp = concat_vjp,
+    .kind = &concat_kind,
 };
 
 reel_tensor *reel_concat(int count, reel_tensor *const *x, int axis)

@@ -155,7 +155,7 @@ static bool differ(const trace *a, const trace *b, char *text, size_t size)
 
 typedef struct census {
     int programs, finite, groups, epilogues, row_reductions, late, copies, in_place, folded, settled, teams, tiles,
-        singles, blocks, chains, ordered, packs, shared_packs, first;
+        singles, blocks, chains, ordered, packs, shared_packs, first, joined;
 } census;
 
 /* Computed from what is known before the run alone, and yet placed beside something else. */
@@ -223,7 +223,7 @@ static void take_census(const reel_tape *tape, const trace *t, census *c)
         fired.folded |= p->role == REEL__CONSTANT && p->x->input_count > 0;
         fired.settled |= has_settled(plan, i);
     }
-    fired.ordered = plan->moved > 0;
+    fired.ordered = plan->moved > 0, fired.joined = plan->joined > 0;
     fired.first = plan->groups.count && REEL__AT(plan->groups, reel__group, 0).first >= 0;
     fired.copies = plan->copies.count > 0, fired.in_place = plan->in_place > 0;
     count_steps(steps, &fired);
@@ -322,11 +322,11 @@ static const char *mode_text(const mode *m)
     static char text[400];
     const reel__plan_settings *s = &m->settings;
     snprintf(text, sizeof text,
-             "%s%s%s%s%s%s%s%s%stile=%d,block=%d,l1=%d,l2=%d,pack=%s,thread_work=%d isa %s, %d threads, %s",
+             "%s%s%s%s%s%s%s%s%s%stile=%d,block=%d,l1=%d,l2=%d,pack=%s,thread_work=%d isa %s, %d threads, %s",
              s->no_fold ? "no_fold," : "", s->no_views ? "no_views," : "", s->no_group ? "no_group," : "",
              s->no_reduce ? "no_reduce," : "", s->no_epilogue ? "no_epilogue," : "", s->no_order ? "no_order," : "",
-             s->no_chain ? "no_chain," : "", s->no_in_place ? "no_in_place," : "", s->no_reuse ? "no_reuse," : "",
-             (int)s->tile, (int)s->block, (int)s->l1, (int)s->l2,
+             s->no_chain ? "no_chain," : "", s->no_join ? "no_join," : "", s->no_in_place ? "no_in_place," : "",
+             s->no_reuse ? "no_reuse," : "", (int)s->tile, (int)s->block, (int)s->l1, (int)s->l2,
              s->pack_ahead           ? "ahead"
              : s->pack == REEL__PACK ? "always"
              : s->pack               ? "never"
@@ -336,12 +336,12 @@ static const char *mode_text(const mode *m)
     return text;
 }
 
-enum { FLAGS = 9 };
+enum { FLAGS = 10 };
 
 static bool *flag_of(reel__plan_settings *s, int i)
 {
-    bool *all[FLAGS] = { &s->no_fold,  &s->no_views, &s->no_group,    &s->no_reduce, &s->no_epilogue,
-                         &s->no_order, &s->no_chain, &s->no_in_place, &s->no_reuse };
+    bool *all[FLAGS] = { &s->no_fold,  &s->no_views, &s->no_group, &s->no_reduce,   &s->no_epilogue,
+                         &s->no_order, &s->no_chain, &s->no_join,  &s->no_in_place, &s->no_reuse };
     return all[i];
 }
 
@@ -1034,6 +1034,7 @@ static void expect_all_fired(const census *c)
     cr_expect(c->ordered >= 500, "%d with groups in another order", c->ordered);
     cr_expect(c->packs >= 300, "%d with packs", c->packs);
     cr_expect(c->shared_packs >= 20, "%d with shared packs", c->shared_packs);
+    cr_expect(c->joined >= 100, "%d with parts written into a concat", c->joined);
     cr_expect(c->first >= 300, "%d with single elements before the rest", c->first);
 #if defined(_OPENMP)
     cr_expect(c->teams >= 300, "%d with steps for a team", c->teams);
@@ -1070,7 +1071,8 @@ Test(random, programs_agree)
     fprintf(stderr,
             "%d programs: %d finite, %d groups, %d epilogues, %d rows, %d late, %d copies, %d in place, %d folded, "
             "%d settled, %d teams, %d tiles, %d singles, %d blocks, %d chains, "
-            "%d ordered, %d packs, %d shared packs, %d first\n",
+            "%d ordered, %d packs, %d shared packs, %d first, %d joined\n",
             c.programs, c.finite, c.groups, c.epilogues, c.row_reductions, c.late, c.copies, c.in_place, c.folded,
-            c.settled, c.teams, c.tiles, c.singles, c.blocks, c.chains, c.ordered, c.packs, c.shared_packs, c.first);
+            c.settled, c.teams, c.tiles, c.singles, c.blocks, c.chains, c.ordered, c.packs, c.shared_packs, c.first,
+            c.joined);
 }

@@ -78,6 +78,9 @@ typedef struct reel__kind {
 
     const reel__product_api *product;
 
+    /* A concat: its axis. Its run leaves a part alone that is in its place already. */
+    int (*joined)(const reel_tensor *y);
+
     bool is_number; /* a leaf that is known before a run */
 } reel__kind;
 

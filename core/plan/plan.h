@@ -23,7 +23,7 @@ enum {
 
 /* What tests and the environment can force; none of it changes a bit. */
 typedef struct reel__plan_settings {
-    bool no_fold, no_views, no_group, no_reduce, no_epilogue, no_order, no_chain, no_in_place, no_reuse;
+    bool no_fold, no_views, no_group, no_reduce, no_epilogue, no_order, no_chain, no_join, no_in_place, no_reuse;
     int64_t tile;        /* elements of a tile; 0: from the caches */
     int pack;            /* a reel__product_use for both operands; 0: what the plan finds best */
     bool pack_ahead;     /* both operands of every product, by a step of their own */
@@ -95,6 +95,7 @@ typedef struct reel__plan {
     size_t arena_size, constants_size;
     int64_t merged; /* nodes that share a group with another: for reports and tests */
     int64_t moved;  /* members that have another position than the order of the program gives them */
+    int64_t joined; /* parts written into their concat */
     int64_t in_place;
 } reel__plan;
 

@@ -1,5 +1,5 @@
 /* Which values have memory, from which group to which, and where: a value that is read outside its group is stored; its
- * place is free for others after its last reader. An assignment writes its target's own memory where no reader of the
+ * place is free for others after its last reader. The parts of a concat are written into it. An assignment writes its target's own memory where no reader of the
  * old value is left and nothing after it can fail. */
 #include "core/plan/plan.h"
 
@@ -176,8 +176,56 @@ static size_t partial_bytes(const reel__plan *plan, const reel__planned *p)
     return (size_t)(blocks * p->x->count) * reel__dtype_size((reel_dtype)p->x->dtype);
 }
 
+/* Where values go: offsets in the arena, or in the host, a joined value that a part is written into. */
+typedef struct layout {
+    size_t *offset, *partial;
+    int32_t *host; /* REEL__NONE: a place of its own */
+} layout;
+
+static const size_t nowhere = (size_t)-1;
+
+/* The parts of a concat along its outermost axis are written where they belong, and the concat has nothing to do. */
+static void find_joined(reel__plan *plan, layout *l)
+{
+    for (int64_t i = plan->count; i-- > 0 && !plan->settings.no_join;) {
+        reel__planned *joined = &plan->node[i];
+        const reel_tensor *y = joined->x;
+        int64_t before = 1;
+        if (joined->role != REEL__OTHER || !computed(joined) || !y->op->kind || !y->op->kind->joined) continue;
+        const int axis = y->op->kind->joined(y);
+        for (int d = 0; d < axis; d++) before *= y->size[d];
+        size_t at = 0;
+        for (int j = 0; j < y->input_count; at += reel__value_bytes(y->inputs[j]), j++) {
+            const reel__access *access = reel__access_for(plan, joined->group, y->inputs[j]);
+            reel__planned *part = &plan->node[access->source];
+            if (before != 1 || !computed(part) || !part->stored || part->in_place || l->host[access->source] >= 0 ||
+                part->x->count != y->inputs[j]->count || !reel__reads_whole(plan, y->inputs[j], access))
+                continue;
+            l->host[access->source] = (int32_t)i;
+            l->offset[access->source] = at;
+            plan->joined++;
+        }
+    }
+    for (int64_t i = 0; i < plan->count; i++) { /* hosts come after their parts */
+        if (l->host[i] < 0) continue;
+        reel__planned *joined = &plan->node[l->host[i]];
+        if (plan->node[i].last_use > joined->last_use) joined->last_use = plan->node[i].last_use;
+    }
+}
+
+/* The offset of a value's place in the arena when its group runs. */
+static void place_value(reel__plan *plan, places *p, layout *l, int32_t i, int32_t *by_last, int32_t *next)
+{
+    while (l->host[i] >= 0) i = l->host[i];
+    reel__planned *n = &plan->node[i];
+    if (l->offset[i] != nowhere) return;
+    l->offset[i] = take(p, reel__value_bytes(n->x));
+    if (n->level == REEL__LATE) l->partial[i] = take(p, partial_bytes(plan, n));
+    if (n->last_use < plan->groups.count) next[i] = by_last[n->last_use], by_last[n->last_use] = i;
+}
+
 /* Offsets for all stored values, as integers in data; the arena is added when it exists. */
-static bool assign_places(reel__plan *plan, places *p, size_t *offset, size_t *partial)
+static bool assign_places(reel__plan *plan, places *p, layout *l)
 {
     int32_t *by_last = reel__allocate(&plan->allocator, ((size_t)plan->groups.count + 1) * sizeof *by_last);
     int32_t *next = reel__allocate(&plan->allocator, (size_t)plan->count * sizeof *next);
@@ -186,15 +234,12 @@ static bool assign_places(reel__plan *plan, places *p, size_t *offset, size_t *p
     for (int32_t g = 0; good && g < plan->groups.count; g++) {
         for (int32_t i = group_at(plan, g)->first; i >= 0; i = plan->node[i].next) {
             reel__planned *n = &plan->node[i];
-            if (!n->stored || n->in_place) continue;
-            offset[i] = take(p, reel__value_bytes(n->x));
-            if (n->level == REEL__LATE) partial[i] = take(p, partial_bytes(plan, n));
-            if (n->last_use < plan->groups.count) next[i] = by_last[n->last_use], by_last[n->last_use] = i;
+            if (n->stored && !n->in_place) place_value(plan, p, l, i, by_last, next);
         }
         for (int32_t i = by_last[g]; good && i >= 0 && !plan->settings.no_reuse; i = next[i]) {
-            good = give(&plan->allocator, p, offset[i], reel__value_bytes(plan->node[i].x));
+            good = give(&plan->allocator, p, l->offset[i], reel__value_bytes(plan->node[i].x));
             if (good && plan->node[i].level == REEL__LATE)
-                good = give(&plan->allocator, p, partial[i], partial_bytes(plan, &plan->node[i]));
+                good = give(&plan->allocator, p, l->partial[i], partial_bytes(plan, &plan->node[i]));
         }
     }
     reel__release(&plan->allocator, by_last, ((size_t)plan->groups.count + 1) * sizeof *by_last);
@@ -226,19 +271,21 @@ bool reel__plan_memory(reel__plan *plan)
     if (plan->assigns && !plan->settings.no_in_place) find_in_place(plan), find_shared(plan);
     places p = { .top = 0 };
     for (int c = 0; c < CLASSES; c++) p.head[c] = REEL__NONE;
-    size_t bytes = (size_t)plan->count * sizeof(size_t);
-    size_t *offset = reel__allocate(&plan->allocator, bytes), *partial = reel__allocate(&plan->allocator, bytes);
-    bool good = offset && partial && assign_places(plan, &p, offset, partial) && place_constants(plan) &&
+    const size_t n = (size_t)plan->count, bytes = n * (2 * sizeof(size_t) + sizeof(int32_t));
+    size_t *memory = reel__allocate(&plan->allocator, bytes);
+    layout l = { .offset = memory, .partial = memory + n, .host = (int32_t *)(void *)(memory + 2 * n) };
+    for (size_t i = 0; memory && i < n; i++) l.offset[i] = nowhere, l.host[i] = REEL__NONE;
+    if (memory) find_joined(plan, &l);
+    bool good = memory && assign_places(plan, &p, &l) && place_constants(plan) &&
                 (plan->arena = reel__allocate(&plan->allocator, p.top)) != NULL;
     plan->arena_size = good ? p.top : 0;
-    for (int64_t i = 0; good && i < plan->count; i++) {
-        reel__planned *n = &plan->node[i];
-        if (!computed(n) || !n->stored || n->in_place) continue;
-        n->data = plan->arena + offset[i];
-        if (n->level == REEL__LATE) n->partial = plan->arena + partial[i];
+    for (int64_t i = plan->count; good && i-- > 0;) {
+        reel__planned *value = &plan->node[i];
+        if (!computed(value) || !value->stored || value->in_place) continue;
+        value->data = (l.host[i] >= 0 ? plan->node[l.host[i]].data : plan->arena) + l.offset[i];
+        if (value->level == REEL__LATE) value->partial = plan->arena + l.partial[i];
     }
-    reel__release(&plan->allocator, offset, bytes);
-    reel__release(&plan->allocator, partial, bytes);
+    reel__release(&plan->allocator, memory, bytes);
     reel__array_free(&plan->allocator, &p.free, sizeof(place));
     return good;
 }
