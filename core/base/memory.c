@@ -40,6 +40,11 @@ void reel__release(const reel_allocator *allocator, void *block, size_t size)
     allocator->resize(allocator->context, raw, size + ALIGNMENT + sizeof(void *), 0);
 }
 
+size_t reel__block_bytes(const void *block, size_t size)
+{
+    return block ? (size ? size : 1) + ALIGNMENT + sizeof(void *) : 0;
+}
+
 size_t reel__dtype_size(reel_dtype dtype) { return dtype == REEL_F64 ? 8 : 4; }
 
 const char *reel__dtype_name(reel_dtype dtype) { return dtype == REEL_F32 ? "f32" : dtype == REEL_F64 ? "f64" : "i32"; }

@@ -22,6 +22,9 @@ static inline bool reel__add_sizes(int64_t a, int64_t b, int64_t *result)
     return !__builtin_add_overflow(a, b, result);
 }
 
+/* What a block of this size takes from the allocator; nothing if there is none. */
+size_t reel__block_bytes(const void *block, size_t size);
+
 size_t reel__dtype_size(reel_dtype dtype);
 const char *reel__dtype_name(reel_dtype dtype);
 

@@ -26,6 +26,27 @@ void reel__steps_free(reel__steps *s)
     reel__plan_free(&s->plan);
 }
 
+static size_t array_bytes(const reel__array *a, size_t item_size)
+{
+    return reel__block_bytes(a->items, (size_t)a->capacity * item_size);
+}
+
+size_t reel__steps_bytes(const reel__steps *s)
+{
+    const reel__plan *p = &s->plan;
+    size_t bytes = reel__block_bytes(s, sizeof *s) + reel__block_bytes(p->arena, p->arena_size) +
+                   reel__block_bytes(p->constants, p->constants_size) +
+                   reel__block_bytes(s->packs_memory, s->packs_size) +
+                   reel__block_bytes(s->scratch_memory, s->scratch * (size_t)s->threads);
+    for (int64_t i = 0; i < s->pointers.count; i += 2)
+        bytes += reel__block_bytes(REEL__AT(s->pointers, void *, i), REEL__AT(s->pointers, size_t, i + 1));
+    bytes += reel__block_bytes(p->node, (size_t)p->count * sizeof *p->node);
+    bytes += reel__block_bytes(p->access, (size_t)p->count * sizeof *p->access);
+    bytes += array_bytes(&s->list, sizeof(reel__step)) + array_bytes(&s->constants, sizeof(reel__step));
+    bytes += array_bytes(&s->pointers, sizeof(void *)) + array_bytes(&s->packs, sizeof(reel__pack));
+    return bytes + array_bytes(&p->groups, sizeof(reel__group)) + array_bytes(&p->copies, sizeof(reel__access));
+}
+
 char *reel__address(const reel__steps *s, int32_t g, const reel_tensor *x)
 {
     const reel__access *access = reel__access_for(&s->plan, g, x);

@@ -54,12 +54,6 @@ void reel__steps_rebind(reel__program *program)
     rebind_all(&steps->plan, &steps->constants);
 }
 
-size_t reel__steps_bytes(const reel__program *program)
-{
-    const reel__steps *steps = program->steps;
-    return steps->plan.arena_size + steps->plan.constants_size + steps->scratch * (size_t)steps->threads;
-}
-
 void reel__steps_release(reel_tape *tape, reel__program *program)
 {
     if (!program->steps) return;

@@ -258,7 +258,7 @@ static void make_room(reel_tape *tape)
     int64_t kept = 0;
     for (; kept < tape->programs.count && kept < MOST_PROGRAMS - 1; kept++) {
         const reel__program *program = program_at(tape, kept);
-        bytes += program->steps ? reel__steps_bytes(program) : program->arena_size;
+        bytes += program->steps ? reel__steps_bytes(program->steps) : program->arena_size;
         if (bytes > MOST_BYTES) break;
     }
     free_from(tape, kept);

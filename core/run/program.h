@@ -41,7 +41,6 @@ void reel__set_stream(const reel_tape *tape, const reel_tensor *x, reel_call *ca
 /* Makes and frees the planned side of a program. */
 bool reel__steps_prepare(reel_tape *tape, reel__program *program);
 void reel__steps_rebind(reel__program *program); /* to other nodes of the same structure */
-size_t reel__steps_bytes(const reel__program *program);
 void reel__steps_release(reel_tape *tape, reel__program *program);
 
 /* Copies the value of a node of the program after a run; false: it is not in it. */

@@ -82,9 +82,11 @@ static void put_plan(reel__writer *w, const reel__steps *steps)
     reel__writer_print(w, "%lld nodes, %lld of them computed once; %lld steps on %s; %.4g Mflop in products\n",
                        (long long)plan->count, (long long)steps->constants.count, (long long)steps->list.count,
                        reel__isa_name(plan->isa), flops * 1e-6);
-    reel__writer_print(
-        w, "%zu bytes for values, %zu for constants, %zu of scratch for a thread; %lld assignments in place\n\n",
-        plan->arena_size, plan->constants_size, steps->scratch, (long long)plan->in_place);
+    reel__writer_print(w,
+                       "%zu bytes at the peak: %zu for values, %zu for constants, %zu for packs, %zu for %d thread%s",
+                       reel__steps_bytes(steps), plan->arena_size, plan->constants_size, steps->packs_size,
+                       steps->scratch * (size_t)steps->threads, steps->threads, steps->threads == 1 ? "" : "s");
+    reel__writer_print(w, ", the rest for the plan; %lld assignments in place\n\n", (long long)plan->in_place);
     for (int64_t i = 0; i < steps->list.count; i++) put_step(w, plan, &REEL__AT(steps->list, reel__step, i), i);
 }
 

@@ -135,6 +135,9 @@ typedef struct reel__steps {
 bool reel__lower(reel__steps *steps);
 void reel__steps_free(reel__steps *steps);
 
+/* All memory that a run needs beside the model and the inputs; known before the first run, and what is used. */
+size_t reel__steps_bytes(const reel__steps *steps);
+
 /* A call with its addresses: of rows that lie one after the other in all operands, one row is made. For a chain, its
  * links, REEL__CHAIN_LINKS at most. */
 void reel__set_tile(const reel__step *step, const reel__tile_op *op, char *registers, const reel__part *part,
