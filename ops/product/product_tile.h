@@ -8,6 +8,9 @@ typedef struct {
     const REAL *x, *y;
     REAL *c, *copy;
     int64_t k, x_k, y_r, y_k, c_r;
+    const char *ahead;
+    const int64_t *lines;
+    int64_t lines_k;
     int add;
     N(mask) last;
 } N(tile_job);
@@ -42,7 +45,9 @@ INLINE void N(tile_store)(const N(tile_job) * t, N(vector) sum[TILE_ROWS][2], co
 }
 
 /* Rows are addressed from every fourth by 0, 1, 2, 3 times their stride, which leaves registers
- * for the rest; the empty asm keeps compilers from giving each row a pointer of its own. */
+ * for the rest; the empty asm keeps compilers from giving each row a pointer of its own. A full
+ * tile fetches a line in each step: where there is none to fetch it is one line again and again,
+ * which costs nothing measurable. */
 INLINE void N(tile)(const N(tile_job) * t, const int rows, const int vectors, const int partial, const int copying)
 {
     REAL *copy = t->copy;
@@ -55,6 +60,8 @@ INLINE void N(tile)(const N(tile_job) * t, const int rows, const int vectors, co
     const N(mask) last = t->last;
     const char *x = (const char *)t->x, *y = (const char *)t->y;
     const int64_t x_k = t->x_k * (int64_t)sizeof(REAL), y_k = t->y_k * (int64_t)sizeof(REAL);
+    const char *const ahead = t->ahead;
+    const int64_t *lines = t->lines, lines_k = t->lines_k;
     int64_t r1 = t->y_r * (int64_t)sizeof(REAL), r3 = 3 * r1;
     const char *y4 = y + 4 * r1, *y8 = y4 + 4 * r1;
     HIDE(r1);
@@ -69,6 +76,10 @@ INLINE void N(tile)(const N(tile_job) * t, const int rows, const int vectors, co
             if (copying) memcpy(copy + v * N(LANES), &b[v], sizeof b[v]);
         }
         if (copying) copy += N(WIDTH);
+        if (N(HELPS) && vectors == 2 && !partial && !copying) {
+            __builtin_prefetch(ahead + *lines, 0, 2);
+            lines += lines_k;
+        }
         UNROLL
         for (int r = 0; r < rows; r++) {
             const char *four = r < 4 ? y : r < 8 ? y4 : y8;
@@ -89,7 +100,7 @@ INLINE void N(tile)(const N(tile_job) * t, const int rows, const int vectors, co
     static void N(one_##rows)(const N(tile_job) * t) { N(tile)(t, rows, 1, 1, 0); }                                    \
     static void N(two_##rows)(const N(tile_job) * t) { N(tile)(t, rows, 2, 1, 0); }                                    \
     static void N(full_##rows)(const N(tile_job) * t) { N(tile)(t, rows, 2, 0, 0); }                                   \
-    static void N(copy_##rows)(const N(tile_job) * t) { N(tile)(t, rows, 2, 0, 1); }
+    static void N(copy_##rows)(const N(tile_job) * t) { N(tile)(t, rows, 2, 0, N(HELPS)); }
 EACH_ROWS(TILE)
 #undef TILE
 
@@ -123,6 +134,8 @@ static void N(sweep_tile)(const reel__sweep *s, int64_t x, int64_t p)
     const int width = s->nx - x < N(WIDTH) ? (int)(s->nx - x) : N(WIDTH);
     const int vectors = width > N(LANES) ? 2 : 1;
     int kind = width == N(WIDTH) ? FULL : vectors == 2 ? TWO : ONE;
+    const int fetching = s->ahead && p == 0;
+    static const int64_t no_line = 0;
     N(tile_job) t;
     t = (N(tile_job)){
         .x = (const REAL *)s->x + x / N(WIDTH) * s->x_panel,
@@ -134,12 +147,20 @@ static void N(sweep_tile)(const reel__sweep *s, int64_t x, int64_t p)
         .y_r = s->y_r,
         .y_k = s->y_panel ? high : s->y_k,
         .c_r = s->c_y,
+        .ahead = fetching ? s->ahead : s->y,
+        .lines = fetching ? s->lines : &no_line,
+        .lines_k = fetching,
         .add = s->add,
         .last = N(first)(width - (vectors - 1) * N(LANES)),
     };
     if (kind == FULL && s->x_copy && p == 0) kind = COPYING;
     if (kind == FULL && s->x_copy && p > 0) t.x = t.copy, t.x_k = N(WIDTH);
     if (s->c_x == 1) {
+        if (N(HELPS) && s->fetch_c)
+            for (int r = 0; r < rows; r++) {
+                __builtin_prefetch(t.c + r * t.c_r, 1);
+                __builtin_prefetch(t.c + r * t.c_r + width - 1, 1);
+            }
         N(tiles)[rows - 1][kind](&t);
         return;
     }
