@@ -131,8 +131,7 @@ static void N(place)(const REAL *from, int rows, int width, REAL *to, int64_t to
 }
 
 /* A tile whose rows are not contiguous in c. */
-static __attribute__((noinline)) void N(tile_placed)(const reel__sweep *s, N(tile_job) * t, int rows, int width,
-                                                     void (*tile)(const N(tile_job) *))
+APART void N(tile_placed)(const reel__sweep *s, N(tile_job) * t, int rows, int width, void (*tile)(const N(tile_job) *))
 {
     REAL buffer[(TILE_ROWS + N(GROUP) - 1) / N(GROUP) * N(GROUP) * N(WIDTH)], *const c = t->c;
     t->c = buffer, t->c_r = N(WIDTH), t->add = 0;
