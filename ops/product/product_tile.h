@@ -51,8 +51,8 @@ INLINE void N(tile_store)(const N(tile_job) * t, N(vector) sum[TILE_ROWS][2], co
 
 /* Rows are addressed from every fourth by 0, 1, 2, 3 times their stride, which leaves registers
  * for the rest; the empty asm keeps compilers from giving each row a pointer of its own. A full
- * tile fetches a line in each step: where there is none to fetch it is one line again and again,
- * which costs nothing measurable. */
+ * tile fetches a line in each step: where there is none to fetch it is one that stays in the
+ * first cache, which costs nothing measurable. */
 INLINE void N(tile)(const N(tile_job) * t, const int rows, const int vectors, const int partial, const int copying)
 {
     REAL *copy = t->copy;
@@ -155,7 +155,11 @@ INLINE void N(sweep_tile)(const reel__sweep *s, N(tile_job) * t, int rows, int64
         if (first) kind = COPYING;
         t->x = first ? x : t->copy, t->x_k = first ? s->x_k : N(WIDTH);
     }
-    if (N(HELPS) && s->ahead) t->lines_k = first, t->lines = first ? s->lines : t->none;
+    if (N(HELPS) && s->ahead) {
+        t->lines_k = first;
+        t->lines = first ? s->lines : t->none;
+        t->ahead = first ? s->ahead : (const char *)t->none;
+    }
     if (N(HELPS) && s->fetch_c)
         for (int r = 0; r < rows; r++) {
             __builtin_prefetch(t->c + r * s->c_y, 1);
@@ -176,8 +180,8 @@ static void N(sweep)(const reel__sweep *s)
     t.y_r = s->y_r;
     t.y_k = s->y_k;
     t.c_r = s->c_y;
-    t.ahead = s->ahead ? s->ahead : s->y;
     t.lines = t.none = &none;
+    t.ahead = (const char *)t.none;
     t.lines_k = 0;
     t.add = s->add;
     t.last = N(first)(0);
