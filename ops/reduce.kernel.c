@@ -7,7 +7,13 @@
  * Since a level of blocks is finished from left to right, one open block for each level is all that has to be kept. */
 #include "ops/reduce.h"
 
-enum { LANES = 16, ROW_BLOCK = REEL__ROW_BLOCK, COLUMN_BLOCK = 64, COLUMNS = 64, LEVELS = 11 };
+enum { LANES = 16, ROW_BLOCK = REEL__ROW_BLOCK, COLUMN_BLOCK = 64, COLUMN_ROOM = 2048, LEVELS = 11 };
+
+#if defined(__clang__)
+#define UNROLL
+#else
+#define UNROLL _Pragma("GCC unroll 8")
+#endif
 
 #define T float
 #define S f32

@@ -30,20 +30,72 @@ static const void *operand_at(const reel__product_operand *o, int element, const
     return (const char *)data + offset * element;
 }
 
-/* One piece of k with x packed a few panels at a time, each used by all of y while it is in the
- * cache. */
-static void sweep_packing_x(const reel__product_plan *plan, const reel__product_kernels *kernels, reel__sweep s,
-                            const void *x, int64_t x0, int64_t k0, void *panels)
+/* The lines of `nk` k of a panel of x, from the first on, spread over the steps of a tile. */
+static void list_lines(const reel__product_operand *x, int element, int64_t nk, int64_t steps, int64_t *lines)
 {
-    const int64_t nx = s.nx, width = plan->x.width, most = plan->x_panels * width;
+    const int turned = x->k_stride == 1;
+    const int64_t far = (turned ? x->row_stride : x->k_stride) * element;
+    const int64_t near = (turned ? nk : x->width) * element, count = (turned ? x->width : nk) * ((near + 63) / 64);
+    int64_t at = 0, line = 0, due = 0;
+    for (int64_t i = 0; i < steps; i++) {
+        lines[i] = at + line;
+        for (due += count; due >= steps; due -= steps) {
+            line += 64;
+            if (line >= near) line = 0, at += far;
+        }
+    }
+}
+
+/* Sweeps panels [p0, p1) of y. */
+static void sweep_part(const reel__sweep *s, int64_t p0, int64_t p1, int element, void (*sweep)(const reel__sweep *))
+{
+    const int64_t r0 = p0 * s->y_rows - (p0 > s->y_tall ? p0 - s->y_tall : 0);
+    reel__sweep part = *s;
+    part.y = (const char *)s->y + (s->y_panel ? p0 * s->y_panel : r0 * s->y_r) * element;
+    part.c = (char *)s->c + r0 * s->c_y * element;
+    part.y_panels = p1 - p0;
+    part.y_tall = p1 <= s->y_tall ? p1 - p0 : s->y_tall - p0;
+    if (part.y_tall <= 0) part.y_tall = p1 - p0, part.y_rows--;
+    const int64_t rows = part.y_tall * part.y_rows + (part.y_panels - part.y_tall) * (part.y_rows - 1);
+    part.ny = s->ny - r0 < rows ? s->ny - r0 : rows;
+    sweep(&part);
+}
+
+/* One piece of k with x packed a few panels at a time, each used by all of y while it is in the
+ * cache. A large x may come from memory: while the tiles of one panel run, the next is packed
+ * beside it, a few k after every few tiles, from lines that a tile has fetched. */
+static void sweep_packing_x(const reel__product_plan *plan, const reel__product_kernels *kernels, reel__sweep s,
+                            const char *x, int64_t x0, int64_t k0, char *panels)
+{
+    enum { STEP = 64, FEW = 4, LARGE = 256 << 10 };
+    const reel__product_operand *o = &plan->x;
+    const int isa = plan->isa, element = plan->element, width = o->width;
+    const int64_t nx = s.nx, panel = s.k * width;
+    const int ahead = s.y_panels >= 2 * FEW && nx * s.k * element > LARGE;
+    const int fetching = ahead && kernels->copies && o->side.row_axes == 1 && o->side.k_axes == 1;
+    const int64_t most = ahead ? width : width * plan->x_panels, parts = ahead ? s.y_panels / FEW : 1;
+    const int64_t step = (s.k + parts * STEP - 1) / (parts * STEP) * STEP;
+    const int64_t tiles = s.y_panels / ((s.k + step - 1) / step);
+    int64_t lines[REEL__PIECE];
     char *const c = s.c;
-    s.x = panels, s.x_k = width, s.x_panel = s.k * width;
+    if (fetching) list_lines(o, element, step, s.k, lines);
+    s.lines = lines, s.x_k = width, s.x_panel = panel;
     for (int64_t i = 0; i < nx; i += most) {
+        const int64_t next = i + width, rows = nx - next < width ? nx - next : width;
+        s.x = panels + (ahead ? i / width % 2 * panel * element : 0);
         s.nx = nx - i < most ? nx - i : most;
-        s.c = c + i * s.c_x * plan->element;
-        reel__product_pack_part(plan->isa, plan->element, &plan->x.side, x, x0 + i, s.nx, k0, s.k, (int)width,
-                                s.x_panel, panels);
-        kernels->sweep(&s);
+        s.c = c + i * s.c_x * element;
+        if (i == 0 || !ahead)
+            reel__product_pack_part(isa, element, &o->side, x, x0 + i, s.nx, k0, s.k, width, panel, panels);
+        int64_t p = 0;
+        for (int64_t k = 0; k < s.k && ahead && rows > 0; k += step, p += tiles) {
+            if (fetching) s.ahead = x + ((x0 + next) * o->row_stride + (k0 + k) * o->k_stride) * element;
+            sweep_part(&s, p, p + tiles, element, kernels->sweep);
+            reel__product_pack_part(isa, element, &o->side, x, x0 + next, rows, k0 + k, s.k - k < step ? s.k - k : step,
+                                    width, panel, panels + (next / width % 2 * panel + k * width) * element);
+        }
+        s.ahead = NULL;
+        if (p < s.y_panels) sweep_part(&s, p, s.y_panels, element, kernels->sweep);
     }
 }
 
@@ -95,7 +147,10 @@ static reel__sweep sweep_of(const reel__product_plan *plan, int64_t nx, int64_t 
         .c_x = c_x,
         .c_y = c_y,
         .add = 0,
+        .fetch_c = plan->k >= 128 && nx * ny * plan->element > (64 << 10),
         .y_first = plan->y_first,
+        .ahead = NULL,
+        .lines = NULL,
     };
 }
 

@@ -34,7 +34,7 @@ static void N(place_rows)(const REAL *from, int rows, int width, REAL *to, int64
 
 /* to[k, r] = from[r, k] for GROUP values of r and k in [0, nk), nk a multiple of GROUP. Rows are
  * addressed as in the tile, from every fourth. */
-static void N(pack_whole)(const REAL *from, int64_t from_r, int64_t nk, REAL *to, int64_t to_k)
+APART void N(pack_whole)(const REAL *from, int64_t from_r, int64_t nk, REAL *to, int64_t to_k)
 {
     int64_t r1 = from_r, r3 = 3 * from_r;
     const REAL *from4 = from + 4 * from_r;
@@ -52,7 +52,7 @@ static void N(pack_whole)(const REAL *from, int64_t from_r, int64_t nk, REAL *to
 
 /* The same for fewer values of r. If `spill`, what follows a row of the panel may be
  * overwritten, up to nk. */
-static void N(pack_rest)(const REAL *from, int64_t from_r, int rows, int64_t nk, REAL *to, int64_t to_k, int spill)
+APART void N(pack_rest)(const REAL *from, int64_t from_r, int rows, int64_t nk, REAL *to, int64_t to_k, int spill)
 {
     const REAL *row[N(GROUP)];
     for (int r = 0; r < N(GROUP); r++) row[r] = from + (r < rows ? r : rows - 1) * from_r;
@@ -72,7 +72,7 @@ static void N(pack_rest)(const REAL *from, int64_t from_r, int rows, int64_t nk,
 /* to[k, r] = from[r, k] where k is contiguous: for two cache lines of k, all rows, so that `to`
  * is written once from front to back. The incomplete group goes first: what it spills is written
  * over. */
-static void N(pack_turned)(const REAL *from, int64_t from_r, int rows, int64_t nk, REAL *to, int64_t to_k)
+APART void N(pack_turned)(const REAL *from, int64_t from_r, int rows, int64_t nk, REAL *to, int64_t to_k)
 {
     const int groups = rows / N(GROUP) * N(GROUP);
     const int64_t whole = nk / N(GROUP) * N(GROUP);
@@ -112,13 +112,14 @@ INLINE void N(pack_straight)(const REAL *from, int64_t from_k, int rows, int64_t
 
 /* Panel r / width of `to`, at [k, r % width], = from[r, k], from the start of a panel on, or
  * within one panel if `rows` is below the width. Where r is contiguous, panels advance together,
- * a few k at a time: one alone would use a part of a cache line and come back for the rest when
- * it is gone. */
+ * as many k at a time as stay in the first cache: one alone would use a part of a cache line and
+ * come back for the rest when it is gone. */
 static void N(pack)(const void *from, int64_t from_r, int64_t from_k, int64_t rows, int64_t nk, void *to, int width,
                     int64_t panel)
 {
-    enum { STEP = 8 };
-    const int64_t step = from_r == 1 && rows > width ? STEP : nk;
+    enum { LEAST = 8, CLOSE = (16 << 10) / (int)sizeof(REAL) };
+    const int64_t near = CLOSE / rows > LEAST ? CLOSE / rows : LEAST;
+    const int64_t step = from_r == 1 && rows > width ? near : nk;
     for (int64_t k = 0; k < nk; k += step) {
         const int64_t n = nk - k < step ? nk - k : step;
         for (int64_t r = 0; r < rows; r += width) {

@@ -28,6 +28,13 @@ enum { ONE, TWO, FULL, COPYING, KINDS };
 /* Keeps the compiler from seeing where x came from. */
 #define HIDE(x) __asm__("" : "+r"(x))
 
+/* Whether tiles copy and fetch. Double is for checking, and the emulation does not wait for memory. */
+#if defined(REEL_ISA_AVX512) || defined(REEL_ISA_AVX2) || defined(__aarch64__)
+enum { HELPS_f32 = 1, HELPS_f64 = 0 };
+#else
+enum { HELPS_f32 = 0, HELPS_f64 = 0 };
+#endif
+
 #define REAL float
 #define N(name) name##_f32
 #include "ops/product/product_copy.h"
@@ -37,7 +44,7 @@ enum { ONE, TWO, FULL, COPYING, KINDS };
 #undef N
 enum { ROWS_f32 = TILE_ROWS };
 
-/* Double is for checking: fewer rows keep the library small. */
+/* Fewer rows keep the library small. */
 #if defined(REEL_ISA_AVX512)
 #undef TILE_ROWS
 #undef EACH_ROWS
@@ -54,6 +61,6 @@ enum { ROWS_f32 = TILE_ROWS };
 #undef N
 
 const reel__product_kernels K(reel__product_kernels)[2] = {
-    { WIDTH_f32, ROWS_f32, sweep_f32, stream_f32, turned_f32, pack_f32 },
-    { WIDTH_f64, TILE_ROWS, sweep_f64, stream_f64, turned_f64, pack_f64 },
+    { WIDTH_f32, ROWS_f32, HELPS_f32, sweep_f32, stream_f32, turned_f32, pack_f32 },
+    { WIDTH_f64, TILE_ROWS, HELPS_f64, sweep_f64, stream_f64, turned_f64, pack_f64 },
 };

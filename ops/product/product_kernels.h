@@ -20,10 +20,16 @@ typedef struct {
     int64_t y_panel, y_r, y_k; /* y_panel: 0 in place; packed, a panel's rows are y_k apart */
     int64_t c_x, c_y;
     int add, y_first; /* y_first: a panel of y meets all of x before the next one */
+    int fetch_c;      /* c is not in a cache */
+    /* What will be read next: the first tile of a panel of x, if it is full, brings ahead[lines[i]]
+     * into the second cache in its step i of k. Null: nothing. */
+    const char *ahead;
+    const int64_t *lines;
 } reel__sweep;
 
 typedef struct {
     int width, rows; /* columns of a panel of x; most rows of a panel of y */
+    int copies;      /* whether x_copy and what is to be fetched mean anything */
     void (*sweep)(const reel__sweep *s);
     /* The same for one row of y, both in place: stream where x_x = 1, turned where x_k = 1. */
     void (*stream)(const reel__sweep *s), (*turned)(const reel__sweep *s);

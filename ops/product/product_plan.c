@@ -148,7 +148,7 @@ static void choose_x(const machine *m, const costs *cost, const reel__product_op
     double pack = pack_cost(m, x, cost->x_straight, cost->x_turned);
     /* A tile that copies waits for every row it reads: good where few tiles share x. Packing
      * alone waits less. */
-    const int copied = is_plain(x) && x->row_stride == 1 && tiles > 1 && tiles <= 8;
+    const int copied = m->kernels->copies && is_plain(x) && x->row_stride == 1 && tiles > 1 && tiles <= 8;
     if (copied) pack = pack / 4 + stall / (double)tiles;
     c->x = in_place && (x->use == REEL__IN_PLACE || stall <= pack) ? REEL__IN_PLACE : REEL__PACK;
     c->x_copied = copied && c->x == REEL__PACK;

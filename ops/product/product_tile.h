@@ -8,6 +8,9 @@ typedef struct {
     const REAL *x, *y;
     REAL *c, *copy;
     int64_t k, x_k, y_r, y_k, c_r;
+    const char *ahead;
+    const int64_t *lines, *none;
+    int64_t lines_k;
     int add;
     N(mask) last;
 } N(tile_job);
@@ -16,33 +19,40 @@ typedef struct {
 INLINE void N(tile_store)(const N(tile_job) * t, N(vector) sum[TILE_ROWS][2], const int rows, const int vectors,
                           const int partial)
 {
-    REAL *const c = t->c;
     const int64_t c_r = t->c_r;
     const N(mask) last = t->last;
+    REAL *c = t->c;
     if (t->add) {
         UNROLL
         for (int r = 0; r < rows; r++) {
             UNROLL
             for (int v = 0; v < vectors; v++) {
                 N(vector) before;
-                if (partial && v == vectors - 1) before = N(load_first)(c + r * c_r + v * N(LANES), last);
-                else memcpy(&before, c + r * c_r + v * N(LANES), sizeof before);
+                if (partial && v == vectors - 1) before = N(load_first)(c + v * N(LANES), last);
+                else memcpy(&before, c + v * N(LANES), sizeof before);
                 sum[r][v] = before + sum[r][v];
             }
+            c += c_r;
+            HIDE(c);
         }
+        c = t->c;
     }
     UNROLL
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++) {
-            if (partial && v == vectors - 1) N(store_first)(c + r * c_r + v * N(LANES), sum[r][v], last);
-            else memcpy(c + r * c_r + v * N(LANES), &sum[r][v], sizeof sum[r][v]);
+            if (partial && v == vectors - 1) N(store_first)(c + v * N(LANES), sum[r][v], last);
+            else memcpy(c + v * N(LANES), &sum[r][v], sizeof sum[r][v]);
         }
+        c += c_r;
+        HIDE(c);
     }
 }
 
 /* Rows are addressed from every fourth by 0, 1, 2, 3 times their stride, which leaves registers
- * for the rest; the empty asm keeps compilers from giving each row a pointer of its own. */
+ * for the rest; the empty asm keeps compilers from giving each row a pointer of its own. A full
+ * tile fetches a line in each step: where there is none to fetch it is one that stays in the
+ * first cache, which costs nothing measurable. */
 INLINE void N(tile)(const N(tile_job) * t, const int rows, const int vectors, const int partial, const int copying)
 {
     REAL *copy = t->copy;
@@ -55,6 +65,8 @@ INLINE void N(tile)(const N(tile_job) * t, const int rows, const int vectors, co
     const N(mask) last = t->last;
     const char *x = (const char *)t->x, *y = (const char *)t->y;
     const int64_t x_k = t->x_k * (int64_t)sizeof(REAL), y_k = t->y_k * (int64_t)sizeof(REAL);
+    const char *const ahead = t->ahead;
+    const int64_t *lines = t->lines, lines_k = t->lines_k;
     int64_t r1 = t->y_r * (int64_t)sizeof(REAL), r3 = 3 * r1;
     const char *y4 = y + 4 * r1, *y8 = y4 + 4 * r1;
     HIDE(r1);
@@ -69,6 +81,10 @@ INLINE void N(tile)(const N(tile_job) * t, const int rows, const int vectors, co
             if (copying) memcpy(copy + v * N(LANES), &b[v], sizeof b[v]);
         }
         if (copying) copy += N(WIDTH);
+        if (N(HELPS) && vectors == 2 && !partial && !copying) {
+            __builtin_prefetch(ahead + *lines, 0, 2);
+            lines += lines_k;
+        }
         UNROLL
         for (int r = 0; r < rows; r++) {
             const char *four = r < 4 ? y : r < 8 ? y4 : y8;
@@ -89,7 +105,7 @@ INLINE void N(tile)(const N(tile_job) * t, const int rows, const int vectors, co
     static void N(one_##rows)(const N(tile_job) * t) { N(tile)(t, rows, 1, 1, 0); }                                    \
     static void N(two_##rows)(const N(tile_job) * t) { N(tile)(t, rows, 2, 1, 0); }                                    \
     static void N(full_##rows)(const N(tile_job) * t) { N(tile)(t, rows, 2, 0, 0); }                                   \
-    static void N(copy_##rows)(const N(tile_job) * t) { N(tile)(t, rows, 2, 0, 1); }
+    static void N(copy_##rows)(const N(tile_job) * t) { N(tile)(t, rows, 2, 0, N(HELPS)); }
 EACH_ROWS(TILE)
 #undef TILE
 
@@ -114,47 +130,80 @@ static void N(place)(const REAL *from, int rows, int width, REAL *to, int64_t to
         }
 }
 
-/* One tile of the block, from column x on, in panel p of y. Where x is to be copied, the first
- * tile of a panel does it and the others read the copy. */
-static void N(sweep_tile)(const reel__sweep *s, int64_t x, int64_t p)
+/* A tile whose rows are not contiguous in c. */
+APART void N(tile_placed)(const reel__sweep *s, N(tile_job) * t, int rows, int width, void (*tile)(const N(tile_job) *))
 {
-    const int64_t y = p * s->y_rows - (p > s->y_tall ? p - s->y_tall : 0);
-    const int high = (int)s->y_rows - (p >= s->y_tall), rows = s->ny - y < high ? (int)(s->ny - y) : high;
-    const int width = s->nx - x < N(WIDTH) ? (int)(s->nx - x) : N(WIDTH);
-    const int vectors = width > N(LANES) ? 2 : 1;
-    int kind = width == N(WIDTH) ? FULL : vectors == 2 ? TWO : ONE;
-    N(tile_job) t;
-    t = (N(tile_job)){
-        .x = (const REAL *)s->x + x / N(WIDTH) * s->x_panel,
-        .y = (const REAL *)s->y + (s->y_panel ? p * s->y_panel : y * s->y_r),
-        .c = (REAL *)s->c + x * s->c_x + y * s->c_y,
-        .copy = s->x_copy,
-        .k = s->k,
-        .x_k = s->x_k,
-        .y_r = s->y_r,
-        .y_k = s->y_panel ? high : s->y_k,
-        .c_r = s->c_y,
-        .add = s->add,
-        .last = N(first)(width - (vectors - 1) * N(LANES)),
-    };
-    if (kind == FULL && s->x_copy && p == 0) kind = COPYING;
-    if (kind == FULL && s->x_copy && p > 0) t.x = t.copy, t.x_k = N(WIDTH);
-    if (s->c_x == 1) {
-        N(tiles)[rows - 1][kind](&t);
-        return;
-    }
-    REAL buffer[(TILE_ROWS + N(GROUP) - 1) / N(GROUP) * N(GROUP) * N(WIDTH)], *const c = t.c;
-    t.c = buffer, t.c_r = N(WIDTH), t.add = 0;
-    N(tiles)[rows - 1][kind](&t);
+    REAL buffer[(TILE_ROWS + N(GROUP) - 1) / N(GROUP) * N(GROUP) * N(WIDTH)], *const c = t->c;
+    t->c = buffer, t->c_r = N(WIDTH), t->add = 0;
+    tile(t);
+    t->c = c;
     N(place)(buffer, rows, width, c, s->c_x, s->c_y, s->add);
+}
+
+/* The tile of t, of which x, y, c, y_k and what all tiles share are set. Where x is to be copied,
+ * the first tile of a panel does it and the others read the copy. */
+INLINE void N(sweep_tile)(const reel__sweep *s, N(tile_job) * t, int rows, int64_t columns, int first)
+{
+    const REAL *const x = t->x;
+    int kind = FULL, width = N(WIDTH);
+    if (columns < N(WIDTH)) {
+        width = (int)columns;
+        kind = width > N(LANES) ? TWO : ONE;
+        t->last = N(first)(kind == TWO ? width - N(LANES) : width);
+        t->x_k = s->x_k;
+    } else if (s->x_copy) {
+        if (first) kind = COPYING;
+        t->x = first ? x : t->copy, t->x_k = first ? s->x_k : N(WIDTH);
+    }
+    if (N(HELPS) && s->ahead) {
+        t->lines_k = first;
+        t->lines = first ? s->lines : t->none;
+        t->ahead = first ? s->ahead : (const char *)t->none;
+    }
+    if (N(HELPS) && s->fetch_c)
+        for (int r = 0; r < rows; r++) {
+            __builtin_prefetch(t->c + r * s->c_y, 1);
+            __builtin_prefetch(t->c + r * s->c_y + width - 1, 1);
+        }
+    if (s->c_x == 1) N(tiles)[rows - 1][kind](t);
+    else N(tile_placed)(s, t, rows, width, N(tiles)[rows - 1][kind]);
+    t->x = x;
 }
 
 static void N(sweep)(const reel__sweep *s)
 {
-    if (s->y_first)
-        for (int64_t p = 0; p < s->y_panels; p++)
-            for (int64_t x = 0; x < s->nx; x += N(WIDTH)) N(sweep_tile)(s, x, p);
-    else
-        for (int64_t x = 0; x < s->nx; x += N(WIDTH))
-            for (int64_t p = 0; p < s->y_panels; p++) N(sweep_tile)(s, x, p);
+    static const int64_t none = 0;
+    N(tile_job) t;
+    t.copy = s->x_copy;
+    t.k = s->k;
+    t.x_k = s->x_k;
+    t.y_r = s->y_r;
+    t.y_k = s->y_k;
+    t.c_r = s->c_y;
+    t.lines = t.none = &none;
+    t.ahead = (const char *)t.none;
+    t.lines_k = 0;
+    t.add = s->add;
+    t.last = N(first)(0);
+    REAL *const c = s->c;
+    const int64_t outer = s->y_first ? 1 : (s->nx + N(WIDTH) - 1) / N(WIDTH);
+    for (int64_t i = 0; i < outer; i++) {
+        const int64_t x0 = i * N(WIDTH);
+        t.y = s->y;
+        for (int64_t p = 0, y = 0; p < s->y_panels; p++) {
+            const int high = (int)s->y_rows - (p >= s->y_tall), rows = s->ny - y < high ? (int)(s->ny - y) : high;
+            if (s->y_panel) t.y_k = high;
+            t.x = (const REAL *)s->x + i * s->x_panel;
+            t.c = c + x0 * s->c_x + y * s->c_y;
+            int64_t x = x0;
+            do {
+                N(sweep_tile)(s, &t, rows, s->nx - x, p == 0);
+                t.x += s->x_panel;
+                t.c += N(WIDTH) * s->c_x;
+                x += N(WIDTH);
+            } while (s->y_first && x < s->nx);
+            t.y += s->y_panel ? s->y_panel : high * s->y_r;
+            y += high;
+        }
+    }
 }

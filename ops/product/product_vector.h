@@ -11,6 +11,8 @@
 #endif
 
 #define INLINE static inline __attribute__((always_inline))
+/* Inlined, it would share its caller's registers, and spill. */
+#define APART static __attribute__((noinline))
 /* A sanitizer checks every access, and clang takes minutes over the checks of an unrolled tile. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(undefined_behavior_sanitizer)
