@@ -55,7 +55,7 @@ typedef struct reel__product_api {
     const reel__product_axes *(*axes)(const reel_tensor *y);
     reel__product_plan (*plan)(const reel__product *p);
     void (*block)(const reel__product_plan *plan, const void *a, const void *b, int64_t m0, int64_t m1, int64_t n0,
-                  int64_t n1, void *c, int64_t c_m, int64_t c_n, void *workspace);
+                  int64_t n1, void *c, int64_t c_m, int64_t c_n, void *workspace, const reel__product_beside *beside);
     reel__product_layout (*layout)(int isa, int element, const reel__side *side, reel__product_use use);
     void (*pack)(int isa, int element, const reel__side *side, const reel__product_layout *layout, const void *from,
                  int64_t p0, int64_t p1, void *to);

@@ -214,6 +214,24 @@ static int64_t sizes(const reel_tensor *x, int count, const int8_t *axes)
     return n;
 }
 
+/* What the chains after a block read from elsewhere, row by row as c itself. */
+static void find_beside(reel__step *step)
+{
+    reel__product_beside *beside = &step->beside;
+    for (int32_t i = 0; i < step->op_count && step->batch == 1; i++) {
+        const reel__tile_op *op = &step->ops[i];
+        for (int l = 0; op->kind == REEL__TILE_CHAIN && l < op->count; l++)
+            for (int j = 0; j < op->links[l].count; j++) {
+                const reel__operand *o = &op->links[l].x[j];
+                if (o->reg >= 0 || o->one || o->block || o->row != step->columns || o->base == step->c) continue;
+                bool known = o->base == beside->at || beside->count == REEL__BESIDE;
+                for (int k = 0; k < beside->count; k++) known |= beside->at + beside->other[k] == o->base;
+                if (!beside->at) beside->at = o->base, beside->row = o->row * 4;
+                else if (!known) beside->other[beside->count++] = o->base - beside->at;
+            }
+    }
+}
+
 bool reel__lower_product(reel__steps *s, int32_t g)
 {
     const reel__group *group = &REEL__AT(s->plan.groups, reel__group, g);
@@ -244,6 +262,7 @@ bool reel__lower_product(reel__steps *s, int32_t g)
         if (draft.pack[j] >= 0) REEL__AT(s->packs, reel__pack, draft.pack[j]).last = s->list.count;
     make_room(&draft);
     if (group->count > 1 && !reel__lower_tiles(s, &draft, g)) return false;
+    find_beside(&draft);
     reel__step *step = reel__new_step(s, &s->list, REEL__STEP_PRODUCT, group->product);
     if (!step) return false;
     *step = draft;

@@ -176,8 +176,10 @@ static void run_product_block(const reel__step *step, char *scratch, int64_t sha
         part.c = workspace;
         workspace += ((size_t)(step->block_m * step->block_n * element) + 63) / 64 * 64;
     }
+    reel__product_beside beside = step->beside;
+    if (beside.at) beside.at += m0 * beside.row + n0 * element;
     step->api->block(&step->plan, step->a + step->offsets[2 * batch], step->b + step->offsets[2 * batch + 1], m0, m1,
-                     n0, n1, part.c, part.c_row, 1, workspace);
+                     n0, n1, part.c, part.c_row, 1, workspace, beside.at ? &beside : NULL);
     if (step->op_count) run_tiles(step, registers, part, m0, m1, n0, n1);
 }
 

@@ -101,12 +101,13 @@ typedef struct reel__step {
     const char *a, *b;
     char *c; /* NULL: blocks live in the workspace */
     int64_t block_m, block_n, batch;
-    int64_t *offsets; /* of each batch's a and b, in bytes */
-    double work;      /* element operations: what threads are worth */
-    int64_t shares;   /* independent parts */
-    int64_t taken;    /* by the threads of a run; atomic */
-    bool shared;      /* worth more than one thread */
-    double seconds;   /* with .profile: in all runs */
+    reel__product_beside beside; /* read after its blocks; at: of the whole, NULL: nothing */
+    int64_t *offsets;            /* of each batch's a and b, in bytes */
+    double work;                 /* element operations: what threads are worth */
+    int64_t shares;              /* independent parts */
+    int64_t taken;               /* by the threads of a run; atomic */
+    bool shared;                 /* worth more than one thread */
+    double seconds;              /* with .profile: in all runs */
     int64_t times;
 } reel__step;
 

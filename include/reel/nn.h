@@ -75,8 +75,8 @@ typedef struct reel_sgd_options {
     double weight_decay;    /* g ← g + weight_decay w */
 } reel_sgd_options;
 
-/* Kingma and Ba 2015: m ← β₁ m + (1 − β₁) g; v ← β₂ v + (1 − β₂) g²; w ← w − lr m̂ / (√v̂ + ε). Moments smaller than
- * 2⁻¹⁰⁰ are flushed to 0. */
+/* Kingma and Ba 2015: m ← β₁ m + (1 − β₁) g; v ← β₂ v + (1 − β₂) g²; w ← w − lr m̂ / (√v̂ + ε), where
+ * m̂ = m · 1/(1 − β₁ᵗ) and v̂ = v · 1/(1 − β₂ᵗ). Moments smaller than 2⁻¹⁰⁰ are flushed to 0. */
 typedef struct reel_adam_options {
     double lr;
     reel_tensor *lr_tensor;

@@ -89,10 +89,13 @@ static reel_tensor *flushed(reel_tensor *m)
     return reel_where(reel_lt(reel_abs(m), reel_number(m, 0x1p-100)), reel_number(m, 0), m);
 }
 
-/* 1 − βᵗ = −expm1(t ln β), without the cancellation of the difference. */
-static reel_tensor *correction(reel_tensor *t, double beta) { return reel_neg(reel_expm1(reel_scale(t, log(beta)))); }
+/* 1 / (1 − βᵗ), once for all elements; 1 − βᵗ = −expm1(t ln β), without the cancellation of the difference. */
+static reel_tensor *correction(reel_tensor *t, double beta)
+{
+    return reel_div(reel_number(t, -1), reel_expm1(reel_scale(t, log(beta))));
+}
 
-/* What all parameters share: the learning rate, and the corrections of both moments (NULL: none). */
+/* What all parameters share: the learning rate, and the factors that correct both moments (NULL: none). */
 typedef struct adam_shared {
     reel_tensor *lr, *m_correction, *v_correction;
 } adam_shared;
@@ -102,8 +105,8 @@ static reel_tensor *adam_step(reel_tensor *p, reel_tensor *g, const adam_shared 
     reel_tensor *m = state_of(p, o->state, "m"), *v = state_of(p, o->state, "v");
     m = reel_assign(m, flushed(reel_add(reel_scale(m, o->betas[0]), reel_scale(g, 1 - o->betas[0]))));
     v = reel_assign(v, flushed(reel_add(reel_scale(v, o->betas[1]), reel_scale(reel_square(g), 1 - o->betas[1]))));
-    reel_tensor *m_hat = s->m_correction ? reel_div(m, s->m_correction) : m;
-    reel_tensor *v_hat = s->v_correction ? reel_div(v, s->v_correction) : v;
+    reel_tensor *m_hat = s->m_correction ? reel_mul(m, s->m_correction) : m;
+    reel_tensor *v_hat = s->v_correction ? reel_mul(v, s->v_correction) : v;
     reel_tensor *step = reel_div(m_hat, reel_shift(reel_sqrt(v_hat), o->epsilon));
     if (o->weight_decay != 0) step = reel_add(step, reel_scale(p, o->weight_decay));
     return reel_assign(p, reel_sub(p, reel_mul(s->lr, step)));

@@ -25,6 +25,9 @@ typedef struct {
      * into the second cache in its step i of k. Null: nothing. */
     const char *ahead;
     const int64_t *lines;
+    /* Every full tile does so with lines of what lies beside c, if that is not null; rows in bytes. */
+    const char *beside;
+    int64_t beside_row;
 } reel__sweep;
 
 typedef struct {

@@ -197,6 +197,10 @@ static void N(sweep)(const reel__sweep *s)
             t.c = c + x0 * s->c_x + y * s->c_y;
             int64_t x = x0;
             do {
+                if (N(HELPS) && s->beside) {
+                    t.ahead = s->beside + y * s->beside_row + x * (int64_t)sizeof(REAL);
+                    t.lines = s->lines, t.lines_k = 1;
+                }
                 N(sweep_tile)(s, &t, rows, s->nx - x, p == 0);
                 t.x += s->x_panel;
                 t.c += N(WIDTH) * s->c_x;
