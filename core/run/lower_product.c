@@ -165,10 +165,11 @@ static void choose_block(const reel__steps *s, reel__step *step, const reel__gro
     }
     const int64_t blocks = ceil_div(m, step->block_m) * ceil_div(n, step->block_n);
     if (blocks >= s->threads || (double)m * (double)n * (double)p->k < 100000) return;
-    const int64_t parts = ceil_div(s->threads, blocks);
-    if (group->has_rows || step->block_m >= parts * p->step_m)
-        step->block_m = even_part(step->block_m, ceil_div(step->block_m, parts), p->step_m);
-    else step->block_n = even_part(step->block_n, ceil_div(step->block_n, parts), p->step_n);
+    const int64_t parts = ceil_div(s->threads, blocks),
+                  down = even_part(step->block_m, step->block_m / parts, p->step_m),
+                  across = even_part(step->block_n, step->block_n / parts, p->step_n);
+    if (group->has_rows || down * step->block_n <= across * step->block_m) step->block_m = down;
+    else step->block_n = across;
 }
 
 /* An operand that every block would pack again, or all where that is forced. */
