@@ -143,13 +143,18 @@ static bool lower_group(reel__steps *s, int32_t g)
     return true;
 }
 
-enum { SHARED_WORK = 100000 }; /* element operations below which a step stays on one thread: some 15 µs */
+enum { SHARED_WORK = 200000 }; /* below which a step stays on one thread: some 30 µs */
+
+double reel__worth_sharing(const reel__steps *s)
+{
+    int64_t least = s->plan.settings.thread_work;
+    return least < 0 ? 0 : least ? (double)least : SHARED_WORK;
+}
 
 /* What is shared between threads; without such a step there is no team. */
 static void share_out(reel__steps *s)
 {
-    int64_t least = s->plan.settings.thread_work;
-    double worth = least < 0 ? 0 : least ? (double)least : SHARED_WORK;
+    const double worth = reel__worth_sharing(s);
     bool any = false;
     for (int64_t i = 0; i < s->list.count; i++) {
         reel__step *step = &REEL__AT(s->list, reel__step, i);
@@ -169,6 +174,8 @@ bool reel__lower(reel__steps *s)
     if (!reel__place_packs(s)) return false;
     s->scratch = (s->scratch + 127) / 64 * 64;
     share_out(s);
+    s->next = s->threads > 1 ? reel__own(s, 2 * (size_t)s->threads * sizeof *s->next) : NULL;
+    if (s->threads > 1 && !s->next) return false;
     s->scratch_memory = reel__allocate(&s->plan.allocator, s->scratch * (size_t)s->threads);
     if (!s->scratch_memory) return false;
     for (int64_t i = 0; i < s->list.count; i++) {

@@ -20,6 +20,9 @@ bool reel__lower_tiles(reel__steps *s, reel__step *step, int32_t g);
 /* The calls of a step that is one tile, with their addresses. */
 void reel__fix_calls(reel__step *step, char *registers);
 
+/* The work from which a step is shared by threads. */
+double reel__worth_sharing(const reel__steps *s);
+
 bool reel__lower_product(reel__steps *s, int32_t g);
 
 /* Memory for what is packed before products, when all steps are known. */

@@ -144,6 +144,12 @@ static int64_t even_part(int64_t size, int64_t most, int64_t unit)
     return smaller(size, ceil_div(ceil_div(size, ceil_div(size, most)), unit) * unit);
 }
 
+/* Of `size` in these parts, what the thread with most of them has. */
+static int64_t longest(const reel__steps *s, int64_t size, int64_t part)
+{
+    return smaller(size, ceil_div(ceil_div(size, part), s->threads) * part);
+}
+
 /* What runs on a block after its product wants it in the second cache, in rows as long as can be; and there should be a
  * block for every thread. */
 static void choose_block(const reel__steps *s, reel__step *step, const reel__group *group)
@@ -164,11 +170,12 @@ static void choose_block(const reel__steps *s, reel__step *step, const reel__gro
         step->block_m = even_part(m, smaller(step->block_m, most / step->block_n), p->step_m);
     }
     const int64_t blocks = ceil_div(m, step->block_m) * ceil_div(n, step->block_n);
-    if (blocks >= s->threads || (double)m * (double)n * (double)p->k < 100000) return;
+    const double work = (double)m * (double)n * ((double)p->k + (double)group->count) / 8;
+    if (blocks >= s->threads || work < reel__worth_sharing(s)) return;
     const int64_t parts = ceil_div(s->threads, blocks),
                   down = even_part(step->block_m, step->block_m / parts, p->step_m),
                   across = even_part(step->block_n, step->block_n / parts, p->step_n);
-    if (group->has_rows || down * step->block_n <= across * step->block_m) step->block_m = down;
+    if (group->has_rows || longest(s, m, down) * n <= longest(s, n, across) * m) step->block_m = down;
     else step->block_n = across;
 }
 

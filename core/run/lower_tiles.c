@@ -317,7 +317,7 @@ bool reel__lower_tiles(reel__steps *s, reel__step *step, int32_t g)
     reel__release(a, memory, 4 * n * sizeof *memory);
     if (!good) return false;
     step->rows = t.rows, step->columns = t.columns;
-    step->work = (double)(t.rows * t.columns) * (double)group->count;
+    step->work = (double)(t.rows * t.columns) * (double)group->count / 8;
     int64_t max_rows = step->kind == REEL__STEP_PRODUCT ? step->block_m : t.rows;
     int64_t max_columns = step->kind == REEL__STEP_PRODUCT ? step->block_n : t.columns;
     choose_tile(&t, step, max_rows, max_columns);

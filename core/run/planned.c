@@ -4,6 +4,7 @@
 #include "core/run/step.h"
 #include "core/run/threads.h"
 
+#include <math.h>
 #include <sched.h>
 #include <string.h>
 
@@ -105,14 +106,28 @@ static reel_status run_alone(reel_tape *tape, reel__steps *steps, reel__step *st
     return REEL_OK;
 }
 
-static void run_shared(reel__step *step, char *scratch)
+static int64_t first_share(const reel__step *step, int thread, int threads) { return step->shares * thread / threads; }
+
+/* Every thread has a range of the shares, the same ones in every run so that it finds what it left in its cache; who is
+ * done helps the others. */
+static int64_t run_shared(reel__step *step, reel__next_share *next, char *scratch, int thread, int threads)
 {
-    for (;;) {
-        int64_t share = __atomic_fetch_add(&step->taken, 1, __ATOMIC_RELAXED);
-        if (share >= step->shares) return;
-        reel__step_run(step, scratch, share);
+    int64_t done = 0;
+    for (int i = 0; i < threads; i++) {
+        int from = (thread + i) % threads;
+        int64_t end = first_share(step, from + 1, threads);
+        for (;;) {
+            int64_t share = __atomic_fetch_add(&next[from].share, 1, __ATOMIC_RELAXED);
+            if (share >= end) break;
+            reel__step_run(step, scratch, share);
+            done++;
+        }
     }
+    return done;
 }
+
+#define PATIENCE                                                                                                       \
+    3e-4 /* seconds: a thread that makes others wait longer, beyond two shares of the work, has lost its core */
 
 static void team_member(void *context, int thread, int threads)
 {
@@ -123,6 +138,7 @@ static void team_member(void *context, int thread, int threads)
     if (thread == 0) __atomic_store_n(&r->meeting.size, threads, __ATOMIC_RELEASE);
     else
         while (!__atomic_load_n(&r->meeting.size, __ATOMIC_ACQUIRE)) sched_yield();
+    reel__next_share *next = steps->next;
     for (int64_t i = 0; i < steps->list.count; i++) {
         reel__step *step = &REEL__AT(steps->list, reel__step, i);
         if (!step->shared) {
@@ -130,25 +146,29 @@ static void team_member(void *context, int thread, int threads)
                 __atomic_store_n(&r->status, run_alone(r->tape, steps, step), __ATOMIC_RELEASE);
             continue;
         }
-        reel__meet(&r->meeting);
+        next = next == steps->next ? steps->next + steps->threads : steps->next; /* others may still look at the last */
+        next[thread].share = first_share(step, thread, threads);
+        reel__meet(&r->meeting, thread == 0 ? PATIENCE : HUGE_VAL); /* the others wait for what thread 0 does alone */
         if (__atomic_load_n(&r->status, __ATOMIC_ACQUIRE) != REEL_OK) break;
-        double start = thread == 0 && r->tape->options.profile ? reel__now() : 0;
-        run_shared(step, scratch);
-        reel__meet(&r->meeting);
-        if (thread == 0) step->taken = 0;
+        double start = reel__now();
+        int64_t shares = run_shared(step, next, scratch, thread, threads);
+        double share = shares > 0 ? (reel__now() - start) / (double)shares : HUGE_VAL;
+        reel__meet(&r->meeting, PATIENCE + 2 * share);
         if (thread == 0 && r->tape->options.profile) step->seconds += reel__now() - start, step->times++;
     }
     reel__restore_control_word(&saved);
 }
 
-/* How long runs stay on one thread after another process was seen on a core: 100 ms, and twice as long each time that the
- * next trial is disturbed as well. */
+/* How long runs stay on one thread after another process took so much of a core that one thread would have been as fast:
+ * 100 ms, and twice as long each time that the next trial is disturbed as well. */
 #define ALONE_SECONDS 0.1
 #define ALONE_MOST 3.2
 
-static void note_disturbance(reel_tape *tape, bool late)
+#define LOST_MOST 0.4 /* of a run's time, by each that waited; on two cores half of it is break-even */
+
+static void note_disturbance(reel_tape *tape, double lost)
 {
-    if (!late) {
+    if (lost < LOST_MOST) {
         tape->alone = tape->alone_until = 0;
         return;
     }
@@ -162,8 +182,10 @@ static reel_status run_steps(reel_tape *tape, reel__steps *steps)
     running r = { .tape = tape, .steps = steps };
     bool team = steps->threads > 1 && (tape->alone_until <= 0 || reel__now() >= tape->alone_until);
     if (team) {
+        double start = reel__now();
         reel__run_team(steps->threads, team_member, &r);
-        note_disturbance(tape, r.meeting.late > 0);
+        double waiting = (reel__now() - start) * (r.meeting.size > 1 ? r.meeting.size - 1 : 1);
+        note_disturbance(tape, (double)r.meeting.lost * 1e-9 / waiting);
         return r.status;
     }
     for (int64_t i = 0; r.status == REEL_OK && i < steps->list.count; i++)

@@ -103,9 +103,8 @@ typedef struct reel__step {
     int64_t block_m, block_n, batch;
     reel__product_beside beside; /* read after its blocks; at: of the whole, NULL: nothing */
     int64_t *offsets;            /* of each batch's a and b, in bytes */
-    double work;                 /* element operations: what threads are worth */
+    double work;                 /* what threads are worth: eight multiply-adds or element operations are 1 */
     int64_t shares;              /* independent parts */
-    int64_t taken;               /* by the threads of a run; atomic */
     bool shared;                 /* worth more than one thread */
     double seconds;              /* with .profile: in all runs */
     int64_t times;
@@ -119,6 +118,11 @@ typedef struct reel__part {
     int64_t c_row0, c_column0, c_row;
 } reel__part;
 
+/* The next share of a thread's range, alone on its cache line; atomic. */
+typedef struct reel__next_share {
+    int64_t share, rest[7];
+} reel__next_share;
+
 typedef struct reel__steps {
     reel__plan plan;
     reel__array list;      /* reel__step */
@@ -129,7 +133,8 @@ typedef struct reel__steps {
     char *packs_memory;
     size_t scratch; /* bytes that one thread needs */
     char *scratch_memory;
-    int threads; /* that have scratch; 1: no step is worth more */
+    reel__next_share *next; /* two for each thread, used in turn */
+    int threads;            /* that have scratch; 1: no step is worth more */
 } reel__steps;
 
 /* False: out of memory. */

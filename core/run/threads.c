@@ -14,9 +14,8 @@
 #endif
 
 enum { SPINS = 2000 };
-#define LATE_SECONDS 3e-4 /* a share of work is far shorter */
 
-void reel__meet(reel__meeting *meeting)
+void reel__meet(reel__meeting *meeting, double patience)
 {
     uint32_t round = __atomic_load_n(&meeting->round, __ATOMIC_RELAXED);
     if (__atomic_add_fetch(&meeting->arrived, 1, __ATOMIC_ACQ_REL) == meeting->size) {
@@ -33,7 +32,8 @@ void reel__meet(reel__meeting *meeting)
         if (spins == SPINS) since = reel__now();
         sched_yield();
     }
-    if (since > 0 && reel__now() - since > LATE_SECONDS) __atomic_add_fetch(&meeting->late, 1, __ATOMIC_RELAXED);
+    double waited = since > 0 ? reel__now() - since : 0;
+    if (waited > patience) __atomic_add_fetch(&meeting->lost, (int64_t)(waited * 1e9), __ATOMIC_RELAXED);
 }
 
 int reel__threads_for(int wanted)

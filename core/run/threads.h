@@ -10,10 +10,11 @@ typedef struct reel__meeting {
     int size;
     int arrived;    /* atomic */
     uint32_t round; /* atomic */
-    int late;       /* atomic: how often a wait was so long that somebody else must have had a core */
+    int64_t lost;   /* atomic: nanoseconds of waits so long that somebody else must have had a core */
 } reel__meeting;
 
-void reel__meet(reel__meeting *meeting);
+/* A wait of more than `patience` seconds is counted as lost. */
+void reel__meet(reel__meeting *meeting, double patience);
 
 /* Threads that a run may use: `wanted`, or with 0 what OpenMP would; one inside somebody else's parallel region. */
 int reel__threads_for(int wanted);

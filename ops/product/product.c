@@ -99,6 +99,16 @@ static void sweep_packing_x(const reel__product_plan *plan, const reel__product_
     }
 }
 
+/* One piece of k with x copied by the first tile of each panel. */
+static void sweep_copying_x(const reel__product_plan *plan, const reel__product_kernels *kernels, reel__sweep *s)
+{
+    enum { MANY = 8 };
+    int64_t lines[REEL__PIECE];
+    s->lines = s->nx >= MANY * plan->x.width ? lines : NULL;
+    if (s->lines) list_lines(&plan->x, plan->element, s->k, s->k, lines);
+    kernels->sweep(s);
+}
+
 /* Cuts the block's y into panels: as even as can be, but where y came packed it is cut already. */
 static void cut_y(reel__sweep *s, const reel__product_operand *y, int most)
 {
@@ -205,7 +215,8 @@ void reel__product_block(const reel__product_plan *plan, const void *a, const vo
                 list_beside(beside, s.y_rows, ox->width * element, s.k, lines);
                 s.beside = beside->at, s.beside_row = beside->row, s.lines = lines;
             }
-            sweep(&s);
+            if (s.x_copy) sweep_copying_x(plan, kernels, &s);
+            else sweep(&s);
         }
     }
 }

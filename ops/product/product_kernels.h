@@ -22,7 +22,8 @@ typedef struct {
     int add, y_first; /* y_first: a panel of y meets all of x before the next one */
     int fetch_c;      /* c is not in a cache */
     /* What will be read next: the first tile of a panel of x, if it is full, brings ahead[lines[i]]
-     * into the second cache in its step i of k. Null: nothing. */
+     * into the second cache in its step i of k; where x is copied, the second tile does so for
+     * the panel after. Null: nothing. */
     const char *ahead;
     const int64_t *lines;
     /* Every full tile does so with lines of what lies beside c, if that is not null; rows in bytes. */

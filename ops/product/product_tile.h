@@ -141,8 +141,8 @@ APART void N(tile_placed)(const reel__sweep *s, N(tile_job) * t, int rows, int w
 }
 
 /* The tile of t, of which x, y, c, y_k and what all tiles share are set. Where x is to be copied,
- * the first tile of a panel does it and the others read the copy. */
-INLINE void N(sweep_tile)(const reel__sweep *s, N(tile_job) * t, int rows, int64_t columns, int first)
+ * the first tile of a panel does it, the others read the copy, and the second fetches the next. */
+INLINE void N(sweep_tile)(const reel__sweep *s, N(tile_job) * t, int rows, int64_t columns, int64_t p)
 {
     const REAL *const x = t->x;
     int kind = FULL, width = N(WIDTH);
@@ -152,13 +152,14 @@ INLINE void N(sweep_tile)(const reel__sweep *s, N(tile_job) * t, int rows, int64
         t->last = N(first)(kind == TWO ? width - N(LANES) : width);
         t->x_k = s->x_k;
     } else if (s->x_copy) {
-        if (first) kind = COPYING;
-        t->x = first ? x : t->copy, t->x_k = first ? s->x_k : N(WIDTH);
+        if (p == 0) kind = COPYING;
+        t->x = p == 0 ? x : t->copy, t->x_k = p == 0 ? s->x_k : N(WIDTH);
     }
-    if (N(HELPS) && s->ahead) {
-        t->lines_k = first;
-        t->lines = first ? s->lines : t->none;
-        t->ahead = first ? s->ahead : (const char *)t->none;
+    if (N(HELPS) && s->lines && !s->beside) {
+        const int fetching = s->x_copy ? p == 1 && columns > N(WIDTH) : p == 0 && s->ahead;
+        t->lines_k = fetching;
+        t->lines = fetching ? s->lines : t->none;
+        t->ahead = !fetching ? (const char *)t->none : s->x_copy ? (const char *)(x + s->x_panel) : s->ahead;
     }
     if (N(HELPS) && s->fetch_c)
         for (int r = 0; r < rows; r++) {
@@ -201,7 +202,7 @@ static void N(sweep)(const reel__sweep *s)
                     t.ahead = s->beside + y * s->beside_row + x * (int64_t)sizeof(REAL);
                     t.lines = s->lines, t.lines_k = 1;
                 }
-                N(sweep_tile)(s, &t, rows, s->nx - x, p == 0);
+                N(sweep_tile)(s, &t, rows, s->nx - x, p);
                 t.x += s->x_panel;
                 t.c += N(WIDTH) * s->c_x;
                 x += N(WIDTH);
