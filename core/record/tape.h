@@ -164,7 +164,8 @@ struct reel_tape {
     int64_t draws;                        /* random nodes recorded */
     uint64_t numbers;                     /* how often a number has changed */
     bool plain;                           /* run by the plain executor; also REEL_PLAIN=1 */
-    double alone_until, alone;            /* after a disturbed run: one thread until then; how long the next time */
+    double alone_until, alone;            /* after a disturbed run: one thread until then; how long it was */
+    double together;                      /* how long a team has run well since */
     uint64_t rebound;                     /* how often a leaf was bound to another value */
     struct reel__program *program;        /* of the executor, freed by it: the one that was prepared last, */
     reel__array programs;                 /* reel__program *: and the others, the last used first */

@@ -160,18 +160,21 @@ static void team_member(void *context, int thread, int threads)
 }
 
 /* How long runs stay on one thread after another process took so much of a core that one thread would have been as fast:
- * 100 ms, and twice as long each time that the next trial is disturbed as well. */
-#define ALONE_SECONDS 0.1
+ * 200 ms, and twice as long each time that a team is disturbed again before it has run well for as long as that. */
+#define ALONE_SECONDS 0.2
 #define ALONE_MOST 3.2
-
 #define LOST_MOST 0.4 /* of a run's time, by each that waited; on two cores half of it is break-even */
 
-static void note_disturbance(reel_tape *tape, double lost)
+static void note_team(reel_tape *tape, const reel__steps *steps, double seconds, const reel__meeting *meeting)
 {
-    if (lost < LOST_MOST) {
-        tape->alone = tape->alone_until = 0;
+    double lost = (double)meeting->lost * 1e-9 / (meeting->size > 1 ? meeting->size - 1 : 1);
+    bool slow = steps->alone_seconds > 0 && seconds > steps->alone_seconds + PATIENCE;
+    if (lost < LOST_MOST * seconds && !slow) {
+        tape->together += seconds;
+        if (tape->together >= tape->alone) tape->alone = tape->alone_until = 0;
         return;
     }
+    tape->together = 0;
     tape->alone = tape->alone > 0 ? tape->alone * 2 : ALONE_SECONDS;
     if (tape->alone > ALONE_MOST) tape->alone = ALONE_MOST;
     tape->alone_until = reel__now() + tape->alone;
@@ -180,16 +183,19 @@ static void note_disturbance(reel_tape *tape, double lost)
 static reel_status run_steps(reel_tape *tape, reel__steps *steps)
 {
     running r = { .tape = tape, .steps = steps };
-    bool team = steps->threads > 1 && (tape->alone_until <= 0 || reel__now() >= tape->alone_until);
+    double start = steps->threads > 1 ? reel__now() : 0;
+    bool team = steps->threads > 1 && (tape->alone_until <= 0 || start >= tape->alone_until);
     if (team) {
-        double start = reel__now();
         reel__run_team(steps->threads, team_member, &r);
-        double waiting = (reel__now() - start) * (r.meeting.size > 1 ? r.meeting.size - 1 : 1);
-        note_disturbance(tape, (double)r.meeting.lost * 1e-9 / waiting);
+        note_team(tape, steps, reel__now() - start, &r.meeting);
         return r.status;
     }
     for (int64_t i = 0; r.status == REEL_OK && i < steps->list.count; i++)
         r.status = run_alone(tape, steps, &REEL__AT(steps->list, reel__step, i));
+    if (steps->threads > 1) {
+        double seconds = reel__now() - start;
+        if (steps->alone_seconds <= 0 || seconds < steps->alone_seconds) steps->alone_seconds = seconds;
+    }
     return r.status;
 }
 

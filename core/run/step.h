@@ -134,6 +134,7 @@ typedef struct reel__steps {
     size_t scratch; /* bytes that one thread needs */
     char *scratch_memory;
     reel__next_share *next; /* two for each thread, used in turn */
+    double alone_seconds;   /* the shortest run on one thread of what is for several; 0: there was none */
     int threads;            /* that have scratch; 1: no step is worth more */
 } reel__steps;
 
