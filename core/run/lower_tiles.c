@@ -239,13 +239,13 @@ static void free_registers(tiling *t, const reel__planned *p)
     }
 }
 
-/* Elements of a tile: half of the first cache for what is live, in whole rows where a member needs them. */
+/* Elements of a tile: so that its registers fit the first cache, in whole rows where a member needs them. */
 static void choose_tile(const tiling *t, reel__step *step, int64_t max_rows, int64_t max_columns)
 {
     const reel__plan_settings *settings = &t->s->plan.settings;
-    int64_t l1 = settings->l1 ? settings->l1 : 32768, live = t->registers + 2;
+    int64_t l1 = settings->l1 ? settings->l1 : 32768, live = t->registers ? t->registers : 1;
     int64_t length = settings->tile ? settings->tile : l1 / (live * (int64_t)t->widest) / 16 * 16;
-    if (!settings->tile) length = length < 512 ? 512 : length > 2048 ? 2048 : length;
+    if (!settings->tile) length = length < 1024 ? 1024 : length > 2048 ? 2048 : length;
     bool whole = t->group->has_rows;
     int64_t unit = 1;
     for (int32_t i = 0; i < step->op_count; i++)
