@@ -107,7 +107,7 @@ static reel_tensor *power_exponent(reel_tensor *gy, reel_tensor *y, reel_tensor 
     {                                                                                                                  \
         (void)from, (void)one;                                                                                         \
         *form = links[isa]->OP;                                                                                        \
-        return type_of(y) == REEL_F32;                                                                                 \
+        return type_of(y) == REEL_F32 && form->full;                                                                   \
     }                                                                                                                  \
     DESCRIPTOR(OP, types, OP##_vjp)                                                                                    \
     reel_tensor *reel_##OP(reel_tensor *x) { return reel_record(&OP##_op, 1, &x, NULL, 0); }
@@ -131,7 +131,7 @@ static reel_tensor *binary(const reel_op *op, reel_tensor *a, reel_tensor *b)
     static bool OP##_link(const reel_tensor *y, int isa, int from, const bool *one, reel__link_form *form)             \
     {                                                                                                                  \
         *form = links[isa]->OP[from][one[1 - from]];                                                                   \
-        return type_of(y) == REEL_F32;                                                                                 \
+        return type_of(y) == REEL_F32 && form->full;                                                                   \
     }                                                                                                                  \
     DESCRIPTOR(OP, types, OP##_vjp)                                                                                    \
     reel_tensor *reel_##OP(reel_tensor *a, reel_tensor *b) { return binary(&OP##_op, a, b); }
@@ -140,7 +140,7 @@ static reel_tensor *binary(const reel_op *op, reel_tensor *a, reel_tensor *b)
     static bool OP##_link(const reel_tensor *y, int isa, int from, const bool *one, reel__link_form *form)             \
     {                                                                                                                  \
         *form = links[isa]->OP[from][one[1 - from]];                                                                   \
-        return type_of(y) == REEL_F32;                                                                                 \
+        return type_of(y) == REEL_F32 && form->full;                                                                   \
     }                                                                                                                  \
     DESCRIPTOR(OP, compare_shape, NULL)                                                                                \
     reel_tensor *reel_##OP(reel_tensor *a, reel_tensor *b) { return binary(&OP##_op, a, b); }
