@@ -180,7 +180,7 @@ bool reel__lower(reel__steps *s)
     if (!s->scratch_memory) return false;
     for (int64_t i = 0; i < s->list.count; i++) {
         reel__step *step = &REEL__AT(s->list, reel__step, i);
-        if (step->kind == REEL__STEP_TILES && step->shares == 1) reel__fix_calls(step, s->scratch_memory);
+        if (step->op_count && step->shares == 1) reel__fix_calls(step, s->scratch_memory);
     }
     return true;
 }

@@ -263,11 +263,14 @@ static void choose_tile(const tiling *t, reel__step *step, int64_t max_rows, int
 /* A group that is one tile needs no addresses computed when it runs; a reduction then reads rows that lie together. */
 void reel__fix_calls(reel__step *step, char *registers)
 {
-    const reel__part part = { .rows = step->rows, .columns = step->columns };
+    reel__part part = { .rows = step->rows, .columns = step->columns, .c_row = step->columns };
+    part.c = step->c ? step->c : registers + (size_t)step->registers * step->register_bytes;
+    if (step->tile_rows < step->rows || step->tile_columns < step->columns) return;
     for (int32_t i = 0; i < step->op_count; i++) {
         const reel__tile_op *op = &step->ops[i];
         bool reduces = op->kind == REEL__TILE_REDUCE;
-        bool together = reduces && (op->x[0].reg >= 0 || op->x[0].row == step->columns || step->rows == 1);
+        bool together =
+            reduces && (op->x[0].reg >= 0 || op->x[0].block || op->x[0].row == step->columns || step->rows == 1);
         if (op->kind == REEL__TILE_BLOCKS || (reduces && !together)) return;
     }
     for (int32_t i = 0; i < step->op_count; i++) {

@@ -180,7 +180,8 @@ static void run_product_block(const reel__step *step, char *scratch, int64_t sha
     if (beside.at) beside.at += m0 * beside.row + n0 * element;
     step->api->block(&step->plan, step->a + step->offsets[2 * batch], step->b + step->offsets[2 * batch + 1], m0, m1,
                      n0, n1, part.c, part.c_row, 1, workspace, beside.at ? &beside : NULL);
-    if (step->op_count) run_tiles(step, registers, part, m0, m1, n0, n1);
+    if (step->single) run_single(step);
+    else if (step->op_count) run_tiles(step, registers, part, m0, m1, n0, n1);
 }
 
 static void run_pack(const reel__step *step, int64_t share)
