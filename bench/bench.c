@@ -44,12 +44,6 @@ typedef struct batch {
 
 static batch inputs;
 
-static void add_input(reel_tensor *x, void *data)
-{
-    if (!inputs.made) inputs.data[inputs.count] = data;
-    inputs.x[inputs.count++] = x;
-}
-
 static void *random_data(int64_t count, int classes)
 {
     float *f = malloc((size_t)count * sizeof *f);
@@ -62,8 +56,8 @@ static void *random_data(int64_t count, int classes)
 static reel_tensor *data(reel_tape *tape, const char *name, reel_shape shape, int classes)
 {
     reel_tensor *x = reel_input(tape, name, classes ? REEL_I32 : REEL_F32, shape);
-    add_input(x, inputs.made ? NULL : random_data(reel_count(x), classes));
-    return x;
+    if (!inputs.made) inputs.data[inputs.count] = random_data(reel_count(x), classes);
+    return inputs.x[inputs.count++] = x;
 }
 
 static reel_tensor *scalar_data(reel_tape *tape, const char *name, float value)
@@ -71,8 +65,8 @@ static reel_tensor *scalar_data(reel_tape *tape, const char *name, float value)
     reel_tensor *x = reel_input(tape, name, REEL_F32, REEL_SCALAR);
     float *data = inputs.made ? NULL : malloc(sizeof *data);
     if (data) *data = value;
-    add_input(x, data);
-    return x;
+    if (!inputs.made) inputs.data[inputs.count] = data;
+    return inputs.x[inputs.count++] = x;
 }
 
 static void write_inputs(void)

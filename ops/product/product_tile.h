@@ -67,6 +67,7 @@ INLINE void N(tile)(const N(tile_job) * t, const int rows, const int vectors, co
     const int64_t x_k = t->x_k * (int64_t)sizeof(REAL), y_k = t->y_k * (int64_t)sizeof(REAL);
     const char *const ahead = t->ahead;
     const int64_t *lines = t->lines, lines_k = t->lines_k;
+    (void)ahead, (void)lines, (void)lines_k;
     int64_t r1 = t->y_r * (int64_t)sizeof(REAL), r3 = 3 * r1;
     const char *y4 = y + 4 * r1, *y8 = y4 + 4 * r1;
     HIDE(r1);
