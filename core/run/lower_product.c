@@ -164,7 +164,11 @@ static void choose_block(const reel__steps *s, reel__step *step, const reel__gro
     }
     step->block_m = smaller(p->block_m, m), step->block_n = group->has_rows ? n : smaller(p->block_n, n);
     const int64_t cache = settings->l2 ? settings->l2 : 1 << 20, most = cache / 4 / p->element;
-    if (group->count > 1 && step->block_m * step->block_n > most) {
+    const bool n_packed = (p->over_m ? p->y.use : p->x.use) == REEL__PACK;
+    /* packing beside the tiles costs next to nothing, ahead of them it is a pass of its own: that pays if it is smaller
+     * than what leaves the cache otherwise */
+    const bool stays = n_packed && 2 * p->k > m;
+    if (group->count > 1 && step->block_m * step->block_n > most && !stays) {
         if (group->has_rows || n * p->step_m <= most) step->block_n = n;
         else step->block_n = even_part(n, most / p->step_m, p->step_n);
         step->block_m = even_part(m, smaller(step->block_m, most / step->block_n), p->step_m);
@@ -175,7 +179,8 @@ static void choose_block(const reel__steps *s, reel__step *step, const reel__gro
     const int64_t parts = ceil_div(s->threads, blocks),
                   down = even_part(step->block_m, step->block_m / parts, p->step_m),
                   across = even_part(step->block_n, step->block_n / parts, p->step_n);
-    if (group->has_rows || longest(s, m, down) * n <= longest(s, n, across) * m) step->block_m = down;
+    const int64_t by_rows = longest(s, m, down) * n, by_columns = longest(s, n, across) * m;
+    if (group->has_rows || by_rows < by_columns || (by_rows == by_columns && !n_packed)) step->block_m = down;
     else step->block_n = across;
 }
 
