@@ -198,8 +198,9 @@ static void find_joined(reel__plan *plan, layout *l)
         for (int j = 0; j < y->input_count; at += reel__value_bytes(y->inputs[j]), j++) {
             const reel__access *access = reel__access_for(plan, joined->group, y->inputs[j]);
             reel__planned *part = &plan->node[access->source];
-            if (before != 1 || !computed(part) || !part->stored || part->in_place || l->host[access->source] >= 0 ||
-                part->x->count != y->inputs[j]->count || !reel__reads_whole(plan, y->inputs[j], access))
+            if (before != 1 || !computed(part) || !part->stored || part->in_place || part->level == REEL__LATE ||
+                l->host[access->source] >= 0 || part->x->count != y->inputs[j]->count ||
+                !reel__reads_whole(plan, y->inputs[j], access))
                 continue;
             l->host[access->source] = (int32_t)i;
             l->offset[access->source] = at;

@@ -121,5 +121,6 @@ reel_status reel__execute_plain(reel_tape *tape)
             if (early(x) == (pass == 0)) status = run_node(tape, program, x);
         }
     program->computed = status == REEL_OK;
+    program->recording = tape->generation;
     return status;
 }

@@ -146,7 +146,7 @@ static void team_member(void *context, int thread, int threads)
                 __atomic_store_n(&r->status, run_alone(r->tape, steps, step), __ATOMIC_RELEASE);
             continue;
         }
-        next = next == steps->next ? steps->next + steps->threads : steps->next; /* others may still look at the last */
+        next = next == steps->next ? steps->next + steps->threads : steps->next;
         next[thread].share = first_share(step, thread, threads);
         reel__meet(&r->meeting, thread == 0 ? PATIENCE : HUGE_VAL); /* the others wait for what thread 0 does alone */
         if (__atomic_load_n(&r->status, __ATOMIC_ACQUIRE) != REEL_OK) break;
@@ -213,5 +213,6 @@ reel_status reel__execute_planned(reel_tape *tape)
     if (status == REEL_OK) status = early_checks(tape, steps);
     if (status == REEL_OK) status = run_steps(tape, steps);
     program->computed = status == REEL_OK;
+    program->recording = tape->generation;
     return status;
 }

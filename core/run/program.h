@@ -17,11 +17,12 @@ typedef struct reel__program {
     /* planned */
     struct reel__steps *steps;
 
-    bool assigns;     /* for a run, not an evaluation */
-    bool computed;    /* its values are those of a finished run or evaluation */
-    int64_t retired;  /* see tape->retired: nodes of the program may be gone when it has changed */
-    uint64_t rebound; /* see tape->rebound: its leaves may have other values when it has changed */
-    uint64_t numbers; /* see tape->numbers: constants are computed anew when it has changed */
+    bool assigns;       /* for a run, not an evaluation */
+    bool computed;      /* its values are those of a finished run or evaluation */
+    uint32_t recording; /* the tape's generation at that time */
+    int64_t retired;    /* see tape->retired: nodes of the program may be gone when it has changed */
+    uint64_t rebound;   /* see tape->rebound: its leaves may have other values when it has changed */
+    uint64_t numbers;   /* see tape->numbers: constants are computed anew when it has changed */
 } reel__program;
 
 /* Makes tape->program one for these outputs, if it is not already: one of those that the tape has, if its structure is the

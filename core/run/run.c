@@ -157,8 +157,8 @@ static reel_status copy_value(reel_tape *tape, const char *what, const reel_tens
     } else if (!x->readable && !tape->options.keep_everything) {
         return reel__run_fail(tape, REEL_BAD_STATE, "%s: %s is not kept (mark it with reel_keep() before the run)",
                               what, reel__node_text(x));
-    } else if (!program || !program->computed || program->retired != tape->retired ||
-               !reel__program_read(program, x, data)) {
+    } else if (!program || !program->computed || program->recording != tape->generation ||
+               program->retired != tape->retired || !reel__program_read(program, x, data)) {
         return reel__run_fail(tape, REEL_BAD_STATE, "%s: %s has no value: no run or evaluation has computed it", what,
                               reel__node_text(x));
     }
