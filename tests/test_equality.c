@@ -350,7 +350,7 @@ enum { AXIS_FLAGS, AXIS_TILE, AXIS_PACK, AXIS_BLOCK, AXIS_L1, AXIS_ISA, AXIS_THR
 
 static int axis_size(int axis)
 {
-    static const int sizes[MODE_AXES] = { FLAGS + 2, 2, 4, 2, 2, 0, 4, 2 };
+    static const int sizes[MODE_AXES] = { FLAGS + 2, 3, 4, 2, 2, 0, 4, 2 };
     if (axis != AXIS_ISA) return sizes[axis];
     int sets = 0;
     for (int isa = 0; isa < REEL__ISAS; isa++) sets += reel__isa_available(isa);
@@ -370,7 +370,7 @@ static mode mode_of(const int *at)
     mode m = { .threads = threads[at[AXIS_THREADS]], .again = at[AXIS_AGAIN] };
     reel__plan_settings *s = &m.settings;
     for (int i = 0; i < FLAGS; i++) *flag_of(s, i) = at[AXIS_FLAGS] == i + 1 || at[AXIS_FLAGS] == FLAGS + 1;
-    s->tile = at[AXIS_TILE] ? 16 : 0;
+    s->tile = at[AXIS_TILE] == 0 ? 0 : at[AXIS_TILE] == 1 ? 16 : 1000;
     s->pack = at[AXIS_PACK] == 0 ? 0 : at[AXIS_PACK] == 1 ? REEL__PACK : at[AXIS_PACK] == 2 ? REEL__IN_PLACE : 0;
     s->pack_ahead = at[AXIS_PACK] == 3;
     s->block = at[AXIS_BLOCK] ? 16 : 0;
@@ -864,6 +864,8 @@ static void stops(graph *g)
     reel_sgd(average(reel_square(reel_gather(w, 1, i))), (reel_sgd_options){ .lr = 0.1, .momentum = 0.9 });
 }
 
+#include "awkward_programs.h"
+
 #define ALONE(NAME, stride)                                                                                            \
     Test(named, NAME) { check_workload(&(workload){ .name = #NAME, .record = NAME }, stride); }
 #define IN_BOTH(NAME, stride)                                                                                          \
@@ -902,8 +904,18 @@ ALONE(batch_norm, 97)
 ALONE(wide_pointwise, 97)
 ALONE(mixed_types, 53)
 ALONE(wide_rows, 97)
+IN_BOTH(late_parts, 97)
+IN_BOTH(late_together, 97)
+IN_BOTH(one_weight, 97)
+IN_BOTH(old_values, 97)
+ALONE(whole_rows, 197)
+IN_BOTH(concats, 97)
 
 Test(named, schedule) { check_workload(&(workload){ .name = "schedule", .record = schedule, .varies = true }, 53); }
+Test(named, other_attributes)
+{
+    check_workload(&(workload){ .name = "other_attributes", .record = other_attributes, .varies = true }, 53);
+}
 Test(named, stops) { check_workload(&(workload){ .name = "stops", .record = stops, .stops = true }, 53); }
 
 /* ---- Planted faults ---------------------------------------------------------------------------------------------- */
