@@ -174,7 +174,7 @@ bool reel__lower(reel__steps *s)
     if (!reel__place_packs(s)) return false;
     s->scratch = (s->scratch + 127) / 64 * 64;
     share_out(s);
-    s->next = s->threads > 1 ? reel__own(s, 2 * (size_t)s->threads * sizeof *s->next) : NULL;
+    s->next = s->threads > 1 ? reel__own(s, (size_t)s->threads * sizeof *s->next) : NULL;
     if (s->threads > 1 && !s->next) return false;
     s->scratch_memory = reel__allocate(&s->plan.allocator, s->scratch * (size_t)s->threads);
     if (!s->scratch_memory) return false;

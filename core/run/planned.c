@@ -126,8 +126,8 @@ static int64_t run_shared(reel__step *step, reel__next_share *next, char *scratc
     return done;
 }
 
-#define PATIENCE                                                                                                       \
-    3e-4 /* seconds: a thread that makes others wait longer, beyond two shares of the work, has lost its core */
+/* A thread that makes others wait for longer than this, in seconds, beyond two shares of the work, has lost its core. */
+#define PATIENCE 3e-4
 
 static void team_member(void *context, int thread, int threads)
 {
@@ -138,7 +138,7 @@ static void team_member(void *context, int thread, int threads)
     if (thread == 0) __atomic_store_n(&r->meeting.size, threads, __ATOMIC_RELEASE);
     else
         while (!__atomic_load_n(&r->meeting.size, __ATOMIC_ACQUIRE)) sched_yield();
-    reel__next_share *next = steps->next;
+    reel__next_share *const next = steps->next;
     for (int64_t i = 0; i < steps->list.count; i++) {
         reel__step *step = &REEL__AT(steps->list, reel__step, i);
         if (!step->shared) {
@@ -146,7 +146,6 @@ static void team_member(void *context, int thread, int threads)
                 __atomic_store_n(&r->status, run_alone(r->tape, steps, step), __ATOMIC_RELEASE);
             continue;
         }
-        next = next == steps->next ? steps->next + steps->threads : steps->next;
         next[thread].share = first_share(step, thread, threads);
         reel__meet(&r->meeting, thread == 0 ? PATIENCE : HUGE_VAL); /* the others wait for what thread 0 does alone */
         if (__atomic_load_n(&r->status, __ATOMIC_ACQUIRE) != REEL_OK) break;

@@ -133,7 +133,7 @@ typedef struct reel__steps {
     char *packs_memory;
     size_t scratch; /* bytes that one thread needs */
     char *scratch_memory;
-    reel__next_share *next; /* two for each thread, used in turn */
+    reel__next_share *next; /* one for each thread */
     double alone_seconds;   /* the shortest run on one thread of what is for several; 0: there was none */
     int threads;            /* that have scratch; 1: no step is worth more */
 } reel__steps;
