@@ -90,7 +90,7 @@ static void whole_rows(graph *g)
          1);
 }
 
-/* Recorded again with nothing changed but an attribute. */
+/* Recorded again with nothing changed but attributes, of views, sums and products alone. */
 static void other_attributes(graph *g)
 {
     int v = g->run % 2;
@@ -99,7 +99,7 @@ static void other_attributes(graph *g)
     kept(reel_sum(e, REEL_AXES(v), REEL_DROP), "a", 1);
     kept(reel_contract(e, w, v ? "ab,bc->ac" : "ab,cb->ac"), "a", 2);
     kept(reel_add(reel_flip(e, REEL_AXES(v)), w), "a", 3);
-    reel_assign(w, reel_add(reel_scale(w, 0.5), reel_matmul(w, reel_pad(reel_slice(e, 1, v, v + 8), 1, v, 1 - v))));
+    reel_assign(w, reel_add(reel_scale(w, 0.5), reel_matmul(w, reel_flip(e, REEL_AXES(1 - v)))));
 }
 
 /* Parts that are parts twice, of one concat and of another, kept, sliced again and multiplied. */
