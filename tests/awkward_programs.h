@@ -21,6 +21,7 @@ static void late_parts(graph *g)
     reel_tensor *y = reel_add(reel_mul(reel_slice(p, 0, 0, 1), u), reel_slice(p, 0, 1, 2));
     reel_sgd(reel_mse(y, real(g, "v", REEL_SHAPE(5000))), (reel_sgd_options){ .lr = 0.1 });
     reel_assign(state(g, "s", REEL_SHAPE(2)), c);
+    reel_assign(state(g, "t", REEL_SHAPE(2)), reel_sum(reel_sin(x), last, REEL_DROP));
 }
 
 /* Several late reductions in one group, whose blocks a tile must not cut. */
