@@ -792,3 +792,17 @@ Test(again, a_state_that_becomes_private_is_not_read_through_an_old_plan, .init 
     cr_expect_eq(reel_item(twice), 6);
     reel_tape_free(other);
 }
+
+/* The nodes are those of the last recording, what they hold is not. */
+Test(again, nothing_has_a_value_before_a_run, .init = begin, .fini = end)
+{
+    for (int i = 0; i < 3; i++) {
+        reel_tape_clear(tape);
+        reel_tensor *x = reel_input(tape, "one", REEL_F32, REEL_SCALAR), *y = reel_keep(reel_exp(x), "y");
+        reel_write_f32(x, &(float){ (float)i }, 1);
+        cr_expect(isnan(reel_item(y)));
+        cr_expect(reel_tape_error(tape) && strstr(reel_tape_error(tape), "no run or evaluation has computed it"));
+        cr_assert_eq(reel_run(tape), REEL_OK);
+        cr_expect_float_eq(reel_item(y), exp(i), 1e-6);
+    }
+}
