@@ -116,3 +116,22 @@ static void concats(graph *g)
     kept(reel_sin(reel_concat(3, (reel_tensor *[]){ next, t, e }, 0)), "old", 0);
     reel_assign(u, reel_add(reel_scale(u, 0.5), reel_concat(2, (reel_tensor *[]){ next, t }, 0)));
 }
+
+/* The products of a recurrent network's inputs, with and without something after them, forwards, backwards and every
+ * second one; of one weight and of its slices. */
+static void inputs_of_steps(graph *g)
+{
+    enum { T = 5, B = 3, IN = 6, H = 9 };
+    reel_tensor *x = real(g, "x", REEL_SHAPE(T, B, IN)), *h = real(g, "h", REEL_SHAPE(B, H)), *y = reel_tanh(x);
+    reel_tensor *w = parameter(x, "w", REEL_SHAPE(IN, H)), *u = parameter(x, "u", REEL_SHAPE(H, H));
+    reel_tensor *b = parameter(x, "b", REEL_SHAPE(H)), *v = parameter(x, "v", REEL_SHAPE(IN, H)), *k = h;
+    for (int t = 0; t < T; t++) {
+        reel_tensor *in = reel_squeeze(reel_slice(x, 0, t, t + 1), 0), *back = reel_slice(y, 0, T - 1 - t, T - t);
+        h = reel_tanh(reel_add(reel_matmul(in, w), reel_matmul(h, u)));
+        k = reel_add(reel_mul(k, reel_sigmoid(reel_add(reel_matmul(in, v), b))),
+                     reel_tanh(reel_matmul(reel_squeeze(back, 0), t % 2 ? v : w)));
+        kept(h, "h", t);
+    }
+    kept(reel_matmul(reel_squeeze(reel_slice(x, 0, 1, 2), 0), reel_slice(w, 1, 0, 4)), "cut", 0);
+    reel_sgd(average(reel_square(reel_add(h, k))), (reel_sgd_options){ .lr = 0.1 });
+}

@@ -155,7 +155,7 @@ static bool differ(const trace *a, const trace *b, char *text, size_t size)
 
 typedef struct census {
     int programs, finite, groups, epilogues, row_reductions, late, copies, in_place, folded, settled, teams, tiles,
-        singles, blocks, chains, ordered, packs, shared_packs, first, joined;
+        singles, blocks, chains, ordered, packs, shared_packs, first, joined, stacked;
 } census;
 
 /* Computed from what is known before the run alone, and yet placed beside something else. */
@@ -223,7 +223,7 @@ static void take_census(const reel_tape *tape, const trace *t, census *c)
         fired.folded |= p->role == REEL__CONSTANT && p->x->input_count > 0;
         fired.settled |= has_settled(plan, i);
     }
-    fired.ordered = plan->moved > 0, fired.joined = plan->joined > 0;
+    fired.ordered = plan->moved > 0, fired.joined = plan->joined > 0, fired.stacked = plan->stacked > 0;
     fired.first = plan->groups.count && REEL__AT(plan->groups, reel__group, 0).first >= 0;
     fired.copies = plan->copies.count > 0, fired.in_place = plan->in_place > 0;
     count_steps(steps, &fired);
@@ -322,11 +322,12 @@ static const char *mode_text(const mode *m)
     static char text[400];
     const reel__plan_settings *s = &m->settings;
     snprintf(text, sizeof text,
-             "%s%s%s%s%s%s%s%s%s%stile=%d,block=%d,l1=%d,l2=%d,pack=%s,thread_work=%d isa %s, %d threads, %s",
+             "%s%s%s%s%s%s%s%s%s%s%stile=%d,block=%d,l1=%d,l2=%d,pack=%s,thread_work=%d isa %s, %d threads, %s",
              s->no_fold ? "no_fold," : "", s->no_views ? "no_views," : "", s->no_group ? "no_group," : "",
-             s->no_reduce ? "no_reduce," : "", s->no_epilogue ? "no_epilogue," : "", s->no_order ? "no_order," : "",
-             s->no_chain ? "no_chain," : "", s->no_join ? "no_join," : "", s->no_in_place ? "no_in_place," : "",
-             s->no_reuse ? "no_reuse," : "", (int)s->tile, (int)s->block, (int)s->l1, (int)s->l2,
+             s->no_reduce ? "no_reduce," : "", s->no_epilogue ? "no_epilogue," : "", s->no_stack ? "no_stack," : "",
+             s->no_order ? "no_order," : "", s->no_chain ? "no_chain," : "", s->no_join ? "no_join," : "",
+             s->no_in_place ? "no_in_place," : "", s->no_reuse ? "no_reuse," : "", (int)s->tile, (int)s->block,
+             (int)s->l1, (int)s->l2,
              s->pack_ahead           ? "ahead"
              : s->pack == REEL__PACK ? "always"
              : s->pack               ? "never"
@@ -336,11 +337,11 @@ static const char *mode_text(const mode *m)
     return text;
 }
 
-enum { FLAGS = 10 };
+enum { FLAGS = 11 };
 
 static bool *flag_of(reel__plan_settings *s, int i)
 {
-    bool *all[FLAGS] = { &s->no_fold,  &s->no_views, &s->no_group, &s->no_reduce,   &s->no_epilogue,
+    bool *all[FLAGS] = { &s->no_fold,  &s->no_views, &s->no_group, &s->no_reduce,   &s->no_epilogue, &s->no_stack,
                          &s->no_order, &s->no_chain, &s->no_join,  &s->no_in_place, &s->no_reuse };
     return all[i];
 }
@@ -910,8 +911,19 @@ IN_BOTH(one_weight, 97)
 IN_BOTH(old_values, 97)
 ALONE(whole_rows, 197)
 IN_BOTH(concats, 97)
+IN_BOTH(inputs_of_steps, 97)
 
 Test(named, schedule) { check_workload(&(workload){ .name = "schedule", .record = schedule, .varies = true }, 53); }
+/* A random program hardly ever has what this one is about. */
+Test(named, inputs_of_steps_are_stacked)
+{
+    census c = { 0 };
+    const mode planned = { .threads = 1 };
+    trace t = run_workload(&(workload){ .name = "inputs_of_steps", .record = inputs_of_steps }, &planned, &c);
+    cr_expect_eq(c.stacked, 1);
+    trace_free(&t);
+}
+
 Test(named, other_attributes)
 {
     check_workload(&(workload){ .name = "other_attributes", .record = other_attributes, .varies = true }, 53);
@@ -1083,8 +1095,8 @@ Test(random, programs_agree)
     fprintf(stderr,
             "%d programs: %d finite, %d groups, %d epilogues, %d rows, %d late, %d copies, %d in place, %d folded, "
             "%d settled, %d teams, %d tiles, %d singles, %d blocks, %d chains, "
-            "%d ordered, %d packs, %d shared packs, %d first, %d joined\n",
+            "%d ordered, %d packs, %d shared packs, %d first, %d joined, %d stacked\n",
             c.programs, c.finite, c.groups, c.epilogues, c.row_reductions, c.late, c.copies, c.in_place, c.folded,
             c.settled, c.teams, c.tiles, c.singles, c.blocks, c.chains, c.ordered, c.packs, c.shared_packs, c.first,
-            c.joined);
+            c.joined, c.stacked);
 }

@@ -17,7 +17,9 @@ static int32_t begin_group(reel__plan *plan, bool tiled, const reel_tensor *x)
 {
     if (!reel__reserve(&plan->allocator, &plan->groups, plan->groups.count, sizeof(reel__group))) return REEL__NONE;
     reel__group *group = group_at(plan, (int32_t)plan->groups.count);
-    *group = (reel__group){ .first = REEL__NONE, .last = REEL__NONE, .product = REEL__NONE, .tiled = tiled };
+    *group = (reel__group){
+        .first = REEL__NONE, .last = REEL__NONE, .product = REEL__NONE, .tiled = tiled, .leader = REEL__NONE, .stack = 1
+    };
     group->rank = reel__squeeze(x, group->size);
     group->splits = (2u << group->rank) - 1;
     return (int32_t)plan->groups.count++;
@@ -307,7 +309,9 @@ static bool prepare_operand(reel__plan *plan, const reel_tensor *operand, bool c
 {
     const reel__planned *source = source_of(plan, operand);
     if (source->group == REEL__FLOATING && !settle(plan, source->x->index)) return false;
-    return !contiguous || reel__is_whole(plan, operand->index) || materialise(plan, operand);
+    if (!contiguous || (!plan->settings.no_views && reel__reads_in_order(operand, &plan->access[operand->index])))
+        return true;
+    return reel__is_whole(plan, operand->index) || materialise(plan, operand);
 }
 
 static bool joins_reduction(reel__plan *plan, int64_t node)

@@ -60,7 +60,11 @@ bool reel__is_whole(const reel__plan *plan, int64_t node)
 
 bool reel__reads_whole(const reel__plan *plan, const reel_tensor *x, const reel__access *access)
 {
-    if (access->offset || plan->node[access->source].x->count != x->count) return false;
+    return !access->offset && plan->node[access->source].x->count == x->count && reel__reads_in_order(x, access);
+}
+
+bool reel__reads_in_order(const reel_tensor *x, const reel__access *access)
+{
     int64_t stride = 1;
     for (int d = x->rank; d-- > 0; stride *= x->size[d])
         if (x->size[d] != 1 && access->stride[d] != stride) return false;

@@ -4,6 +4,7 @@
  *     roles.c    what each node is: a leaf, a constant computed once, a view, something to compute
  *     layout.c   views become strides: whose value a node reads, and where
  *     group.c    pointwise ops, reductions and products that run together, tile by tile
+ *     stack.c    products over the rows of several
  *     order.c    the members of a group so that each reads the one before, where it can
  *     storage.c  which values have memory, from when to when, and where; assignments in place
  *
@@ -23,7 +24,8 @@ enum {
 
 /* What tests and the environment can force; none of it changes a bit. */
 typedef struct reel__plan_settings {
-    bool no_fold, no_views, no_group, no_reduce, no_epilogue, no_order, no_chain, no_join, no_in_place, no_reuse;
+    bool no_fold, no_views, no_group, no_reduce, no_epilogue, no_stack, no_order, no_chain, no_join, no_in_place,
+        no_reuse;
     int64_t tile;        /* elements of a tile; 0: from the caches */
     int pack;            /* a reel__product_use for both operands; 0: what the plan finds best */
     bool pack_ahead;     /* both operands of every product, by a step of their own */
@@ -76,8 +78,11 @@ typedef struct reel__group {
     bool tiled;      /* runs by tiles; otherwise it is one node, run as it is */
     int rank;        /* its space, without axes of size 1 */
     int64_t size[REEL_MAX_RANK];
-    uint32_t splits; /* bit s: the first s axes can be the rows, the others the columns */
-    bool has_rows;   /* some member is REEL__ROW, so a tile holds whole rows */
+    uint32_t splits;     /* bit s: the first s axes can be the rows, the others the columns */
+    bool has_rows;       /* some member is REEL__ROW, so a tile holds whole rows */
+    int32_t leader;      /* the group whose product computes this one's too, or REEL__NONE */
+    int32_t slot, stack; /* which of the leader's this is; how many a leader computes */
+    int64_t distance;    /* from the left operand of one to that of the next, in elements */
 } reel__group;
 
 typedef struct reel__plan {
@@ -93,15 +98,17 @@ typedef struct reel__plan {
     reel__array copies; /* reel__access of the nodes with role REEL__COPY, whose depth is the index */
     char *arena, *constants;
     size_t arena_size, constants_size;
-    int64_t merged; /* nodes that share a group with another: for reports and tests */
-    int64_t moved;  /* members that have another position than the order of the program gives them */
-    int64_t joined; /* parts written into their concat */
+    int64_t merged;  /* nodes that share a group with another: for reports and tests */
+    int64_t moved;   /* members that have another position than the order of the program gives them */
+    int64_t stacked; /* products that another one computes */
+    int64_t joined;  /* parts written into their concat */
     int64_t in_place;
 } reel__plan;
 
 /* The passes. False: out of memory. */
 bool reel__plan_roles(reel__plan *plan);
 bool reel__plan_group(reel__plan *plan);
+bool reel__plan_stack(reel__plan *plan);
 bool reel__plan_order(reel__plan *plan);
 bool reel__plan_memory(reel__plan *plan);
 
@@ -113,6 +120,9 @@ void reel__plan_layout(reel__plan *plan, int64_t node);
 /* Whether a node's value is its source's, element by element. */
 bool reel__is_whole(const reel__plan *plan, int64_t node);
 bool reel__reads_whole(const reel__plan *plan, const reel_tensor *x, const reel__access *access);
+
+/* Whether it reads elements that lie one after the other, wherever they begin. */
+bool reel__reads_in_order(const reel_tensor *x, const reel__access *access);
 
 /* The axes of x that are not of size 1, and the strides of an access along them. */
 int reel__squeeze(const reel_tensor *x, int64_t *size);

@@ -34,6 +34,14 @@ static void note_read(reel__plan *plan, reel__planned *reader, const reel_tensor
     if (source->group != reader->group || !group_at(plan, reader->group)->tiled) source->stored = true;
 }
 
+/* Whether a product is computed with others, or computes others. */
+static bool is_stacked(const reel__plan *plan, const reel__planned *p)
+{
+    if (p->role != REEL__PRODUCT || !computed(p)) return false;
+    const reel__group *group = group_at(plan, p->group);
+    return group->leader >= 0 || group->stack > 1;
+}
+
 static void find_stored(reel__plan *plan)
 {
     each_read(plan, note_read);
@@ -44,7 +52,8 @@ static void find_stored(reel__plan *plan)
             source->stored = true;
             source->last_use = INT_MAX;
         }
-        if (computed(p) && (!group_at(plan, p->group)->tiled || p->level == REEL__LATE)) p->stored = true;
+        if (computed(p) && (!group_at(plan, p->group)->tiled || p->level == REEL__LATE || is_stacked(plan, p)))
+            p->stored = true;
         if (computed(p) && p->last_use < p->group) p->last_use = p->group;
     }
 }
@@ -88,7 +97,9 @@ static void find_in_place(reel__plan *plan)
         const reel__planned *leaf = &plan->node[assign->inputs[0]->index];
         bool free_then =
             leaf->last_use < source->group || (leaf->last_use == source->group && leaf->position <= source->position);
-        if (source->in_place || source->group <= check || !reel__is_whole(plan, i) || !free_then) continue;
+        if (source->in_place || is_stacked(plan, source) || source->group <= check || !reel__is_whole(plan, i) ||
+            !free_then)
+            continue;
         if (source->level == REEL__LATE || !group_at(plan, source->group)->tiled || source->role == REEL__OTHER)
             continue;
         source->in_place = true;
@@ -199,7 +210,7 @@ static void find_joined(reel__plan *plan, layout *l)
             const reel__access *access = reel__access_for(plan, joined->group, y->inputs[j]);
             reel__planned *part = &plan->node[access->source];
             if (before != 1 || !computed(part) || !part->stored || part->in_place || part->level == REEL__LATE ||
-                l->host[access->source] >= 0 || part->x->count != y->inputs[j]->count ||
+                is_stacked(plan, part) || l->host[access->source] >= 0 || part->x->count != y->inputs[j]->count ||
                 !reel__reads_whole(plan, y->inputs[j], access))
                 continue;
             l->host[access->source] = (int32_t)i;
@@ -207,11 +218,22 @@ static void find_joined(reel__plan *plan, layout *l)
             plan->joined++;
         }
     }
-    for (int64_t i = 0; i < plan->count; i++) { /* hosts come after their parts */
+    for (int32_t g = 0; g < plan->groups.count; g++) {
+        const reel__group *group = group_at(plan, g);
+        if (group->leader < 0) continue;
+        l->host[group->product] = group_at(plan, group->leader)->product;
+        l->offset[group->product] = (size_t)group->slot * reel__value_bytes(plan->node[group->product].x);
+    }
+    for (int64_t i = 0; i < plan->count; i++) { /* a host of a host comes after it */
         if (l->host[i] < 0) continue;
         reel__planned *joined = &plan->node[l->host[i]];
         if (plan->node[i].last_use > joined->last_use) joined->last_use = plan->node[i].last_use;
     }
+}
+
+static size_t room_of(const reel__plan *plan, const reel__planned *p)
+{
+    return reel__value_bytes(p->x) * (size_t)(p->role == REEL__PRODUCT ? group_at(plan, p->group)->stack : 1);
 }
 
 /* The offset of a value's place in the arena when its group runs. */
@@ -220,7 +242,7 @@ static void place_value(reel__plan *plan, places *p, layout *l, int32_t i, int32
     while (l->host[i] >= 0) i = l->host[i];
     reel__planned *n = &plan->node[i];
     if (l->offset[i] != nowhere) return;
-    l->offset[i] = take(p, reel__value_bytes(n->x));
+    l->offset[i] = take(p, room_of(plan, n));
     if (n->level == REEL__LATE) l->partial[i] = take(p, partial_bytes(plan, n));
     if (n->last_use < plan->groups.count) next[i] = by_last[n->last_use], by_last[n->last_use] = i;
 }
@@ -238,7 +260,7 @@ static bool assign_places(reel__plan *plan, places *p, layout *l)
             if (n->stored && !n->in_place) place_value(plan, p, l, i, by_last, next);
         }
         for (int32_t i = by_last[g]; good && i >= 0 && !plan->settings.no_reuse; i = next[i]) {
-            good = give(&plan->allocator, p, l->offset[i], reel__value_bytes(plan->node[i].x));
+            good = give(&plan->allocator, p, l->offset[i], room_of(plan, &plan->node[i]));
             if (good && plan->node[i].level == REEL__LATE)
                 good = give(&plan->allocator, p, l->partial[i], partial_bytes(plan, &plan->node[i]));
         }
@@ -283,7 +305,9 @@ bool reel__plan_memory(reel__plan *plan)
     for (int64_t i = plan->count; good && i-- > 0;) {
         reel__planned *value = &plan->node[i];
         if (!computed(value) || !value->stored || value->in_place) continue;
-        value->data = (l.host[i] >= 0 ? plan->node[l.host[i]].data : plan->arena) + l.offset[i];
+        size_t at = l.offset[i];
+        for (int32_t host = l.host[i]; host >= 0; host = l.host[host]) at += l.offset[host];
+        value->data = plan->arena + at;
         if (value->level == REEL__LATE) value->partial = plan->arena + l.partial[i];
     }
     reel__release(&plan->allocator, memory, bytes);

@@ -190,9 +190,8 @@ static bool wants_pack(const reel__steps *s, reel__product_use use, int64_t bloc
     return s->plan.settings.pack_ahead || (use == REEL__PACK && blocks > 1 && !s->plan.settings.pack);
 }
 
-static bool plan_product(reel__steps *s, int32_t g, reel__step *step, reel__product *product)
+static bool plan_product(reel__steps *s, int32_t g, const reel__group *group, reel__step *step, reel__product *product)
 {
-    const reel__group *group = &REEL__AT(s->plan.groups, reel__group, g);
     const reel_tensor *y = s->plan.node[group->product].x;
     step->plan = step->api->plan(product);
     choose_block(s, step, group);
@@ -245,9 +244,30 @@ static void find_beside(reel__step *step)
     }
 }
 
-bool reel__lower_product(reel__steps *s, int32_t g)
+/* The rows of all products of a stack, outermost. */
+static void stack_rows(reel__side *side, const reel__group *group)
+{
+    memmove(&side->row[1], &side->row[0], (size_t)side->row_axes * sizeof *side->row);
+    side->row[0] = (reel__axis){ group->stack, group->distance };
+    side->row_axes++;
+}
+
+/* The ops after a product that is computed with others. */
+static bool lower_rest(reel__steps *s, int32_t g)
 {
     const reel__group *group = &REEL__AT(s->plan.groups, reel__group, g);
+    if (group->count == 1) return true;
+    reel__step *step = reel__new_step(s, &s->list, REEL__STEP_TILES, group->first);
+    return step && reel__lower_tiles(s, step, g);
+}
+
+bool reel__lower_product(reel__steps *s, int32_t g)
+{
+    const reel__group all = REEL__AT(s->plan.groups, reel__group, g), *group = &all;
+    const bool apart = group->leader >= 0 || group->stack > 1;
+    if (group->leader >= 0) return lower_rest(s, g);
+    reel__group alone = all;
+    if (apart) alone.count = 1, alone.has_rows = false, group = &alone;
     const reel__planned *node = &s->plan.node[group->product];
     const reel_tensor *y = node->x, *a = y->inputs[0], *b = y->inputs[1];
     reel__step draft = { .kind = REEL__STEP_PRODUCT,
@@ -258,7 +278,7 @@ bool reel__lower_product(reel__steps *s, int32_t g)
                          .c = node->stored ? node->data : NULL,
                          .pack = { REEL__NONE, REEL__NONE } };
     const reel__product_axes *p = draft.api->axes(y);
-    draft.rows = sizes(a, p->m, p->a_m), draft.columns = sizes(b, p->n, p->b_n);
+    draft.rows = group->stack * sizes(a, p->m, p->a_m), draft.columns = sizes(b, p->n, p->b_n);
     const reel__plan_settings *settings = &s->plan.settings;
     reel__product product = { .isa = s->plan.isa,
                               .element = (int)reel__element_of(y),
@@ -270,7 +290,8 @@ bool reel__lower_product(reel__steps *s, int32_t g)
                               .b_use = (reel__product_use)settings->pack,
                               .l1 = settings->l1,
                               .l2 = settings->l2 };
-    if (!batch_offsets(s, &draft, g, y, p) || !plan_product(s, g, &draft, &product)) return false;
+    if (group->stack > 1) stack_rows(&product.a, group);
+    if (!batch_offsets(s, &draft, g, y, p) || !plan_product(s, g, group, &draft, &product)) return false;
     for (int j = 0; j < 2; j++)
         if (draft.pack[j] >= 0) REEL__AT(s->packs, reel__pack, draft.pack[j]).last = s->list.count;
     make_room(&draft);
@@ -283,5 +304,5 @@ bool reel__lower_product(reel__steps *s, int32_t g)
     size_t scratch = (size_t)step->registers * step->register_bytes + step->plan.workspace + 64 +
                      (step->c ? 0 : (size_t)(step->block_m * step->block_n) * reel__element_of(y) + 64);
     if (scratch > s->scratch) s->scratch = scratch;
-    return true;
+    return !apart || lower_rest(s, g);
 }

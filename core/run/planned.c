@@ -25,7 +25,8 @@ static bool make_plan(reel_tape *tape, reel__program *program, reel__plan *plan)
     for (size_t i = 0; i < n; i++) plan->node[i].x = REEL__AT(program->nodes, reel_tensor *, i);
     for (int64_t i = 0; i < program->outputs.count; i++)
         plan->node[REEL__AT(program->outputs, reel_tensor *, i)->index].output = true;
-    return reel__plan_roles(plan) && reel__plan_group(plan) && reel__plan_order(plan) && reel__plan_memory(plan);
+    return reel__plan_roles(plan) && reel__plan_group(plan) && reel__plan_stack(plan) && reel__plan_order(plan) &&
+           reel__plan_memory(plan);
 }
 
 bool reel__steps_prepare(reel_tape *tape, reel__program *program)

@@ -20,9 +20,11 @@ static bool read_flag(reel__plan_settings *s, const char *text, size_t length)
     const struct {
         const char *name;
         bool *field;
-    } flags[] = { { "no_fold", &s->no_fold },         { "no_views", &s->no_views },    { "no_group", &s->no_group },
-                  { "no_reduce", &s->no_reduce },     { "no_order", &s->no_order },    { "no_chain", &s->no_chain },
-                  { "no_epilogue", &s->no_epilogue }, { "no_reuse", &s->no_reuse },    { "no_join", &s->no_join },
+    } flags[] = { { "no_fold", &s->no_fold },         { "no_views", &s->no_views },
+                  { "no_group", &s->no_group },       { "no_reduce", &s->no_reduce },
+                  { "no_order", &s->no_order },       { "no_chain", &s->no_chain },
+                  { "no_epilogue", &s->no_epilogue }, { "no_reuse", &s->no_reuse },
+                  { "no_join", &s->no_join },         { "no_stack", &s->no_stack },
                   { "no_in_place", &s->no_in_place }, { "pack=ahead", &s->pack_ahead } };
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         if (is(text, length, flags[i].name)) return *flags[i].field = true;
