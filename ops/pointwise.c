@@ -122,26 +122,25 @@ static reel_tensor *binary(const reel_op *op, reel_tensor *a, reel_tensor *b)
     return x[0] != a || x[1] != b ? reel__composed_end(y, op, a, b, from) : y;
 }
 
+#define LINK_OF_TWO(OP)                                                                                                \
+    static bool OP##_link(const reel_tensor *y, int isa, int from, const bool *one, reel__link_form *form)             \
+    {                                                                                                                  \
+        *form = links[isa]->OP[from][one[1 - from]];                                                                   \
+        return type_of(y) == REEL_F32 && form->full;                                                                   \
+    }
+
 #define BINARY(OP, types, expression, ga, gb, low, high)                                                               \
     static reel_tensor *OP##_vjp(reel_tensor *y, reel_tensor *gy, int input)                                           \
     {                                                                                                                  \
         reel_tensor *a = y->inputs[0], *b = y->inputs[1];                                                              \
         return (void)a, (void)b, input == 0 ? ga : gb;                                                                 \
     }                                                                                                                  \
-    static bool OP##_link(const reel_tensor *y, int isa, int from, const bool *one, reel__link_form *form)             \
-    {                                                                                                                  \
-        *form = links[isa]->OP[from][one[1 - from]];                                                                   \
-        return type_of(y) == REEL_F32 && form->full;                                                                   \
-    }                                                                                                                  \
+    LINK_OF_TWO(OP)                                                                                                    \
     DESCRIPTOR(OP, types, OP##_vjp)                                                                                    \
     reel_tensor *reel_##OP(reel_tensor *a, reel_tensor *b) { return binary(&OP##_op, a, b); }
 
 #define COMPARE(OP, expression)                                                                                        \
-    static bool OP##_link(const reel_tensor *y, int isa, int from, const bool *one, reel__link_form *form)             \
-    {                                                                                                                  \
-        *form = links[isa]->OP[from][one[1 - from]];                                                                   \
-        return type_of(y) == REEL_F32 && form->full;                                                                   \
-    }                                                                                                                  \
+    LINK_OF_TWO(OP)                                                                                                    \
     DESCRIPTOR(OP, compare_shape, NULL)                                                                                \
     reel_tensor *reel_##OP(reel_tensor *a, reel_tensor *b) { return binary(&OP##_op, a, b); }
 

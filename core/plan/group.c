@@ -309,9 +309,7 @@ static bool prepare_operand(reel__plan *plan, const reel_tensor *operand, bool c
 {
     const reel__planned *source = source_of(plan, operand);
     if (source->group == REEL__FLOATING && !settle(plan, source->x->index)) return false;
-    if (!contiguous || (!plan->settings.no_views && reel__reads_in_order(operand, &plan->access[operand->index])))
-        return true;
-    return reel__is_whole(plan, operand->index) || materialise(plan, operand);
+    return !contiguous || reel__reads_in_order(operand, &plan->access[operand->index]) || materialise(plan, operand);
 }
 
 static bool joins_reduction(reel__plan *plan, int64_t node)

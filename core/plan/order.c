@@ -2,8 +2,6 @@
  * values in registers; and what is assigned in place comes after everything that reads the old value. */
 #include "core/plan/plan.h"
 
-#include <string.h>
-
 typedef struct ordering {
     reel__plan *plan;
     int32_t g;

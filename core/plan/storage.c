@@ -209,8 +209,8 @@ static void find_joined(reel__plan *plan, layout *l)
         for (int j = 0; j < y->input_count; at += reel__value_bytes(y->inputs[j]), j++) {
             const reel__access *access = reel__access_for(plan, joined->group, y->inputs[j]);
             reel__planned *part = &plan->node[access->source];
-            if (before != 1 || !computed(part) || !part->stored || part->in_place || part->level == REEL__LATE ||
-                is_stacked(plan, part) || l->host[access->source] >= 0 || part->x->count != y->inputs[j]->count ||
+            if (before != 1 || !computed(part) || !part->stored || part->in_place || is_stacked(plan, part) ||
+                l->host[access->source] >= 0 || part->x->count != y->inputs[j]->count ||
                 !reel__reads_whole(plan, y->inputs[j], access))
                 continue;
             l->host[access->source] = (int32_t)i;
@@ -243,7 +243,6 @@ static void place_value(reel__plan *plan, places *p, layout *l, int32_t i, int32
     reel__planned *n = &plan->node[i];
     if (l->offset[i] != nowhere) return;
     l->offset[i] = take(p, room_of(plan, n));
-    if (n->level == REEL__LATE) l->partial[i] = take(p, partial_bytes(plan, n));
     if (n->last_use < plan->groups.count) next[i] = by_last[n->last_use], by_last[n->last_use] = i;
 }
 
@@ -258,12 +257,14 @@ static bool assign_places(reel__plan *plan, places *p, layout *l)
         for (int32_t i = group_at(plan, g)->first; i >= 0; i = plan->node[i].next) {
             reel__planned *n = &plan->node[i];
             if (n->stored && !n->in_place) place_value(plan, p, l, i, by_last, next);
+            if (n->level == REEL__LATE) l->partial[i] = take(p, partial_bytes(plan, n));
         }
-        for (int32_t i = by_last[g]; good && i >= 0 && !plan->settings.no_reuse; i = next[i]) {
+        if (plan->settings.no_reuse) continue;
+        for (int32_t i = by_last[g]; good && i >= 0; i = next[i])
             good = give(&plan->allocator, p, l->offset[i], room_of(plan, &plan->node[i]));
-            if (good && plan->node[i].level == REEL__LATE)
+        for (int32_t i = group_at(plan, g)->first; good && i >= 0; i = plan->node[i].next)
+            if (plan->node[i].level == REEL__LATE) /* the step after the group is done with them */
                 good = give(&plan->allocator, p, l->partial[i], partial_bytes(plan, &plan->node[i]));
-        }
     }
     reel__release(&plan->allocator, by_last, ((size_t)plan->groups.count + 1) * sizeof *by_last);
     reel__release(&plan->allocator, next, (size_t)plan->count * sizeof *next);

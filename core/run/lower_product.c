@@ -133,21 +133,18 @@ bool reel__place_packs(reel__steps *s)
 
 /* ---- Blocks ------------------------------------------------------------------------------------------------------ */
 
-static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
 /* About `most` of `size` at a time, in parts as even as multiples of `unit` can be. */
 static int64_t even_part(int64_t size, int64_t most, int64_t unit)
 {
     most = most > unit ? most / unit * unit : unit;
     if (most >= size) return size;
-    return smaller(size, ceil_div(ceil_div(size, ceil_div(size, most)), unit) * unit);
+    return reel__smaller(size, reel__ceil_div(reel__ceil_div(size, reel__ceil_div(size, most)), unit) * unit);
 }
 
 /* Of `size` in these parts, what the thread with most of them has. */
 static int64_t longest(const reel__steps *s, int64_t size, int64_t part)
 {
-    return smaller(size, ceil_div(ceil_div(size, part), s->threads) * part);
+    return reel__smaller(size, reel__ceil_div(reel__ceil_div(size, part), s->threads) * part);
 }
 
 /* What runs on a block after its product wants it in the second cache, in rows as long as can be; and there should be a
@@ -158,11 +155,11 @@ static void choose_block(const reel__steps *s, reel__step *step, const reel__gro
     const reel__plan_settings *settings = &s->plan.settings;
     const int64_t m = step->rows, n = step->columns;
     if (settings->block) {
-        step->block_m = smaller(m, ceil_div(settings->block, p->step_m) * p->step_m);
-        step->block_n = group->has_rows ? n : smaller(n, ceil_div(settings->block, p->step_n) * p->step_n);
+        step->block_m = reel__smaller(m, reel__ceil_div(settings->block, p->step_m) * p->step_m);
+        step->block_n = group->has_rows ? n : reel__smaller(n, reel__ceil_div(settings->block, p->step_n) * p->step_n);
         return;
     }
-    step->block_m = smaller(p->block_m, m), step->block_n = group->has_rows ? n : smaller(p->block_n, n);
+    step->block_m = reel__smaller(p->block_m, m), step->block_n = group->has_rows ? n : reel__smaller(p->block_n, n);
     const int64_t cache = settings->l2 ? settings->l2 : 1 << 20, most = cache / 4 / p->element;
     const bool n_packed = (p->over_m ? p->y.use : p->x.use) == REEL__PACK;
     /* packing beside the tiles costs next to nothing, ahead of them it is a pass of its own: that pays if it is smaller
@@ -171,12 +168,12 @@ static void choose_block(const reel__steps *s, reel__step *step, const reel__gro
     if (group->count > 1 && step->block_m * step->block_n > most && !stays) {
         if (group->has_rows || n * p->step_m <= most) step->block_n = n;
         else step->block_n = even_part(n, most / p->step_m, p->step_n);
-        step->block_m = even_part(m, smaller(step->block_m, most / step->block_n), p->step_m);
+        step->block_m = even_part(m, reel__smaller(step->block_m, most / step->block_n), p->step_m);
     }
-    const int64_t blocks = ceil_div(m, step->block_m) * ceil_div(n, step->block_n);
+    const int64_t blocks = reel__ceil_div(m, step->block_m) * reel__ceil_div(n, step->block_n);
     const double work = (double)m * (double)n * ((double)p->k + (double)group->count) / 8;
     if (blocks >= s->threads || work < reel__worth_sharing(s)) return;
-    const int64_t parts = ceil_div(s->threads, blocks),
+    const int64_t parts = reel__ceil_div(s->threads, blocks),
                   down = even_part(step->block_m, step->block_m / parts, p->step_m),
                   across = even_part(step->block_n, step->block_n / parts, p->step_n);
     const int64_t by_rows = longest(s, m, down) * n, by_columns = longest(s, n, across) * m;
@@ -196,8 +193,8 @@ static bool plan_product(reel__steps *s, int32_t g, const reel__group *group, re
     step->plan = step->api->plan(product);
     choose_block(s, step, group);
     const reel__product_plan p = step->plan;
-    const bool a = step->batch == 1 && wants_pack(s, p.over_m ? p.x.use : p.y.use, ceil_div(p.n, step->block_n));
-    const bool b = step->batch == 1 && wants_pack(s, p.over_m ? p.y.use : p.x.use, ceil_div(p.m, step->block_m));
+    const bool a = step->batch == 1 && wants_pack(s, p.over_m ? p.x.use : p.y.use, reel__ceil_div(p.n, step->block_n));
+    const bool b = step->batch == 1 && wants_pack(s, p.over_m ? p.y.use : p.x.use, reel__ceil_div(p.m, step->block_m));
     if (!a && !b) return true;
     if (a) product->a_use = p.over_m ? REEL__PACKED_X : REEL__PACKED_Y;
     if (b) product->b_use = p.over_m ? REEL__PACKED_Y : REEL__PACKED_X;

@@ -24,6 +24,11 @@ typedef struct tiling {
 
 enum { IN_HAND = -2 }; /* as a register: only the next link reads it */
 
+static const reel__planned *source(const tiling *t, const reel__planned *reader, int j)
+{
+    return &t->s->plan.node[reel__access_for(&t->s->plan, t->g, reader->x->inputs[j])->source];
+}
+
 /* The last member of the group that reads each member, by position. */
 static void find_last_uses(tiling *t)
 {
@@ -33,7 +38,7 @@ static void find_last_uses(tiling *t)
         t->last_use[p->position] = p->position;
         if (reel__element_of(p->x) > t->widest) t->widest = reel__element_of(p->x);
         for (int j = 0; j < p->x->input_count; j++) {
-            const reel__planned *in = &plan->node[reel__access_for(plan, t->g, p->x->inputs[j])->source];
+            const reel__planned *in = source(t, p, j);
             if (reel__element_of(in->x) > t->widest) t->widest = reel__element_of(in->x);
             if (in->group == t->g && in->position < p->position && p->role != REEL__PRODUCT)
                 t->last_use[in->position] = p->position;
@@ -80,17 +85,26 @@ static reel__operand outer_operand(const tiling *t, const reel_tensor *x, const 
 
 static reel__operand operand(const tiling *t, const reel__planned *reader, int j)
 {
-    const reel_tensor *x = reader->x->inputs[j];
-    const reel__planned *in = &t->s->plan.node[reel__access_for(&t->s->plan, t->g, x)->source];
-    return in->group == t->g ? member_operand(t, in) : outer_operand(t, x, reader);
+    const reel__planned *in = source(t, reader, j);
+    return in->group == t->g ? member_operand(t, in) : outer_operand(t, reader->x->inputs[j], reader);
 }
 
-static const reel__planned *source(const tiling *t, const reel__planned *reader, int j)
+/* Where a member's result goes: memory, or a register. */
+static reel__operand result_operand(tiling *t, const reel__planned *p)
 {
-    return &t->s->plan.node[reel__access_for(&t->s->plan, t->g, reader->x->inputs[j])->source];
+    t->reg[p->position] = p->stored ? REEL__NONE : take_register(t);
+    return member_operand(t, p);
 }
 
 /* ---- Chains ------------------------------------------------------------------------------------------------------ */
+
+/* An operand of a link: in a chain of rows "the same for all columns" means for all rows. */
+static reel__operand link_operand(const tiling *t, const reel__planned *p, int j)
+{
+    reel__operand o = operand(t, p, j);
+    if (p->level == REEL__ROW) o.one = o.reg < 0 && o.row == 0;
+    return o;
+}
 
 /* A pointwise op's link, with what it takes from the link before as operand `from`; x are the others. */
 static bool find_link(const tiling *t, const reel__planned *p, int from, reel__planned_link *link)
@@ -101,21 +115,22 @@ static bool find_link(const tiling *t, const reel__planned *p, int from, reel__p
     if (p->role != REEL__POINTWISE || !kind->link) return false;
     for (int j = 0; j < p->x->input_count; j++) {
         if (j == from) continue;
-        reel__operand o = operand(t, p, j);
-        if (p->level == REEL__ROW) o.one = o.reg < 0 && o.row == 0;
-        one[j] = o.one;
-        link->x[link->count++] = o;
+        link->x[link->count] = link_operand(t, p, j);
+        one[j] = link->x[link->count++].one;
     }
     return kind->link(p->x, t->s->plan.isa, from, one, &link->form);
 }
 
-/* Which operand of p the open chain has in hand, and the link for it; REEL__NONE: p cannot join. */
-static int joins_chain(const tiling *t, const reel__planned *p, const reel__planned *in_hand, reel__planned_link *link)
+enum { ROOM = 4 }; /* a link, its store, and the end, with one to spare */
+
+/* Whether p can be the next link of the open chain, by way of an operand that is in hand, and that link. */
+static bool joins_chain(const tiling *t, const reel__planned *p, const reel__planned *in_hand, reel__planned_link *link)
 {
-    if (p->role != REEL__POINTWISE || p->level != in_hand->level || t->s->plan.settings.no_chain) return REEL__NONE;
+    if (p->role != REEL__POINTWISE || p->level != in_hand->level || t->s->plan.settings.no_chain) return false;
+    if (t->open.count + ROOM > REEL__CHAIN_LINKS) return false;
     for (int j = 0; j < p->x->input_count; j++)
-        if (source(t, p, j) == in_hand && find_link(t, p, j, link)) return j;
-    return REEL__NONE;
+        if (source(t, p, j) == in_hand && find_link(t, p, j, link)) return true;
+    return false;
 }
 
 /* Whether the member after p is the only one that reads it, as the next link. */
@@ -126,7 +141,7 @@ static bool is_passed_on(const tiling *t, const reel__planned *p)
     reel__planned_link link;
     int reads = 0;
     for (int j = 0; j < next->x->input_count; j++) reads += source(t, next, j) == p;
-    return reads == 1 && t->open.count + 4 <= REEL__CHAIN_LINKS && joins_chain(t, next, p, &link) >= 0;
+    return reads == 1 && joins_chain(t, next, p, &link);
 }
 
 static void append_link(tiling *t, const reel__planned_link *link)
@@ -158,10 +173,9 @@ static bool close_chain(tiling *t)
 static void open_chain(tiling *t, const reel__planned *p)
 {
     reel__tile_op *op = &t->open;
-    reel__planned_link load = { .count = 1, .x = { operand(t, p, 0) } };
+    reel__planned_link load = { .count = 1, .x = { link_operand(t, p, 0) } };
     *op = (reel__tile_op){ .kind = p->level == REEL__ROW ? REEL__TILE_ROW_CHAIN : REEL__TILE_CHAIN,
                            .chain = p->x->op->kind->chain(t->s->plan.isa) };
-    if (p->level == REEL__ROW) load.x[0].one = load.x[0].reg < 0 && load.x[0].row == 0;
     load.form = load.x[0].one ? op->chain->load_one : op->chain->load;
     t->is_open = true;
     append_link(t, &load);
@@ -194,8 +208,7 @@ static bool lower_reduction(tiling *t, const reel__planned *p)
     op.reduce = x->op->kind->reduce(x, t->s->plan.isa, &axis, &block);
     op.block = (int32_t)block;
     if (p->level != REEL__LATE) {
-        t->reg[p->position] = p->stored ? REEL__NONE : take_register(t);
-        op.y = member_operand(t, p);
+        op.y = result_operand(t, p);
         return emit(t, &op);
     }
     op.blocks = (int32_t)((x->inputs[0]->size[axis] + block - 1) / block);
@@ -212,15 +225,14 @@ static bool lower_row(tiling *t, const reel__planned *p)
                          .count = (uint8_t)x->input_count,
                          .row = x->op->kind->row(x) };
     for (int j = 0; j < x->input_count; j++) op.x[j] = operand(t, p, j);
-    t->reg[p->position] = p->stored ? REEL__NONE : take_register(t);
-    op.y = member_operand(t, p);
+    op.y = result_operand(t, p);
     return emit(t, &op);
 }
 
 static bool lower_member(tiling *t, const reel__planned *p)
 {
     reel__planned_link link;
-    bool joined = t->is_open && t->open.count + 4 <= REEL__CHAIN_LINKS && joins_chain(t, p, t->in_hand, &link) >= 0;
+    bool joined = t->is_open && joins_chain(t, p, t->in_hand, &link);
     if (joined || find_link(t, p, 0, &link)) return lower_link(t, p, &link, joined);
     if (!close_chain(t)) return false;
     return p->role == REEL__REDUCTION ? lower_reduction(t, p) : lower_row(t, p);

@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
 /* Where an operand's element at the part's first row and column is, and how many elements on the same of the next row. */
 static char *at(const reel__operand *o, const reel__step *step, char *registers, const reel__part *part, bool whole_row,
                 int64_t *row)
@@ -122,9 +120,9 @@ static void run_tiles(const reel__step *step, char *registers, reel__part part, 
                       int64_t c1)
 {
     for (part.row = r0; part.row < r1; part.row += step->tile_rows) {
-        part.rows = smaller(step->tile_rows, r1 - part.row);
+        part.rows = reel__smaller(step->tile_rows, r1 - part.row);
         for (part.column = c0; part.column < c1; part.column += step->tile_columns) {
-            part.columns = smaller(step->tile_columns, c1 - part.column);
+            part.columns = reel__smaller(step->tile_columns, c1 - part.column);
             run_tile(step, registers, &part);
         }
     }
@@ -146,26 +144,26 @@ static void run_single(const reel__step *step)
     }
 }
 
-static int64_t ceil_div(int64_t a, int64_t b) { return b > 0 ? (a + b - 1) / b : 0; }
-
 enum { PANELS = 4 }; /* of a pack that make one part */
 
 int64_t reel__step_shares(const reel__step *step)
 {
     if (step->kind == REEL__STEP_TILES)
-        return step->single ? 1 : ceil_div(step->rows, step->tile_rows) * ceil_div(step->columns, step->tile_columns);
-    if (step->kind == REEL__STEP_PACK) return ceil_div(step->packing->layout.panels, PANELS);
+        return step->single
+                   ? 1
+                   : reel__ceil_div(step->rows, step->tile_rows) * reel__ceil_div(step->columns, step->tile_columns);
+    if (step->kind == REEL__STEP_PACK) return reel__ceil_div(step->packing->layout.panels, PANELS);
     if (step->kind == REEL__STEP_PRODUCT)
-        return step->batch * ceil_div(step->rows, step->block_m) * ceil_div(step->columns, step->block_n);
+        return step->batch * reel__ceil_div(step->rows, step->block_m) * reel__ceil_div(step->columns, step->block_n);
     return 1;
 }
 
 static void run_product_block(const reel__step *step, char *scratch, int64_t share)
 {
-    int64_t across = ceil_div(step->columns, step->block_n), down = ceil_div(step->rows, step->block_m);
+    int64_t across = reel__ceil_div(step->columns, step->block_n), down = reel__ceil_div(step->rows, step->block_m);
     int64_t batch = share / (across * down), m0 = share % (across * down) / across * step->block_m,
             n0 = share % across * step->block_n;
-    int64_t m1 = smaller(m0 + step->block_m, step->rows), n1 = smaller(n0 + step->block_n, step->columns);
+    int64_t m1 = reel__smaller(m0 + step->block_m, step->rows), n1 = reel__smaller(n0 + step->block_n, step->columns);
     const int64_t element = step->plan.element;
     char *registers = scratch, *workspace = registers + (size_t)step->registers * step->register_bytes;
     reel__part part = { .c_row0 = m0, .c_column0 = n0, .c_row = step->columns };
@@ -188,7 +186,7 @@ static void run_pack(const reel__step *step, int64_t share)
 {
     const reel__pack *p = step->packing;
     step->api->pack(p->isa, p->element, &p->side, &p->layout, step->a, share * PANELS,
-                    smaller(p->layout.panels, (share + 1) * PANELS), step->c);
+                    reel__smaller(p->layout.panels, (share + 1) * PANELS), step->c);
 }
 
 static void run_copy(const reel__step *step)
@@ -216,8 +214,8 @@ void reel__step_run(const reel__step *step, char *scratch, int64_t share)
         run_single(step);
         return;
     }
-    int64_t across = ceil_div(step->columns, step->tile_columns), r = share / across * step->tile_rows,
+    int64_t across = reel__ceil_div(step->columns, step->tile_columns), r = share / across * step->tile_rows,
             c = share % across * step->tile_columns;
-    run_tiles(step, scratch, (reel__part){ 0 }, r, smaller(r + step->tile_rows, step->rows), c,
-              smaller(c + step->tile_columns, step->columns));
+    run_tiles(step, scratch, (reel__part){ 0 }, r, reel__smaller(r + step->tile_rows, step->rows), c,
+              reel__smaller(c + step->tile_columns, step->columns));
 }

@@ -138,6 +138,11 @@ typedef struct reel__steps {
     int threads;            /* that have scratch; 1: no step is worth more */
 } reel__steps;
 
+static inline int64_t reel__smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* a / b rounded up; 0 where b is 0. */
+static inline int64_t reel__ceil_div(int64_t a, int64_t b) { return b > 0 ? (a + b - 1) / b : 0; }
+
 /* False: out of memory. */
 bool reel__lower(reel__steps *steps);
 void reel__steps_free(reel__steps *steps);
