@@ -317,16 +317,31 @@ static const mode plain_mode = { .plain = true, .threads = 1 };
 
 /* ---- Modes ------------------------------------------------------------------------------------------------------- */
 
+#define COUNTED(name) +1
+enum { FLAGS = REEL__PLAN_SWITCHES(COUNTED) };
+#undef COUNTED
+
+#define NAMED(name) #name,
+static const char *const flag_names[FLAGS] = { REEL__PLAN_SWITCHES(NAMED) };
+#undef NAMED
+
+static bool *flag_of(reel__plan_settings *s, int i)
+{
+#define FIELD(name) &s->name,
+    bool *all[FLAGS] = { REEL__PLAN_SWITCHES(FIELD) };
+#undef FIELD
+    return all[i];
+}
+
 static const char *mode_text(const mode *m)
 {
     static char text[400];
-    const reel__plan_settings *s = &m->settings;
-    snprintf(text, sizeof text,
-             "%s%s%s%s%s%s%s%s%s%s%stile=%d,block=%d,l1=%d,l2=%d,pack=%s,thread_work=%d isa %s, %d threads, %s",
-             s->no_fold ? "no_fold," : "", s->no_views ? "no_views," : "", s->no_group ? "no_group," : "",
-             s->no_reduce ? "no_reduce," : "", s->no_epilogue ? "no_epilogue," : "", s->no_stack ? "no_stack," : "",
-             s->no_order ? "no_order," : "", s->no_chain ? "no_chain," : "", s->no_join ? "no_join," : "",
-             s->no_in_place ? "no_in_place," : "", s->no_reuse ? "no_reuse," : "", (int)s->tile, (int)s->block,
+    reel__plan_settings settings = m->settings, *s = &settings;
+    int at = 0;
+    for (int i = 0; i < FLAGS; i++)
+        if (*flag_of(s, i)) at += snprintf(text + at, sizeof text - (size_t)at, "%s,", flag_names[i]);
+    snprintf(text + at, sizeof text - (size_t)at,
+             "tile=%d,block=%d,l1=%d,l2=%d,pack=%s,thread_work=%d isa %s, %d threads, %s", (int)s->tile, (int)s->block,
              (int)s->l1, (int)s->l2,
              s->pack_ahead           ? "ahead"
              : s->pack == REEL__PACK ? "always"
@@ -335,15 +350,6 @@ static const char *mode_text(const mode *m)
              (int)s->thread_work, s->isa ? reel__isa_name(s->isa - 1) : "best", m->threads,
              m->again ? "recorded again" : "replayed");
     return text;
-}
-
-enum { FLAGS = 11 };
-
-static bool *flag_of(reel__plan_settings *s, int i)
-{
-    bool *all[FLAGS] = { &s->no_fold,  &s->no_views, &s->no_group, &s->no_reduce,   &s->no_epilogue, &s->no_stack,
-                         &s->no_order, &s->no_chain, &s->no_join,  &s->no_in_place, &s->no_reuse };
-    return all[i];
 }
 
 /* What is forced, one axis of the cross product each: none, each switch alone, all of them; tile; … */

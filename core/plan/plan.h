@@ -22,10 +22,18 @@ enum {
     REEL__FLOATING = -2
 };
 
+/* What can be switched off, each alone: a field of the settings, a word of REEL_FORCE, an axis of the equality tests. */
+/* clang-format off */
+#define REEL__PLAN_SWITCHES(X) \
+    X(no_fold) X(no_views) X(no_group) X(no_reduce) X(no_epilogue) X(no_stack) X(no_order) X(no_chain) X(no_join) \
+    X(no_in_place) X(no_reuse)
+/* clang-format on */
+
 /* What tests and the environment can force; none of it changes a bit. */
 typedef struct reel__plan_settings {
-    bool no_fold, no_views, no_group, no_reduce, no_epilogue, no_stack, no_order, no_chain, no_join, no_in_place,
-        no_reuse;
+#define SWITCH(name) bool name;
+    REEL__PLAN_SWITCHES(SWITCH)
+#undef SWITCH
     int64_t tile;        /* elements of a tile; 0: from the caches */
     int pack;            /* a reel__product_use for both operands; 0: what the plan finds best */
     bool pack_ahead;     /* both operands of every product, by a step of their own */

@@ -17,17 +17,11 @@ static bool is(const char *text, size_t length, const char *what)
 
 static bool read_flag(reel__plan_settings *s, const char *text, size_t length)
 {
-    const struct {
-        const char *name;
-        bool *field;
-    } flags[] = { { "no_fold", &s->no_fold },         { "no_views", &s->no_views },
-                  { "no_group", &s->no_group },       { "no_reduce", &s->no_reduce },
-                  { "no_order", &s->no_order },       { "no_chain", &s->no_chain },
-                  { "no_epilogue", &s->no_epilogue }, { "no_reuse", &s->no_reuse },
-                  { "no_join", &s->no_join },         { "no_stack", &s->no_stack },
-                  { "no_in_place", &s->no_in_place }, { "pack=ahead", &s->pack_ahead } };
-    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
-        if (is(text, length, flags[i].name)) return *flags[i].field = true;
+#define SWITCH(name)                                                                                                   \
+    if (is(text, length, #name)) return s->name = true;
+    REEL__PLAN_SWITCHES(SWITCH)
+#undef SWITCH
+    if (is(text, length, "pack=ahead")) return s->pack_ahead = true;
     if (is(text, length, "pack=always")) s->pack = REEL__PACK;
     else if (is(text, length, "pack=never")) s->pack = REEL__IN_PLACE;
     else return false;
