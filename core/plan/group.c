@@ -343,35 +343,15 @@ static bool reduction(reel__plan *plan, int64_t node)
     return prepare_operand(plan, operand, true) && alone(plan, node);
 }
 
-/* Lists of axes that step as one count as one; a product can follow four of each. */
-static int merged_axes(const reel_tensor *x, const reel__access *access, int count, const int8_t *axes)
-{
-    int n = 0, last = -1;
-    for (int i = 0; i < count; i++) {
-        if (x->size[axes[i]] == 1) continue;
-        bool as_one = last >= 0 && access->stride[last] == access->stride[axes[i]] * x->size[axes[i]];
-        n += !as_one;
-        last = axes[i];
-    }
-    return n;
-}
-
 static bool product(reel__plan *plan, int64_t node)
 {
     const reel_tensor *y = plan->node[node].x;
-    const reel__product_axes *p = y->op->kind->product->axes(y);
-    for (int j = 0; j < 2; j++) {
-        const reel_tensor *x = y->inputs[j];
-        if (!prepare_operand(plan, x, false)) return false;
-        const reel__access *access = &plan->access[x->index];
-        int rows = j == 0 ? merged_axes(x, access, p->m, p->a_m) : merged_axes(x, access, p->n, p->b_n);
-        int k = j == 0 ? merged_axes(x, access, p->k, p->a_k) : merged_axes(x, access, p->k, p->b_k);
-        if ((rows > REEL__PRODUCT_AXES || k > REEL__PRODUCT_AXES) && !materialise(plan, x)) return false;
-    }
+    if (!prepare_operand(plan, y->inputs[0], false) || !prepare_operand(plan, y->inputs[1], false)) return false;
+    const reel__product_axes p = reel__plan_axes(plan, (int32_t)plan->groups.count, y);
     int rows = 0;
-    for (int i = 0; i < p->m; i++) rows += y->size[p->batch + i] != 1;
+    for (int i = 0; i < p.m; i++) rows += y->size[p.batch + i] != 1;
     bool batched = false;
-    for (int i = 0; i < p->batch; i++) batched |= y->size[i] != 1;
+    for (int i = 0; i < p.batch; i++) batched |= y->size[i] != 1;
     int32_t g = begin_group(plan, !batched && !plan->settings.no_epilogue, y);
     if (g < 0) return false;
     reel__group *group = group_at(plan, g);

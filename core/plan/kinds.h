@@ -44,6 +44,8 @@ typedef struct reel__chain {
 /* y[outer, inner] from x[outer, n, inner], both contiguous. */
 typedef void reel__reduce_kernel(void *y, const void *x, int64_t outer, int64_t n, int64_t inner);
 
+_Static_assert(REEL__PRODUCT_AXES >= REEL_MAX_RANK, "a side of a product can have all axes of a tensor");
+
 /* The axes of a product's operands: y's axes are batch, m, n. */
 typedef struct reel__product_axes {
     int8_t batch, m, n, k; /* how many */

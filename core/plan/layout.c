@@ -71,6 +71,20 @@ bool reel__reads_in_order(const reel_tensor *x, const reel__access *access)
     return true;
 }
 
+reel__product_axes reel__plan_axes(const reel__plan *plan, int32_t group, const reel_tensor *y)
+{
+    reel__product_axes p = *y->op->kind->product->axes(y);
+    const reel__access *b = reel__access_for(plan, group, y->inputs[1]);
+    int rows = 0;
+    while (rows < p.batch && (y->size[p.batch - 1 - rows] == 1 || !b->stride[p.b_batch[p.batch - 1 - rows]])) rows++;
+    p.batch = (int8_t)(p.batch - rows);
+    memmove(p.a_m + rows, p.a_m, (size_t)p.m);
+    memcpy(p.a_m, p.a_batch + p.batch, (size_t)rows);
+    p.m = (int8_t)(p.m + rows);
+    memset(p.a_batch + p.batch, 0, (size_t)rows), memset(p.b_batch + p.batch, 0, (size_t)rows);
+    return p;
+}
+
 void reel__plan_free(reel__plan *plan)
 {
     const reel_allocator *a = &plan->allocator;

@@ -132,6 +132,10 @@ bool reel__reads_whole(const reel__plan *plan, const reel_tensor *x, const reel_
 /* Whether it reads elements that lie one after the other, wherever they begin. */
 bool reel__reads_in_order(const reel_tensor *x, const reel__access *access);
 
+/* The axes of a product in a group, as the plan has them: the last of its batch axes, as far as the right operand is
+ * repeated along them, are rows. No bits depend on that, since an element is a function of its k pairs alone. */
+reel__product_axes reel__plan_axes(const reel__plan *plan, int32_t group, const reel_tensor *y);
+
 /* The axes of x that are not of size 1, and the strides of an access along them. */
 int reel__squeeze(const reel_tensor *x, int64_t *size);
 void reel__squeeze_strides(const reel_tensor *x, const reel__access *access, int64_t *stride);

@@ -31,8 +31,8 @@ static bool joins(reel__plan *plan, int32_t first, int32_t g)
     const reel_tensor *x = plan->node[leader->product].x, *y = plan->node[group->product].x;
     const reel__access *xa = access_of(plan, first, 0), *xb = access_of(plan, first, 1), *ya = access_of(plan, g, 0),
                        *yb = access_of(plan, g, 1);
-    const reel__product_axes *p = x->op->kind->product->axes(x);
-    if (memcmp(p, y->op->kind->product->axes(y), sizeof *p) != 0 || p->m >= REEL__PRODUCT_AXES) return false;
+    const reel__product_axes p = reel__plan_axes(plan, first, x), q = reel__plan_axes(plan, g, y);
+    if (memcmp(&p, &q, sizeof p) != 0 || p.m >= REEL__PRODUCT_AXES) return false;
     if (!same_but_offset(x->inputs[0], xa, y->inputs[0], ya) || !same_but_offset(x->inputs[1], xb, y->inputs[1], yb) ||
         xb->offset != yb->offset || !is_there(plan, ya, first) || !is_there(plan, yb, first))
         return false;

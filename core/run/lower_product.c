@@ -274,7 +274,7 @@ bool reel__lower_product(reel__steps *s, int32_t g)
                          .b = reel__address(s, g, b),
                          .c = node->stored ? node->data : NULL,
                          .pack = { REEL__NONE, REEL__NONE } };
-    const reel__product_axes *p = draft.api->axes(y);
+    const reel__product_axes axes = reel__plan_axes(&s->plan, g, y), *p = &axes;
     draft.rows = group->stack * sizes(a, p->m, p->a_m), draft.columns = sizes(b, p->n, p->b_n);
     const reel__plan_settings *settings = &s->plan.settings;
     reel__product product = { .isa = s->plan.isa,
