@@ -39,10 +39,10 @@ static const reel__product_kernels *const kernels[REEL__ISAS] = {
 #endif
 };
 
-static int64_t extent(const reel_tensor *x, int count, const int8_t *axes)
+static int64_t extent(const int64_t *size, int count, const int8_t *axes)
 {
     int64_t n = 1;
-    for (int i = 0; i < count; i++) n *= x->size[axes[i]];
+    for (int i = 0; i < count; i++) n *= size[axes[i]];
     return n;
 }
 
@@ -74,8 +74,8 @@ static void contract_run(const reel_call *call)
     const reel__product_axes *c = y->attr;
     walker ab = walk_axes(a, c->batch, c->a_batch), am = walk_axes(a, c->m, c->a_m), ak = walk_axes(a, c->k, c->a_k);
     walker bb = walk_axes(b, c->batch, c->b_batch), bn = walk_axes(b, c->n, c->b_n), bk = walk_axes(b, c->k, c->b_k);
-    int64_t batch = extent(a, c->batch, c->a_batch), m = extent(a, c->m, c->a_m), n = extent(b, c->n, c->b_n);
-    int64_t k = extent(a, c->k, c->a_k);
+    int64_t batch = extent(a->size, c->batch, c->a_batch), m = extent(a->size, c->m, c->a_m);
+    int64_t n = extent(b->size, c->n, c->b_n), k = extent(a->size, c->k, c->a_k);
     size_t element = reel__dtype_size((reel_dtype)y->dtype);
     if (!y->count) return;
     for (int64_t i = 0; i < batch; i++)
@@ -138,34 +138,39 @@ static reel_tensor *back_in_order(reel_tensor *g, const int8_t *axes, int count)
     return reel_permute(g, order);
 }
 
+/* One product's share of the gradient of an operand x: x is its input number `input`, with these axes, `other` the other
+ * operand, and gy [batch, m, n] the gradient at the product. */
+typedef struct share {
+    reel__product_axes axes;
+    reel_tensor *other, *gy;
+    int input;
+} share;
+
 /* ga[batch, m, k] = Σ_n gy[batch, m, n] b[batch, n, k] */
-static reel_tensor *left_gradient(reel_tensor *y, reel_tensor *gy)
+static reel_tensor *left_gradient(const share *s)
 {
-    const reel__product_axes *c = attr_of(y);
+    const reel__product_axes *c = &s->axes;
     reel__product_axes g = { .batch = c->batch, .m = c->m, .n = c->k, .k = c->n };
     count_up(g.a_batch, 0, c->batch), count_up(g.a_m, c->batch, c->m), count_up(g.a_k, c->batch + c->m, c->n);
     append(g.b_batch, 0, c->b_batch, c->batch), append(g.b_n, 0, c->b_k, c->k), append(g.b_k, 0, c->b_n, c->n);
     int8_t axes[REEL_MAX_RANK];
     int rank = append(axes, append(axes, append(axes, 0, c->a_batch, c->batch), c->a_m, c->m), c->a_k, c->k);
-    return back_in_order(record(gy, y->inputs[1], &g), axes, rank);
+    return back_in_order(record(s->gy, s->other, &g), axes, rank);
 }
 
 /* gb[batch, k, n] = Σ_m a[batch, k, m] gy[batch, m, n] */
-static reel_tensor *right_gradient(reel_tensor *y, reel_tensor *gy)
+static reel_tensor *right_gradient(const share *s)
 {
-    const reel__product_axes *c = attr_of(y);
+    const reel__product_axes *c = &s->axes;
     reel__product_axes g = { .batch = c->batch, .m = c->k, .n = c->n, .k = c->m };
     append(g.a_batch, 0, c->a_batch, c->batch), append(g.a_m, 0, c->a_k, c->k), append(g.a_k, 0, c->a_m, c->m);
     count_up(g.b_batch, 0, c->batch), count_up(g.b_k, c->batch, c->m), count_up(g.b_n, c->batch + c->m, c->n);
     int8_t axes[REEL_MAX_RANK];
     int rank = append(axes, append(axes, append(axes, 0, c->b_batch, c->batch), c->b_k, c->k), c->b_n, c->n);
-    return back_in_order(record(y->inputs[0], gy, &g), axes, rank);
+    return back_in_order(record(s->other, s->gy, &g), axes, rank);
 }
 
-static reel_tensor *single(const reel_contribution *c)
-{
-    return c->input == 0 ? left_gradient(c->y, c->gy) : right_gradient(c->y, c->gy);
-}
+static reel_tensor *single(const share *s) { return s->input == 0 ? left_gradient(s) : right_gradient(s); }
 
 /* An operand as a matrix [rows, columns], from two lists of its axes. */
 static reel_tensor *as_matrix(reel_tensor *x, const int8_t *rows, int row_count, const int8_t *columns,
@@ -174,37 +179,36 @@ static reel_tensor *as_matrix(reel_tensor *x, const int8_t *rows, int row_count,
     reel_axes order = { .count = row_count + column_count };
     for (int i = 0; i < row_count; i++) order.axis[i] = rows[i];
     for (int i = 0; i < column_count; i++) order.axis[row_count + i] = columns[i];
-    int64_t r = extent(x, row_count, rows), n = extent(x, column_count, columns);
+    int64_t r = extent(x->size, row_count, rows), n = extent(x->size, column_count, columns);
     return reel_reshape(reel_permute(x, order), REEL_SHAPE(r, n));
 }
 
 /* Whether two products can be stacked: x stands in the same place in both, and no batch axis keeps rows apart. */
-static bool stackable(const reel_contribution *c, const reel_contribution *other)
+static bool stackable(const share *s, const share *other)
 {
-    const reel__product_axes *p = attr_of(c->y), *q = attr_of(other->y);
-    if (c->input != other->input || p->batch || q->batch || p->k != q->k) return false;
-    if (c->input == 0)
+    const reel__product_axes *p = &s->axes, *q = &other->axes;
+    if (s->input != other->input || p->batch || q->batch || p->k != q->k) return false;
+    if (s->input == 0)
         return p->m == q->m && !memcmp(p->a_m, q->a_m, sizeof p->a_m) && !memcmp(p->a_k, q->a_k, sizeof p->a_k);
     return p->n == q->n && !memcmp(p->b_n, q->b_n, sizeof p->b_n) && !memcmp(p->b_k, q->b_k, sizeof p->b_k);
 }
 
 /* One product over the rows of all, stacked in order of arrival: for x on the right, gx[k, n] = Σ_rows a[rows, k]
  * gy[rows, n]; on the left, gx[m, k] = Σ_rows gy[m, rows] b[rows, k]. */
-static reel_tensor *stacked(reel_tensor *x, int count, const reel_contribution *c, const bool *chosen,
-                            reel_tensor **parts)
+static reel_tensor *stacked(const int64_t *x_size, int count, const share *s, const bool *chosen, reel_tensor **parts)
 {
     const reel__product_axes *first = NULL;
     bool right = false;
     int n = 0;
     for (int i = 0; i < count; i++) {
         if (!chosen[i]) continue;
-        const reel__product_axes *p = attr_of(c[i].y);
-        reel_tensor *other = c[i].y->inputs[1 - c[i].input];
-        if (!first) first = p, right = c[i].input == 1;
-        int64_t kept = right ? extent(x, p->n, p->b_n) : extent(x, p->m, p->a_m);
-        int64_t rows = kept ? c[i].gy->count / kept : 0;
+        const reel__product_axes *p = &s[i].axes;
+        reel_tensor *other = s[i].other;
+        if (!first) first = p, right = s[i].input == 1;
+        int64_t kept = right ? extent(x_size, p->n, p->b_n) : extent(x_size, p->m, p->a_m);
+        int64_t rows = right ? extent(other->size, p->m, p->a_m) : extent(other->size, p->n, p->b_n);
         parts[n] = right ? as_matrix(other, p->a_m, p->m, p->a_k, p->k) : as_matrix(other, p->b_n, p->n, p->b_k, p->k);
-        parts[count + n++] = reel_reshape(c[i].gy, right ? REEL_SHAPE(rows, kept) : REEL_SHAPE(kept, rows));
+        parts[count + n++] = reel_reshape(s[i].gy, right ? REEL_SHAPE(rows, kept) : REEL_SHAPE(kept, rows));
     }
     reel_tensor *others = reel_concat(n, parts, 0), *gys = reel_concat(n, parts + count, right ? 0 : 1);
     reel__product_axes g = { .m = 1, .n = 1, .k = 1 };
@@ -214,33 +218,145 @@ static reel_tensor *stacked(reel_tensor *x, int count, const reel_contribution *
     int rank = right ? append(axes, append(axes, 0, first->b_k, first->k), first->b_n, first->n)
                      : append(axes, append(axes, 0, first->a_m, first->m), first->a_k, first->k);
     reel_shape shape = { .rank = rank };
-    for (int i = 0; i < rank; i++) shape.size[i] = x->size[axes[i]];
+    for (int i = 0; i < rank; i++) shape.size[i] = x_size[axes[i]];
     return back_in_order(reel_reshape(product, shape), axes, rank);
 }
 
-static reel_tensor *contract_merge(reel_tensor *x, int count, const reel_contribution *c)
+/* The sum of all shares of an operand of these sizes, those that can be stacked as one product each. */
+static reel_tensor *sum_of_shares(reel_tape *tape, const int64_t *x_size, int count, const share *s)
 {
-    if (count == 1) return single(c);
-    const reel_allocator *a = &x->tape->allocator;
+    if (count == 1) return single(&s[0]);
+    const reel_allocator *a = &tape->allocator;
     size_t n = (size_t)count;
     bool *done = reel__allocate(a, n), *chosen = reel__allocate(a, n);
     reel_tensor **parts = reel__allocate(a, 2 * n * sizeof *parts), *sum = NULL;
     bool enough = done && chosen && parts;
     for (int i = 0; enough && i < count; i++) {
         if (done[i]) continue;
-        int together = 0;
-        for (int j = 0; j < count; j++) {
-            chosen[j] = !done[j] && j >= i && (j == i || stackable(&c[i], &c[j]));
-            done[j] |= chosen[j];
-            together += chosen[j];
+        int together = 1;
+        if (s[i].axes.batch == 0) { /* otherwise it is alone */
+            memset(chosen, 0, n);
+            together = 0;
+            for (int j = i; j < count; j++) {
+                chosen[j] = !done[j] && (j == i || stackable(&s[i], &s[j]));
+                done[j] |= chosen[j];
+                together += chosen[j];
+            }
         }
-        reel_tensor *g = together == 1 ? single(&c[i]) : stacked(x, count, c, chosen, parts);
+        reel_tensor *g = together == 1 ? single(&s[i]) : stacked(x_size, count, s, chosen, parts);
         sum = sum ? reel_add(sum, g) : g;
     }
     reel__release(a, done, n);
     reel__release(a, chosen, n);
     reel__release(a, parts, 2 * n * sizeof *parts);
-    return enough ? sum : reel__out_of_memory(x->tape, "gradients");
+    return enough ? sum : reel__out_of_memory(tape, "gradients");
+}
+
+static reel_tensor *contract_merge(reel_tensor *x, int count, const reel_contribution *c)
+{
+    const size_t bytes = (size_t)count * sizeof(share);
+    share *s = reel__allocate(&x->tape->allocator, bytes);
+    if (!s) return reel__out_of_memory(x->tape, "gradients");
+    for (int i = 0; i < count; i++)
+        s[i] = (share){ *attr_of(c[i].y), c[i].y->inputs[1 - c[i].input], c[i].gy, c[i].input };
+    reel_tensor *sum = sum_of_shares(x->tape, x->size, count, s);
+    reel__release(&x->tape->allocator, s, bytes);
+    return sum;
+}
+
+/* ---- What is repeated along batch axes --------------------------------------------------------------------------- */
+
+/* The batch axes of a product along which its operand number `input`, an expand, repeats what it is made of, as bits of
+ * that operand's axes. */
+static uint32_t repeated_axes(const reel_tensor *y, int input)
+{
+    const reel__product_axes *c = attr_of(y);
+    const reel_tensor *x = y->inputs[input], *inner = x->inputs[0];
+    const int8_t *batch = input == 0 ? c->a_batch : c->b_batch;
+    uint32_t repeated = 0;
+    for (int i = 0; i < c->batch; i++)
+        if (inner->size[batch[i]] == 1 && x->size[batch[i]] != 1) repeated |= 1u << batch[i];
+    return repeated;
+}
+
+static bool has(uint32_t axes, int axis) { return axes >> axis & 1; }
+
+/* Axes of the operand, counted without those that are left out. */
+static int renumber(int8_t *to, int at, const int8_t *from, int count, uint32_t out)
+{
+    for (int i = 0; i < count; i++) {
+        int8_t axis = from[i];
+        for (int d = 0; d < from[i]; d++) axis = (int8_t)(axis - has(out, d));
+        if (!has(out, from[i])) to[at++] = axis;
+    }
+    return at;
+}
+
+/* The share of an operand without its repeated batch axes: they belong to the other operand alone, as rows or columns
+ * more, over which the gradient is summed inside one product. */
+static share without_axes(const reel_contribution *c, uint32_t out)
+{
+    const reel__product_axes *p = attr_of(c->y);
+    const int8_t *own = c->input ? p->b_batch : p->a_batch, *others = c->input ? p->a_batch : p->b_batch;
+    share s = { .other = c->y->inputs[1 - c->input], .input = c->input };
+    reel__product_axes *to = &s.axes;
+    reel_axes order = { .count = c->y->rank };
+    int8_t taken[REEL_MAX_RANK];
+    int kept = 0, left = 0, at = 0;
+    for (int i = 0; i < p->batch; i++)
+        if (has(out, own[i])) taken[left++] = others[i];
+        else (c->input ? to->a_batch : to->b_batch)[kept] = others[i], order.axis[kept++] = i;
+    to->batch = (int8_t)kept;
+    renumber(c->input ? to->b_batch : to->a_batch, 0, own, p->batch, out);
+    int8_t *grown = c->input ? to->a_m : to->b_n;
+    const int grew = c->input ? append(grown, append(grown, 0, taken, left), p->a_m, p->m)
+                              : append(grown, append(grown, 0, taken, left), p->b_n, p->n);
+    const int same = c->input ? renumber(to->b_n, 0, p->b_n, p->n, out) : renumber(to->a_m, 0, p->a_m, p->m, out);
+    to->m = (int8_t)(c->input ? grew : same), to->n = (int8_t)(c->input ? same : grew);
+    to->k = p->k;
+    if (c->input) append(to->a_k, 0, p->a_k, p->k), renumber(to->b_k, 0, p->b_k, p->k, out);
+    else append(to->b_k, 0, p->b_k, p->k), renumber(to->a_k, 0, p->a_k, p->k, out);
+    at = kept;
+    for (int i = 0; i < p->m && !c->input; i++) order.axis[at++] = p->batch + i;
+    for (int i = 0; i < p->batch; i++)
+        if (has(out, own[i])) order.axis[at++] = i;
+    for (int i = c->input ? p->batch : p->batch + p->m; i < c->y->rank; i++) order.axis[at++] = i;
+    s.gy = reel_permute(c->gy, order);
+    return s;
+}
+
+/* Takes the shares that leave out the same axes as the first one does; what they leave to x's own operand. */
+static reel_tensor *pass_alike(reel_tensor *x, uint32_t out, int count, reel_contribution *c, share *s)
+{
+    reel_tensor *inner = x->inputs[0];
+    reel_shape small = { 0 };
+    int64_t rest[REEL_MAX_RANK];
+    int n = 0;
+    for (int i = 0; i < count; i++) {
+        if (!c[i].y || c[i].y->op != &reel__contract_op || repeated_axes(c[i].y, c[i].input) != out) continue;
+        s[n++] = without_axes(&c[i], out);
+        c[i].y = NULL;
+    }
+    for (int d = 0; d < x->rank; d++)
+        if (!has(out, d)) rest[small.rank] = x->size[d], small.size[small.rank++] = inner->size[d];
+    reel_tensor *g = sum_of_shares(x->tape, rest, n, s);
+    return reel_reshape(reel_sum_to(g, small), reel_shape_of(inner));
+}
+
+reel_tensor *reel__contract_past(reel_tensor *x, int count, reel_contribution *c)
+{
+    const size_t bytes = (size_t)count * sizeof(share);
+    share *s = reel__allocate(&x->tape->allocator, bytes);
+    if (!s) return reel__out_of_memory(x->tape, "gradients");
+    reel_tensor *sum = NULL;
+    for (int i = 0; i < count; i++) {
+        uint32_t out = c[i].y && c[i].y->op == &reel__contract_op ? repeated_axes(c[i].y, c[i].input) : 0;
+        if (!out) continue;
+        reel_tensor *g = pass_alike(x, out, count, c, s);
+        sum = sum ? reel_add(sum, g) : g;
+    }
+    reel__release(&x->tape->allocator, s, bytes);
+    return sum;
 }
 
 /* ---- Constructors ------------------------------------------------------------------------------------------------ */
@@ -291,26 +407,6 @@ static reel_tensor *sum_alone(reel_tensor *x, char *labels, const char *other, c
     return reel_sum(x, axes, REEL_DROP);
 }
 
-/* Takes out the axes along which x is an expand and that are batch axes: they then belong to the other operand alone, so
- * that the gradient of what was repeated sums over them inside one product. */
-static reel_tensor *peel(reel_tensor *x, char *labels, const char *other, const char *y)
-{
-    if (x->op != &reel__expand_op) return x;
-    const reel_tensor *inner = x->inputs[0];
-    reel_shape small = { 0 }, rest = { 0 };
-    char left[REEL_MAX_RANK + 1] = "";
-    for (int d = 0; d < x->rank; d++) {
-        bool repeated = inner->size[d] == 1 && x->size[d] != 1;
-        if (repeated && place(other, labels[d]) >= 0 && place(y, labels[d]) >= 0) continue;
-        left[rest.rank] = labels[d];
-        small.size[small.rank++] = inner->size[d];
-        rest.size[rest.rank++] = x->size[d];
-    }
-    if (rest.rank == x->rank) return x;
-    strcpy(labels, left);
-    return reel_expand(reel_reshape(x->inputs[0], small), rest);
-}
-
 static bool sizes_agree(const reel_tensor *a, const reel_tensor *b, const notation *s)
 {
     for (int i = 0; s->a[i]; i++) {
@@ -353,9 +449,6 @@ reel_tensor *reel_contract(reel_tensor *a, reel_tensor *b, const char *spec)
                           reel_shape_text(b));
     a = sum_alone(a, s.a, s.b, s.y);
     b = sum_alone(b, s.b, s.a, s.y);
-    if (a->is_bad || b->is_bad) return bad(a, b);
-    a = peel(a, s.a, s.b, s.y);
-    b = peel(b, s.b, s.a, s.y);
     return a->is_bad || b->is_bad ? bad(a, b) : product(a, b, &s);
 }
 
@@ -385,8 +478,7 @@ static reel_tensor *batched_matmul(reel_tensor *a, reel_tensor *b)
     if (!sizes_agree(x, w, &s))
         return reel__fail(a->tape, REEL_BAD_SHAPE, "matmul: leading axes do not broadcast: %s x %s", reel_shape_text(a),
                           reel_shape_text(b));
-    x = peel(x, s.a, s.b, s.y), w = peel(w, s.b, s.a, s.y);
-    return x->is_bad || w->is_bad ? bad(a, b) : product(x, w, &s);
+    return product(x, w, &s);
 }
 
 static const char matmul_call[] = "matmul";

@@ -1,10 +1,13 @@
-/* The plain kernel of one row of a product. A contraction's attributes are a reel__product_axes. */
+/* The contraction: its attributes are a reel__product_axes; and the plain kernel of one row of a product. */
 #ifndef REEL_OPS_CONTRACT_H
 #define REEL_OPS_CONTRACT_H
 
 #include "ops/family.h"
 
 extern const reel_op reel__contract_op;
+
+/* An expand's rule `past` (reel/op.h): products that take it with a repeated axis as a batch axis. */
+reel_tensor *reel__contract_past(reel_tensor *x, int count, reel_contribution *contributions);
 
 enum { REEL__PRODUCT_COLUMNS = 256, REEL__PRODUCT_PIECE = 512 };
 

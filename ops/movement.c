@@ -2,7 +2,7 @@
  * slice, flip, reshape where strides allow) say so by an index map, which is their kernel as well; pad and concat write
  * their parts in place. They are adjoint in pairs: expand/sum, slice/pad, permute/inverse, reshape/reshape, flip/flip,
  * concat/slice. */
-#include "ops/family.h"
+#include "ops/contract.h"
 
 #include <string.h>
 
@@ -174,7 +174,13 @@ static reel_tensor *expand_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return reel_sum_to(gy, reel_shape_of(y->inputs[input]));
 }
 
-const reel_op reel__expand_op = VIEW(expand, expand_vjp);
+const reel_op reel__expand_op = { .size = sizeof(reel_op),
+                                  .name = "expand",
+                                  .shape = expand_shape,
+                                  .run = reel__view_run,
+                                  .vjp = expand_vjp,
+                                  .kind = &(const reel__kind){ .map = expand_map },
+                                  .past = reel__contract_past };
 
 /* The node has the rank of its operand, to which leading axes of size 1 were added. */
 reel_tensor *reel_expand(reel_tensor *x, reel_shape shape)

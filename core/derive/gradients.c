@@ -12,6 +12,8 @@
 typedef struct arrival {
     reel_contribution share;
     int64_t next; /* of the same tensor; −1 ends */
+    bool whole;   /* gy is the gradient that leaves already */
+    bool past;    /* it went on to the tensor's operand (see `past` in reel/op.h) */
 } arrival;
 
 typedef struct derivation {
@@ -65,11 +67,11 @@ static bool in_order(const derivation *d, const reel_tensor *x)
     return x->index >= 0 && x->index < d->count && d->order[x->index] == x;
 }
 
-static bool arrive(derivation *d, reel_tensor *y, reel_tensor *gy, int input)
+static bool arrive(derivation *d, reel_tensor *y, reel_tensor *gy, int input, bool whole)
 {
     if (!reel__reserve(&d->tape->allocator, &d->arrivals, d->arrivals.count, sizeof(arrival))) return false;
     int64_t place = y->inputs[input]->index, new = d->arrivals.count++;
-    REEL__AT(d->arrivals, arrival, new) = (arrival){ { y, gy, input }, -1 };
+    REEL__AT(d->arrivals, arrival, new) = (arrival){ { y, gy, input }, .next = -1, .whole = whole };
     if (d->last[place] >= 0) REEL__AT(d->arrivals, arrival, d->last[place]).next = new;
     else d->first[place] = new;
     d->last[place] = new;
@@ -79,28 +81,51 @@ static bool arrive(derivation *d, reel_tensor *y, reel_tensor *gy, int input)
 /* The contribution `at`, and with it all later ones of the same merging op, taken out of the chain. */
 static reel_tensor *combine(derivation *d, reel_tensor *x, int64_t at)
 {
-    reel_contribution share = REEL__AT(d->arrivals, arrival, at).share;
-    const reel_op *op = share.y->op;
-    d->tape->origin = share.y;
-    if (!op->merge) return op->vjp(share.y, share.gy, share.input);
+    const arrival first = REEL__AT(d->arrivals, arrival, at);
+    const reel_op *op = first.share.y->op;
+    if (first.whole) return first.share.gy;
+    d->tape->origin = first.share.y;
+    if (!op->merge) return op->vjp(first.share.y, first.share.gy, first.share.input);
     d->group.count = 0;
     for (int64_t i = at; i >= 0; i = REEL__AT(d->arrivals, arrival, i).next) {
-        reel_contribution *c = &REEL__AT(d->arrivals, arrival, i).share;
-        if (!c->y || c->y->op != op) continue;
-        if (!reel__reserve(&d->tape->allocator, &d->group, d->group.count, sizeof *c))
+        arrival *other = &REEL__AT(d->arrivals, arrival, i);
+        if (!other->share.y || other->share.y->op != op || other->whole || other->past != first.past) continue;
+        if (!reel__reserve(&d->tape->allocator, &d->group, d->group.count, sizeof other->share))
             return reel__out_of_memory(d->tape, "gradients");
-        REEL__AT(d->group, reel_contribution, d->group.count++) = *c;
-        c->y = NULL;
+        REEL__AT(d->group, reel_contribution, d->group.count++) = other->share;
+        other->share.y = NULL;
     }
     return op->merge(x, (int)d->group.count, d->group.items);
 }
 
-/* The gradient at a tensor: all its contributions in normal form; NULL where none arrived. */
-static reel_tensor *collect(derivation *d, reel_tensor *x, reel_tensor *seed)
+/* Lets contributions to x go on to its operand where x's op has a rule for that; what they leave to it, or NULL. */
+static reel_tensor *pass(derivation *d, reel_tensor *x)
+{
+    d->group.count = 0;
+    for (int64_t i = d->first[x->index]; i >= 0; i = REEL__AT(d->arrivals, arrival, i).next) {
+        const arrival *a = &REEL__AT(d->arrivals, arrival, i);
+        if (!reel__reserve(&d->tape->allocator, &d->group, d->group.count, sizeof a->share))
+            return reel__out_of_memory(d->tape, "gradients");
+        REEL__AT(d->group, reel_contribution, d->group.count++) = a->whole ? (reel_contribution){ 0 } : a->share;
+    }
+    d->tape->origin = x;
+    reel_tensor *gx = x->op->past(x, (int)d->group.count, d->group.items);
+    d->tape->origin = NULL;
+    int64_t n = 0;
+    for (int64_t i = d->first[x->index]; i >= 0; i = REEL__AT(d->arrivals, arrival, i).next, n++) {
+        arrival *a = &REEL__AT(d->arrivals, arrival, i);
+        a->past = !a->whole && !REEL__AT(d->group, reel_contribution, n).y;
+    }
+    return gx;
+}
+
+/* `seed` and the contributions to a tensor, those that went past it or the others, in normal form; NULL: nothing. */
+static reel_tensor *collect(derivation *d, reel_tensor *x, reel_tensor *seed, bool past)
 {
     reel_tensor *sum = seed;
     for (int64_t i = d->first[x->index]; i >= 0; i = REEL__AT(d->arrivals, arrival, i).next) {
-        if (!REEL__AT(d->arrivals, arrival, i).share.y) continue;
+        const arrival *a = &REEL__AT(d->arrivals, arrival, i);
+        if (!a->share.y || a->past != past) continue;
         reel_tensor *g = combine(d, x, i);
         d->tape->origin = x;
         if (g) sum = sum ? reel_add(sum, g) : g;
@@ -114,12 +139,13 @@ static bool propagate(derivation *d, reel_tensor *y, reel_tensor *gy, const bool
     for (int64_t i = d->count; i-- > 0;) {
         reel_tensor *x = d->order[i];
         if (!d->needed[i]) continue;
-        reel_tensor *gx = collect(d, x, x == y ? gy : NULL);
+        reel_tensor *past = x->op->past && d->needed[x->inputs[0]->index] ? pass(d, x) : NULL;
+        reel_tensor *gx = collect(d, x, x == y ? gy : NULL, false);
+        if (asked[i]) d->gradient[i] = past ? collect(d, x, gx, true) : gx;
         if (d->tape->recording.status != REEL_OK) return false;
-        if (!gx) continue;
-        if (asked[i]) d->gradient[i] = gx;
-        for (int j = 0; j < x->input_count; j++)
-            if (passes(x, j) && d->needed[x->inputs[j]->index] && !arrive(d, x, gx, j)) return false;
+        if (past && !arrive(d, x, past, 0, true)) return false;
+        for (int j = 0; gx && j < x->input_count; j++)
+            if (passes(x, j) && d->needed[x->inputs[j]->index] && !arrive(d, x, gx, j, false)) return false;
     }
     return true;
 }

@@ -53,6 +53,11 @@ typedef struct reel_op {
     bool draws;  /* the node's value is random: a kernel gets its stream */
 
     const struct reel__kind *kind; /* what the library's planner knows of it; NULL in a user's op */
+
+    /* For an op of one input x whose value repeats x's: takes those contributions to y that can go on to x without the
+     * gradient of y itself (a product sums over the repetitions inside it), sets their y to NULL, and returns what they
+     * leave to x; NULL where there are none. They are still counted where the gradient of y is asked for. */
+    reel_tensor *(*past)(reel_tensor *y, int count, reel_contribution *contributions);
 } reel_op;
 
 /* Records a node, or finds the one that is the same. attr is copied and compared byte by byte: begin with `= { 0 }`
