@@ -294,7 +294,13 @@ REEL_API bool reel_is_bad(const reel_tensor *x);
 /* ---- 7  Gradients and lists -------------------------------------------------------------------------------------- */
 
 /* The gradient of a scalar with respect to each tensor of a list, of its shape and dtype, recorded as ops: gradients
- * have gradients. A tensor that the loss does not reach is an error that names the node where the path is cut. */
+ * have gradients. A tensor that the loss does not reach is an error that names the node where the path is cut.
+ *
+ * Any tensor can be asked for, not parameters alone: the gradient is that of the loss as a function of this tensor, all
+ * else that does not depend on it held fixed. Equal computations are one tensor, also inside a call that is a composition
+ * of others: with s = reel_sum(x, …), reel_mean(x, …) is made of the same s, and so the gradient of mean(x) + s by s is
+ * 1 + 1/n. For the partial derivative by one use, give the use a tensor of its own: with
+ * s = reel_variable(reel_sum(x, …), "s") the gradient of mean(x) + s by s is 1. */
 REEL_API reel_list *reel_gradients(reel_tensor *loss, const reel_list *wrt);
 REEL_API reel_tensor *reel_gradient(reel_tensor *loss, reel_tensor *wrt);
 

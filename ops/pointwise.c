@@ -1,5 +1,5 @@
-/* The pointwise ops: descriptors, derivatives and constructors, made from the rows of pointwise.table.h, and the three
- * that are no rows because their operands differ in type: where, cast, detach. Kernels are in pointwise.kernel.c. */
+/* The pointwise ops: descriptors, derivatives and constructors, made from the rows of pointwise.table.h, and those that
+ * are no rows: where and cast, whose operands differ in type; detach and variable, which compute nothing. Kernels are in pointwise.kernel.c. */
 #include "ops/pointwise.h"
 
 #include <string.h>
@@ -157,7 +157,7 @@ static reel_tensor *swapped(const char *name, const reel_op *op, reel_tensor *a,
 reel_tensor *reel_gt(reel_tensor *a, reel_tensor *b) { return swapped("gt", &lt_op, a, b); }
 reel_tensor *reel_ge(reel_tensor *a, reel_tensor *b) { return swapped("ge", &le_op, a, b); }
 
-/* ---- where, cast, detach ----------------------------------------------------------------------------------------- */
+/* ---- where, cast, detach, variable ----------------------------------------------------------------------------------------- */
 
 static bool where_shape(reel_tensor *y)
 {
@@ -231,16 +231,45 @@ reel_tensor *reel_cast(reel_tensor *x, reel_dtype dtype)
 static bool detach_shape(reel_tensor *y) { return alike(y, (reel_dtype)y->inputs[0]->dtype); }
 
 /* As a view it costs nothing. */
-static bool detach_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offset, int64_t *y_stride)
+static bool whole_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offset, int64_t *y_stride)
 {
     *offset = 0;
     for (int d = 0; d < y->rank; d++) y_stride[d] = x_stride[d];
     return true;
 }
 
-static const reel__kind detach_kind = { .map = detach_map };
+static const reel__kind whole_kind = { .map = whole_map };
 static const reel_op detach_op = {
-    .size = sizeof(reel_op), .name = "detach", .shape = detach_shape, .run = reel__view_run, .kind = &detach_kind
+    .size = sizeof(reel_op), .name = "detach", .shape = detach_shape, .run = reel__view_run, .kind = &whole_kind
 };
 
 reel_tensor *reel_detach(reel_tensor *x) { return reel_record(&detach_op, 1, &x, NULL, 0); }
+
+/* Told apart by its name, and by the entry of its scope where that is entered again. */
+typedef struct variable_attr {
+    const char *name;
+    uint64_t entry;
+} variable_attr;
+
+static bool variable_shape(reel_tensor *y)
+{
+    return reel__float_inputs(y) && alike(y, (reel_dtype)y->inputs[0]->dtype);
+}
+
+static reel_tensor *variable_vjp(reel_tensor *y, reel_tensor *gy, int input) { return (void)y, (void)input, gy; }
+
+static const reel_op variable_op = { .size = sizeof(reel_op),
+                                     .name = "variable",
+                                     .shape = variable_shape,
+                                     .run = reel__view_run,
+                                     .vjp = variable_vjp,
+                                     .kind = &whole_kind };
+
+reel_tensor *reel_variable(reel_tensor *x, const char *name)
+{
+    variable_attr attr = { NULL, 0 };
+    if (!reel__good("variable", 1, &x)) return x ? &x->tape->bad : &reel__failed_tape.bad;
+    if (!reel__use_name(x->tape, "variable", name, &attr.name)) return &x->tape->bad;
+    attr.entry = x->tape->scope->entry - x->tape->root.entry; /* the same in every recording */
+    return reel_record(&variable_op, 1, &x, &attr, sizeof attr);
+}

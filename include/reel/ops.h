@@ -60,6 +60,7 @@ REEL_API reel_tensor *reel_reciprocal(reel_tensor *x); /* 1 / x */
 REEL_API reel_tensor *reel_clip(reel_tensor *x, double low, double high); /* low where x < low, high where x > high, else x */
 REEL_API reel_tensor *reel_cast(reel_tensor *x, reel_dtype dtype); /* | to i32: towards zero, saturating, NaN gives 0; no gradient through i32 */
 REEL_API reel_tensor *reel_detach(reel_tensor *x);     /* | x, through which no gradient passes */
+REEL_API reel_tensor *reel_variable(reel_tensor *x, const char *name); /* | x, as a tensor of its own: see "Gradients" in reel.h. The name is used as a parameter's is */
 
 /* ---- Activations ------------------------------------------------------------------------------------------------- */
 
@@ -167,6 +168,7 @@ REEL_API reel_tensor *reel_normal(reel_tensor *like, const char *name, reel_shap
 #define reel_clip(...) reel_here((reel_clip)(__VA_ARGS__), REEL_HERE)
 #define reel_cast(...) reel_here((reel_cast)(__VA_ARGS__), REEL_HERE)
 #define reel_detach(...) reel_here((reel_detach)(__VA_ARGS__), REEL_HERE)
+#define reel_variable(...) reel_here((reel_variable)(__VA_ARGS__), REEL_HERE)
 #define reel_sigmoid(...) reel_here((reel_sigmoid)(__VA_ARGS__), REEL_HERE)
 #define reel_log_sigmoid(...) reel_here((reel_log_sigmoid)(__VA_ARGS__), REEL_HERE)
 #define reel_softplus(...) reel_here((reel_softplus)(__VA_ARGS__), REEL_HERE)
