@@ -6,6 +6,8 @@
 
 #include "naive.h"
 
+#include <stdio.h>
+
 /* clang-format off */
 
 /* ---- How each op is recorded ------------------------------------------------------------------------------------- */
@@ -63,6 +65,14 @@ RECORD(one_hot, reel_one_hot(x[0], c->at[0], c->to))
 RECORD(in_range, reel_in_range(x[0], c->at[0]))
 RECORD(uniform, reel_uniform(x[0], "draw", c->shape))
 RECORD(normal, reel_normal(x[0], "draw", c->shape))
+
+static reel_tensor *record_variable(const op_case *c, reel_tensor *const *x)
+{
+    static int count; /* a name is used once */
+    char name[24];
+    snprintf(name, sizeof name, "variable%d", count++);
+    return (void)c, reel_variable(x[0], name);
+}
 
 /* ---- Rows -------------------------------------------------------------------------------------------------------- */
 
@@ -223,6 +233,8 @@ static const op_case op_cases[] = {
 
     ROW(uniform, { LIKE }, NO_GRADIENT | FLOATS | DRAWS, .shape = SIZES(2, N)),
     ROW(normal, { LIKE }, NO_GRADIENT | FLOATS | DRAWS, .shape = SIZES(2, N), .ulps = 64),
+
+    ROW_AS(variable, identity, { LINEAR(2, N) }, FLOATS),
 };
 
 enum { OP_CASES = sizeof op_cases / sizeof *op_cases };

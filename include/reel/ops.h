@@ -60,7 +60,6 @@ REEL_API reel_tensor *reel_reciprocal(reel_tensor *x); /* 1 / x */
 REEL_API reel_tensor *reel_clip(reel_tensor *x, double low, double high); /* low where x < low, high where x > high, else x */
 REEL_API reel_tensor *reel_cast(reel_tensor *x, reel_dtype dtype); /* | to i32: towards zero, saturating, NaN gives 0; no gradient through i32 */
 REEL_API reel_tensor *reel_detach(reel_tensor *x);     /* | x, through which no gradient passes */
-REEL_API reel_tensor *reel_variable(reel_tensor *x, const char *name); /* | x, as a tensor of its own: see "Gradients" in reel.h. The name is used as a parameter's is */
 
 /* ---- Activations ------------------------------------------------------------------------------------------------- */
 
@@ -123,6 +122,10 @@ REEL_API reel_tensor *reel_in_range(reel_tensor *indices, int64_t size); /* | th
 
 REEL_API reel_tensor *reel_uniform(reel_tensor *like, const char *name, reel_shape shape); /* | uniform in [0, 1), like's dtype */
 REEL_API reel_tensor *reel_normal(reel_tensor *like, const char *name, reel_shape shape);  /* standard normal (Box and Muller 1958) */
+
+/* ---- Derivatives ------------------------------------------------------------------------------------------------- */
+
+REEL_API reel_tensor *reel_variable(reel_tensor *x, const char *name); /* | x, as a tensor of its own, for a derivative by this use of x alone: see section 7 of reel.h. A name is used once, as a parameter's is */
 /* clang-format on */
 
 #ifdef __cplusplus

@@ -1,0 +1,145 @@
+/* Empty axes: every op of the table with a size of 0 in every place, used twice, so that shares of a gradient merge;
+ * values, gradients and gradients of these, by both executors. */
+#include "op_table.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEPT = 16 };
+
+typedef struct result {
+    int count;
+    array value[KEPT];
+} result;
+
+/* All sizes of the row that are as this one, or this one alone. */
+static void make_empty(op_case *c, int input, int axis, bool alike)
+{
+    int64_t size = c->x[input].shape.size[axis];
+    for (int i = 0; alike && i < operand_count(c); i++)
+        for (int d = 0; d < c->x[i].shape.rank; d++)
+            if (c->x[i].shape.size[d] == size) c->x[i].shape.size[d] = 0;
+    for (int d = 0; alike && d < c->shape.rank; d++)
+        if (c->shape.size[d] == size) c->shape.size[d] = 0;
+    c->x[input].shape.size[axis] = 0;
+}
+
+static reel_tensor *total(reel_tensor *x) { return reel_sum(x, REEL_ALL, REEL_DROP); }
+
+static void keep(reel_tensor **kept, int *count, reel_tensor *x)
+{
+    char name[16];
+    snprintf(name, sizeof name, "k%d", *count);
+    if (*count < KEPT && !reel_is_bad(x)) kept[(*count)++] = reel_keep(x, name);
+}
+
+/* y and its double, the gradients of a loss of both, and those of the sum of their squares. */
+static int record_all(program *p, const op_case *c, reel_tensor **kept)
+{
+    int count = 0, operands = operand_count(c);
+    reel_tensor *other[OPERANDS];
+    for (int i = 0; i < operands; i++) {
+        bool inside = c->x[i].kind == REAL && !(c->is & (GRID | NO_GRADIENT));
+        other[i] = inside ? reel_scale(p->x[i], 0.75) : p->x[i];
+    }
+    if (operands > 1) other[0] = p->x[0]; /* one operand twice with different others */
+    p->y = c->record(c, p->x);
+    keep(kept, &count, p->y);
+    if (c->is & (NO_GRADIENT | ROUNDS | DRAWS) || reel_is_bad(p->y)) return count;
+    reel_tensor *y = reel_cast(p->y, REEL_F64), *z = reel_cast(c->record(c, other), REEL_F64);
+    reel_tensor *loss = reel_add(total(reel_sin(y)), total(reel_mul(reel_cos(z), reel_shift(z, 0.5)))), *second = NULL;
+    reel_list *wrt = reel_list_new(p->tape);
+    for (int i = 0; i < operands; i++)
+        if (c->x[i].kind == REAL && !c->x[i].constant) reel_list_append(wrt, "x", p->x[i]);
+    reel_list *g = reel_gradients(loss, wrt);
+    for (int i = 0; i < reel_list_count(g); i++) {
+        reel_tensor *gx = reel_list_at(g, i), *square = total(reel_cast(reel_square(gx), REEL_F64));
+        keep(kept, &count, gx);
+        second = second ? reel_add(second, square) : square;
+    }
+    for (int i = 0; second && strcmp(c->op, "sign") && strcmp(c->op, "floor") && i < reel_list_count(wrt); i++)
+        keep(kept, &count, reel_gradient(second, reel_list_at(wrt, i)));
+    return count;
+}
+
+/* False: the op refuses these sizes, in words. */
+static bool run(const op_case *c, const array *x, bool plain, result *r)
+{
+    setenv("REEL_PLAIN", plain ? "1" : "0", 1);
+    program p = program_new();
+    reel_tensor *kept[KEPT];
+    add_inputs(&p, operand_count(c), x);
+    r->count = record_all(&p, c, kept);
+    reel_status status = reel_tape_status(p.tape);
+    bool refused = status == REEL_BAD_SHAPE || status == REEL_BAD_ARGUMENT;
+    if (refused) { /* by the op that the row is of, or what it is made of, not by a rule of differentiation */
+        cr_assert(reel_is_bad(p.y), "%s: %s", c->op, reel_tape_error(p.tape));
+        program_free(&p);
+        return false;
+    }
+    cr_assert_eq(status, REEL_OK, "%s: %s", c->op, reel_tape_error(p.tape));
+    for (int i = 0; i < operand_count(c); i++) cr_assert_eq(write_array(p.x[i], &x[i]), REEL_OK);
+    status = reel_run(p.tape);
+    if (status == REEL_BAD_INDEX) { /* there is none that an empty axis has */
+        program_free(&p);
+        return false;
+    }
+    cr_assert_eq(status, REEL_OK, "%s: %s", c->op, reel_tape_error(p.tape));
+    for (int i = 0; i < r->count; i++) r->value[i] = read_array(kept[i]);
+    program_free(&p);
+    return true;
+}
+
+typedef struct tally {
+    int ran, refused, compared, elements;
+} tally;
+
+static void check(const op_case *c, reel_dtype dtype, tally *t)
+{
+    char text[400];
+    array x[OPERANDS];
+    result plain, planned;
+    forget_arrays();
+    random_operands(c, dtype, x);
+    if (!run(c, x, true, &plain)) {
+        t->refused++;
+        return;
+    }
+    cr_assert(run(c, x, false, &planned));
+    cr_assert_eq(plain.count, planned.count);
+    for (int i = 0; i < plain.count; i++) {
+        cr_expect(equal_arrays(&plain.value[i], &planned.value[i], text, sizeof text), "%s: %s", c->op, text);
+        for (int64_t k = 0; k < plain.value[i].count; k++)
+            cr_expect(i == 0 || isfinite(plain.value[i].at[k]), "%s: value %d is %g", c->op, i, plain.value[i].at[k]);
+        t->elements += (int)plain.value[i].count;
+    }
+    t->ran++;
+    if (c->is & DRAWS) return;
+    array reference;
+    c->naive(c, x, &reference); /* of another shape where the row's attributes do not follow its operands */
+    const reel_shape *is = &plain.value[0].shape;
+    if (reference.shape.rank != is->rank || memcmp(reference.shape.size, is->size, (size_t)is->rank * 8) != 0) return;
+    cr_expect(forward_is_right(c, x, 1e-5, text, sizeof text), "%s: %s", c->op, text);
+    t->compared++;
+}
+
+Test(empty, sizes_of_every_op_in_every_place)
+{
+    tally t = { 0 };
+    random_seed(3);
+    for (const op_case *row = op_cases; row < end_of_cases; row++)
+        for (int i = 0; i < operand_count(row); i++)
+            for (int d = 0; d < row->x[i].shape.rank; d++)
+                for (int way = 0; way < 4; way++) {
+                    op_case c = sized_case(row, 4);
+                    make_empty(&c, i, d, way & 1);
+                    check(&c, way & 2 ? REEL_F64 : REEL_F32, &t);
+                }
+    cr_log_info("%d cases ran, %d compared, %d refused, %d elements", t.ran, t.compared, t.refused, t.elements);
+    cr_assert_gt(t.ran, 700);
+    cr_assert_gt(t.compared, 600);
+    cr_assert_gt(t.elements, 3000);
+}
