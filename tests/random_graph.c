@@ -533,6 +533,51 @@ static void contract(maker *m)
     else add(m, reel_contract(a.x, b.x, spec), -most, most, a.from | b.from);
 }
 
+static void shuffle(char *letters, int count)
+{
+    for (int d = count; d-- > 1;) {
+        int e = below(d + 1);
+        char c = letters[d];
+        letters[d] = letters[e], letters[e] = c;
+    }
+}
+
+static item leaf_of_letters(maker *m, const char *letters, const int64_t *size)
+{
+    reel_shape s = { .rank = (int)strlen(letters) };
+    for (int d = 0; d < s.rank; d++) s.size[d] = size[letters[d] - 'a'];
+    if (!chance(0.3)) return new_leaf(m, m->g->dtype, s);
+    for (int d = 0; d < s.rank; d++) s.size[d] = chance(0.5) ? 1 : s.size[d]; /* repeated along some axes */
+    item x = new_leaf(m, m->g->dtype, s);
+    for (int d = 0; d < s.rank; d++) s.size[d] = size[letters[d] - 'a'];
+    x.x = reel_expand(x.x, s);
+    return x;
+}
+
+/* A contraction of as many axes as there can be, in any order in both operands and the result. */
+static void contract_many(maker *m)
+{
+    char la[9] = "", lb[9] = "", ly[9] = "", spec[32];
+    int64_t size[16], k = 1, count = 1;
+    for (int d = 0; d < 16; d++) size[d] = chance(0.02) ? 0 : 1 + below(3);
+    for (char l = 'a'; l < 'm'; l++) {
+        int role = below(4), a = (int)strlen(la), b = (int)strlen(lb), y = (int)strlen(ly);
+        if (role != 1 && a < 8) la[a] = l;
+        if (role != 0 && b < 8) lb[b] = l;
+        bool both = strchr(la, l) && strchr(lb, l);
+        if ((role < 2 || (both && chance(0.3))) && (strchr(la, l) || strchr(lb, l)) && y < 8) ly[y] = l;
+    }
+    shuffle(la, (int)strlen(la)), shuffle(lb, (int)strlen(lb)), shuffle(ly, (int)strlen(ly));
+    for (const char *l = la; *l; l++) k *= strchr(ly, *l) ? 1 : size[*l - 'a'];
+    for (const char *l = ly; *l; l++) count *= size[*l - 'a'];
+    if (count * k > 200000 || count > MOST) return;
+    item a = leaf_of_letters(m, la, size), b = leaf_of_letters(m, lb, size);
+    if (count_of(reel_shape_of(a.x)) > MOST || count_of(reel_shape_of(b.x)) > MOST) return;
+    snprintf(spec, sizeof spec, "%s,%s->%s", la, lb, ly);
+    reel_tensor *y = reel_scale(reel_contract(a.x, b.x, spec), 1 / (1 + (double)k));
+    add(m, y, -9, 9, a.from | b.from);
+}
+
 /* A layer: a product, its bias, an activation. */
 static void layer(maker *m)
 {
@@ -795,9 +840,9 @@ static const struct {
     void (*step)(maker *m);
     int weight;
 } kinds[] = {
-    { unary, 24 },     { arithmetic, 26 }, { cast, 3 },      { compare, 3 }, { where, 6 },         { reduce, 16 },
-    { normalise, 3 },  { contract, 10 },   { layer, 8 },     { move, 18 },   { sum_to, 2 },        { join, 5 },
-    { index_rows, 5 }, { count_up, 1 },    { long_rows, 2 }, { assign, 5 },  { differentiate, 2 },
+    { unary, 24 },    { arithmetic, 26 }, { cast, 3 },          { compare, 3 },   { where, 6 },  { reduce, 16 },
+    { normalise, 3 }, { contract, 10 },   { contract_many, 3 }, { layer, 8 },     { move, 18 },  { sum_to, 2 },
+    { join, 5 },      { index_rows, 5 },  { count_up, 1 },      { long_rows, 2 }, { assign, 5 }, { differentiate, 2 },
 };
 
 static void random_step(maker *m)
