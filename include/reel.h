@@ -267,11 +267,13 @@ REEL_API reel_status reel_write_i32(reel_tensor *x, const int32_t *data, int64_t
  * new value for use in the same run. A second assignment to one tensor is an error. */
 REEL_API reel_tensor *reel_assign(reel_tensor *target, reel_tensor *value);
 
-/* Marks a value to be readable after a run, under a name in the open scope; returns it. reel_find() gets it back. */
+/* Marks a value to be readable after a run, under a name in the open scope; returns it. reel_find() gets it back. What is
+ * read is of that run, whatever is written to the model since. */
 REEL_API reel_tensor *reel_keep(reel_tensor *x, const char *name);
 REEL_API reel_tensor *reel_find(reel_tape *tape, const char *name);
 
-/* Copies a value of the last run: a loss, what was kept, an input, parameter or state. */
+/* Copies a value of the last run: a loss or what was kept, as it was in that run, which for a parameter or a state is at
+ * its start; and an input, or a parameter or state that is neither, as it is now. */
 REEL_API reel_status reel_read_f32(reel_tensor *x, float *data, int64_t count);
 REEL_API reel_status reel_read_f64(reel_tensor *x, double *data, int64_t count);
 REEL_API reel_status reel_read_i32(reel_tensor *x, int32_t *data, int64_t count);

@@ -72,6 +72,7 @@ typedef struct reel__planned {
     reel_tensor *x;
     uint8_t role, level;
     bool output, stored, in_place;
+    bool kept;     /* an output that is read after the run: not an assignment alone */
     int32_t depth; /* of a chain of floating nodes */
     int32_t group, next;
     int32_t last_use; /* the last group that reads it */

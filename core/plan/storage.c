@@ -114,7 +114,7 @@ static void find_shared(reel__plan *plan)
 {
     for (int64_t i = 0; i < plan->count; i++) {
         reel__planned *source = &plan->node[plan->access[i].source];
-        if (!plan->node[i].output || plan->node[i].x->op == &reel__assign_op || !source->in_place) continue;
+        if (!plan->node[i].kept || !source->in_place) continue;
         source->in_place = false;
         source->data = NULL;
         plan->in_place--;

@@ -97,6 +97,10 @@ void reel_tape_free(reel_tape *tape)
     reel__array_free(&allocator, &tape->stack, sizeof(reel_tensor *));
     reel__array_free(&allocator, &tape->order, sizeof(reel_tensor *));
     reel__array_free(&allocator, &tape->outputs, sizeof(reel_tensor *));
+    for (int64_t i = 0; i < tape->shown.capacity; i++)
+        reel__release(&allocator, REEL__AT(tape->shown, reel__shown, i).data,
+                      REEL__AT(tape->shown, reel__shown, i).size);
+    reel__array_free(&allocator, &tape->shown, sizeof(reel__shown));
     reel_model *model = tape->model;
     reel__release(&allocator, tape, sizeof *tape);
     reel__model_release(model);

@@ -43,6 +43,7 @@ struct reel_tensor {
     int32_t index; /* its place in the order of the last walk */
     int32_t place; /* and in the program that was prepared last */
     int32_t entry; /* of a draw: which of those with the same name, in walk order */
+    int32_t shown; /* of a parameter or state that is kept or a loss: its place in tape->shown plus 1, or 0 */
     uint8_t rank;
     uint8_t dtype;
     bool is_bad, readable;
@@ -71,6 +72,13 @@ typedef struct reel__kept {
     const char *name;
     reel_tensor *x;
 } reel__kept;
+
+/* What a parameter or state that is kept or a loss was when a run began. */
+typedef struct reel__shown {
+    const reel__value *value; /* NULL: written since */
+    void *data;
+    size_t size;
+} reel__shown;
 
 typedef struct reel__replacement {
     const reel__value *value; /* NULL: the mark of a push */
@@ -156,6 +164,7 @@ struct reel_tape {
 
     reel__array stack, order; /* of walks */
     reel__array outputs;      /* reel_tensor *: scratch of a run */
+    reel__array shown;        /* reel__shown: of the last run; those beyond count have memory */
     reel__text texts[8];
     int next_text;
     int64_t scratch_size[REEL_MAX_RANK];

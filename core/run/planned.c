@@ -23,8 +23,12 @@ static bool make_plan(reel_tape *tape, reel__program *program, reel__plan *plan)
     plan->access = reel__allocate(&tape->allocator, n * sizeof *plan->access);
     if (!plan->node || !plan->access) return false;
     for (size_t i = 0; i < n; i++) plan->node[i].x = REEL__AT(program->nodes, reel_tensor *, i);
-    for (int64_t i = 0; i < program->outputs.count; i++)
-        plan->node[REEL__AT(program->outputs, reel_tensor *, i)->index].output = true;
+    const int64_t assigned = program->assigns ? tape->assigns.count : 0; /* they are the first */
+    for (int64_t i = 0; i < program->outputs.count; i++) {
+        reel__planned *p = &plan->node[REEL__AT(program->outputs, reel_tensor *, i)->index];
+        p->output = true;
+        p->kept |= i >= assigned;
+    }
     return reel__plan_roles(plan) && reel__plan_group(plan) && reel__plan_stack(plan) && reel__plan_order(plan) &&
            reel__plan_memory(plan);
 }

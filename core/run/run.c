@@ -32,6 +32,42 @@ static bool prepare_run(reel_tape *tape)
     return collect_outputs(tape, outputs) && reel__program_prepare(tape, true, outputs->count, outputs->items);
 }
 
+/* Remembers what a parameter or state is before the run, which may assign to it. */
+static bool show(reel_tape *tape, reel_tensor *x)
+{
+    if (!x->value || x->op == &reel__input_op) return true;
+    const size_t size = (size_t)x->count * reel__dtype_size((reel_dtype)x->dtype);
+    if (!reel__reserve(&tape->allocator, &tape->shown, tape->shown.count, sizeof(reel__shown))) return false;
+    reel__shown *shown = &REEL__AT(tape->shown, reel__shown, tape->shown.count);
+    if (shown->size != size || !shown->data) {
+        reel__release(&tape->allocator, shown->data, shown->size);
+        *shown = (reel__shown){ .data = reel__allocate(&tape->allocator, size), .size = size };
+        if (!shown->data) return false;
+    }
+    if (size) memcpy(shown->data, x->value->data, size);
+    shown->value = x->value;
+    x->shown = (int32_t)++tape->shown.count;
+    return true;
+}
+
+static bool show_leaves(reel_tape *tape)
+{
+    bool good = true;
+    tape->shown.count = 0;
+    for (int64_t i = 0; good && i < tape->losses.count; i++)
+        good = show(tape, REEL__AT(tape->losses, reel_tensor *, i));
+    for (int64_t i = 0; good && i < tape->keeps.count; i++) good = show(tape, REEL__AT(tape->keeps, reel__kept, i).x);
+    return good;
+}
+
+/* What is remembered of x, if it is of the run whose values are read. */
+static reel__shown *shown_of(const reel_tape *tape, const reel_tensor *x)
+{
+    if (!x->readable || !x->value || x->shown < 1 || x->shown > tape->shown.count) return NULL;
+    reel__shown *shown = &REEL__AT(tape->shown, reel__shown, x->shown - 1);
+    return shown->value == x->value ? shown : NULL;
+}
+
 /* A setting that the machine cannot serve has left an error of its own. */
 static reel_status not_prepared(reel_tape *tape, const char *what)
 {
@@ -82,7 +118,7 @@ reel_status(reel_run)(reel_tape *tape)
     if (status != REEL_OK) return status;
     if (!tape->assigns.count && !tape->losses.count && !tape->keeps.count && !tape->options.keep_everything)
         return reel__run_fail(tape, REEL_BAD_STATE, "run: the tape computes nothing that is kept, assigned or a loss");
-    if (!prepare_run(tape)) return not_prepared(tape, "run");
+    if (!prepare_run(tape) || !show_leaves(tape)) return not_prepared(tape, "run");
     status = execute(tape);
     if (status == REEL_OK) commit(tape);
     return status;
@@ -142,23 +178,32 @@ static reel_status write_value(reel_tensor *x, reel_dtype dtype, const void *dat
     if ((status = fits(tape, "write", x, dtype, data, count)) != REEL_OK) return status;
     if (count) memcpy(x->value->data, data, (size_t)count * reel__dtype_size(dtype));
     x->value->written = true;
+    reel__shown *shown = shown_of(tape, x);
+    if (shown) shown->value = NULL;
     tape->site_file = NULL;
     return REEL_OK;
+}
+
+/* Whether what the last run or evaluation computed can be read. */
+static bool has_values(const reel_tape *tape)
+{
+    const reel__program *program = tape->program;
+    return program && program->computed && program->recording == tape->generation && program->retired == tape->retired;
 }
 
 /* Copies the value of x, after all checks. */
 static reel_status copy_value(reel_tape *tape, const char *what, const reel_tensor *x, void *data)
 {
-    const reel__program *program = tape->program;
     if (x->value && (x->op != &reel__input_op || x->value->written)) {
-        if (x->count) memcpy(data, x->value->data, (size_t)x->count * reel__dtype_size((reel_dtype)x->dtype));
+        const reel__shown *shown = has_values(tape) && tape->program->assigns ? shown_of(tape, x) : NULL;
+        const void *from = shown ? shown->data : x->value->data;
+        if (x->count) memcpy(data, from, (size_t)x->count * reel__dtype_size((reel_dtype)x->dtype));
     } else if (x->value) {
         return reel__run_fail(tape, REEL_BAD_STATE, "%s: the input %s was never written", what, reel__node_text(x));
     } else if (!x->readable && !tape->options.keep_everything) {
         return reel__run_fail(tape, REEL_BAD_STATE, "%s: %s is not kept (mark it with reel_keep() before the run)",
                               what, reel__node_text(x));
-    } else if (!program || !program->computed || program->recording != tape->generation ||
-               program->retired != tape->retired || !reel__program_read(program, x, data)) {
+    } else if (!has_values(tape) || !reel__program_read(tape->program, x, data)) {
         return reel__run_fail(tape, REEL_BAD_STATE, "%s: %s has no value: no run or evaluation has computed it", what,
                               reel__node_text(x));
     }
