@@ -143,3 +143,38 @@ Test(empty, sizes_of_every_op_in_every_place)
     cr_assert_gt(t.compared, 600);
     cr_assert_gt(t.elements, 3000);
 }
+
+/* What is made of the ops: layers, losses and updates on a batch of nothing, and on rows of nothing. */
+static void train_on_nothing(int64_t batch, int64_t in, bool plain)
+{
+    setenv("REEL_PLAIN", plain ? "1" : "0", 1);
+    reel_model *model = reel_model_new((reel_model_options){ .seed = 1 });
+    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ 0 });
+    reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(batch, in));
+    reel_tensor *class = reel_input(tape, "class", REEL_I32, REEL_SHAPE(batch));
+    reel_tensor *h = reel_dropout(reel_relu(reel_linear(x, "hidden", 4)), "drop", 0.5), *y = reel_linear(h, "out", 3);
+    reel_tensor *log_p = reel_log_softmax(y, -1), *hit = reel_cast(reel_one_hot(class, 3, REEL_F32), REEL_F32);
+    reel_tensor *loss = reel_neg(total(reel_mul(hit, log_p)));
+    reel_list *p = reel_parameters(loss, NULL), *g = reel_gradients(loss, p);
+    reel_tensor *penalty = reel_l2(loss, "**/w", 0.1);
+    for (int i = 0; i < reel_list_count(g); i++) penalty = reel_add(penalty, total(reel_square(reel_list_at(g, i))));
+    reel_adam(reel_add(loss, penalty), (reel_adam_options){ .lr = 0.1 });
+    cr_assert_eq(reel_write_f32(x, (float[]){ 0 }, batch * in), REEL_OK);
+    cr_assert_eq(reel_write_i32(class, (int32_t[]){ 2, 0, 1 }, batch), REEL_OK);
+    for (int k = 0; k < 3; k++) cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
+    cr_expect(isfinite(reel_item(loss)) && (batch || reel_item(loss) == 0));
+    float w[12];
+    cr_assert_eq(reel_model_read_f32(model, "out/w", w, 12), REEL_OK);
+    for (int i = 0; i < 12; i++) cr_expect(isfinite(w[i]));
+    reel_tape_free(tape);
+    reel_model_free(model);
+}
+
+Test(empty, batches_and_rows_train)
+{
+    for (int plain = 0; plain < 2; plain++) {
+        train_on_nothing(0, 5, plain);
+        train_on_nothing(3, 0, plain);
+        train_on_nothing(0, 0, plain);
+    }
+}
