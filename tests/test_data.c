@@ -528,8 +528,10 @@ Test(progress, reads_options_of_an_older_and_a_newer_size)
 static int open_terminal(unsigned short width, FILE **file)
 {
     const int master = posix_openpt(O_RDWR | O_NOCTTY);
-    cr_assert(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
-    *file = fdopen(open(ptsname(master), O_RDWR | O_NOCTTY), "w");
+    const bool made = master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0;
+    const int slave = made ? open(ptsname(master), O_RDWR | O_NOCTTY) : -1;
+    if (slave < 0) skip("no pseudo-terminals");
+    *file = fdopen(slave, "w");
     cr_assert(*file && ioctl(master, TIOCSWINSZ, &(struct winsize){ .ws_col = width }) == 0);
     return master;
 }
