@@ -1,6 +1,7 @@
 /* See support.h. */
 #include "support.h"
 
+#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,6 +131,20 @@ array random_array(reel_dtype dtype, reel_shape shape)
     array a = array_new(dtype, shape);
     for (int64_t i = 0; i < a.count; i++) a.at[i] = (double)(float)random_normal();
     return a;
+}
+
+/* ---- The machine ------------------------------------------------------------------------------------------------- */
+
+bool speak_german(const char *folder)
+{
+    char command[160];
+    snprintf(command, sizeof command, "localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 2>&1 | true", folder);
+    const bool installed = setlocale(LC_ALL, "de_DE.UTF-8") != NULL;
+    if (!installed && system(command) == 0) {
+        setenv("LOCPATH", folder, 1);
+        setlocale(LC_ALL, "de_DE.UTF-8");
+    }
+    return strcmp(localeconv()->decimal_point, ",") == 0;
 }
 
 /* ---- Rows -------------------------------------------------------------------------------------------------------- */

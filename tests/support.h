@@ -41,6 +41,12 @@ double random_in(double low, double high);
 double random_normal(void);
 array random_array(reel_dtype dtype, reel_shape shape); /* standard normal, exact in f32 */
 
+/* ---- The machine ------------------------------------------------------------------------------------------------- */
+
+/* Makes German the locale, where one half is 0,5; false where it cannot be made. The folder keeps one that is not
+ * installed. */
+bool speak_german(const char *folder);
+
 /* ---- A row of the op table --------------------------------------------------------------------------------------- */
 
 enum { NOTHING, REAL, WHOLE };

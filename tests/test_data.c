@@ -10,9 +10,9 @@ void copy_of_shuffle(int64_t *order, int64_t count, uint64_t seed, uint64_t epoc
 #define reel_shuffle copy_of_shuffle
 #include "nn/data/shuffle.c"
 #undef reel_shuffle
+#include "support.h"
 
 #include <fcntl.h>
-#include <locale.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -102,19 +102,6 @@ static bool under_sanitizer(void)
     return false;
 }
 
-/* Makes German the locale, where one half is 0,5; false where it cannot be made. */
-static bool speak_german(void)
-{
-    char command[160];
-    snprintf(command, sizeof command, "localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 2>&1 | true", directory);
-    const bool installed = setlocale(LC_ALL, "de_DE.UTF-8") != NULL;
-    if (!installed && system(command) == 0) {
-        setenv("LOCPATH", directory, 1);
-        setlocale(LC_ALL, "de_DE.UTF-8");
-    }
-    return strcmp(localeconv()->decimal_point, ",") == 0;
-}
-
 /* Lets the process have this many more bytes of memory, or all there is. */
 static void limit_memory(size_t more)
 {
@@ -169,7 +156,7 @@ Test(table, reads_numbers_of_any_length)
 
 Test(table, does_not_depend_on_the_locale)
 {
-    if (!speak_german()) skip("no German locale");
+    if (!speak_german(directory)) skip("no German locale");
     expect_values("0.5,1.25e1\n", 1, 2, (float[]){ 0.5f, 12.5f });
     expect_error("1;5\n", "t.csv:1:1: expected a number, found \"1;5\""
                           " (a line of column names must begin with '#')");
@@ -758,7 +745,7 @@ Test(progress, writes_the_same_curve_whatever_the_locale)
     const double loss[] = { 1, 0.5, 0.05 }, accuracy[] = { 0.123, 0.456, 0.789 };
     draw_curve(3, loss, accuracy, "T");
     char *english = strdup(read_file("x.svg"));
-    if (!speak_german()) skip("no German locale");
+    if (!speak_german(directory)) skip("no German locale");
     draw_curve(3, loss, accuracy, "T");
     cr_expect_str_eq(read_file("x.svg"), english);
     free(english);
