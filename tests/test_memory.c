@@ -504,6 +504,26 @@ Test(memory, is_not_touched_by_calls_with_null)
     cr_expect(reel_tape_error(reel_tape_new(NULL, (reel_tape_options){ 0 })));
 }
 
+/* Sixteen values of which each could be, and whose bytes together are 0 in a size_t; or a little more than 0. */
+Test(memory, that_no_machine_has_is_an_error)
+{
+    for (int count = 16; count <= 18; count++)
+        for (int plain = 0; plain < 2; plain++) {
+            reel_model *model = reel_model_new((reel_model_options){ 0 });
+            reel_tape *tape = reel_tape_new(model, (reel_tape_options){ .keep_everything = plain != 0 });
+            reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SCALAR);
+            for (int i = 0; i < count; i++) {
+                char name[20];
+                snprintf(name, sizeof name, "y%d", i);
+                reel_keep(reel_shift(reel_expand(x, REEL_SHAPE((PTRDIFF_MAX >> 5) + 1)), i), name);
+            }
+            reel_write_f32(x, &(float){ 1 }, 1);
+            cr_expect_eq(reel_run(tape), REEL_OUT_OF_MEMORY, "%d values: %s", count, reel_tape_error(tape));
+            reel_tape_free(tape);
+            reel_model_free(model);
+        }
+}
+
 /* ---- How much -------------------------------------------------------------------------------------------------------- */
 
 Test(memory, is_not_asked_for_by_a_replay)

@@ -3,6 +3,7 @@
 #ifndef REEL_CORE_BASE_ISA_H
 #define REEL_CORE_BASE_ISA_H
 
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -10,8 +11,8 @@
 #if defined(__FAST_MATH__)
 #error "Reel promises bits; it cannot be compiled with -ffast-math"
 #endif
-#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0
-#error "Reel needs floating-point expressions evaluated in their own type (FLT_EVAL_METHOD 0)"
+#if !defined(FLT_EVAL_METHOD) || FLT_EVAL_METHOD != 0
+#error "Reel needs floating-point expressions evaluated in their own type; on 32-bit x86: -msse2 -mfpmath=sse"
 #endif
 
 enum { REEL__BASELINE, REEL__AVX2, REEL__AVX512, REEL__ISAS };

@@ -57,7 +57,7 @@ bool reel__shape_count(int rank, const int64_t *size, int64_t *count)
         if (size[i] && !reel__multiply(nonzero, size[i], &nonzero)) return false;
     }
     *count = n;
-    return reel__multiply(nonzero, 16, &bytes);
+    return reel__multiply(nonzero, 16, &bytes) && bytes <= PTRDIFF_MAX;
 }
 
 bool reel__reserve(const reel_allocator *allocator, reel__array *array, int64_t count, size_t item_size)
@@ -65,7 +65,7 @@ bool reel__reserve(const reel_allocator *allocator, reel__array *array, int64_t 
     if (count < array->capacity) return true;
     int64_t capacity = array->capacity ? array->capacity * 2 : 16, bytes;
     while (capacity <= count) capacity *= 2;
-    if (!reel__multiply(capacity, (int64_t)item_size, &bytes)) return false;
+    if (!reel__multiply(capacity, (int64_t)item_size, &bytes) || bytes > PTRDIFF_MAX) return false;
     void *items = reel__allocate(allocator, (size_t)bytes);
     if (!items) return false;
     if (array->items) memcpy(items, array->items, (size_t)array->capacity * item_size);

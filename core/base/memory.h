@@ -22,13 +22,20 @@ static inline bool reel__add_sizes(int64_t a, int64_t b, int64_t *result)
     return !__builtin_add_overflow(a, b, result);
 }
 
+/* Bytes of a block, and of two; where memory has not so many, as many as no allocation gives. */
+static inline size_t reel__bytes(int64_t size)
+{
+    return size >= 0 && (uint64_t)size <= PTRDIFF_MAX ? (size_t)size : SIZE_MAX;
+}
+static inline size_t reel__sum_of_bytes(size_t a, size_t b) { return a > SIZE_MAX - b ? SIZE_MAX : a + b; }
+
 /* What a block of this size takes from the allocator; nothing if there is none. */
 size_t reel__block_bytes(const void *block, size_t size);
 
 size_t reel__dtype_size(reel_dtype dtype);
 const char *reel__dtype_name(reel_dtype dtype);
 
-/* The product of the sizes; false if it or the bytes of the largest dtype overflow. */
+/* The product of the sizes; false if it overflows, or the bytes of the largest dtype are more than memory has. */
 bool reel__shape_count(int rank, const int64_t *size, int64_t *count);
 
 /* An array that grows by doubling. Zero is an empty one. */

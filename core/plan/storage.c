@@ -140,7 +140,7 @@ typedef struct place {
 static int class_of(size_t bytes, size_t *rounded)
 {
     size_t size = 64;
-    for (int c = 0; c < CLASSES; c++) {
+    for (int c = 0; c < CLASSES && size < SIZE_MAX / 4; c++) {
         if (size >= bytes) {
             *rounded = size;
             return c;
@@ -149,7 +149,7 @@ static int class_of(size_t bytes, size_t *rounded)
         while (octave * 2 <= size) octave *= 2;
         size += octave / 4 < 64 ? 64 : octave / 4;
     }
-    *rounded = (bytes + 63) / 64 * 64;
+    *rounded = reel__sum_of_bytes(bytes, 63) / 64 * 64;
     return CLASSES - 1;
 }
 
@@ -162,7 +162,7 @@ static size_t take(places *p, size_t bytes)
         p->head[c] = free->next;
         return free->offset;
     }
-    p->top += size;
+    p->top = reel__sum_of_bytes(p->top, size);
     return offset;
 }
 
@@ -184,7 +184,7 @@ static size_t partial_bytes(const reel__plan *plan, const reel__planned *p)
     if (p->level != REEL__LATE) return 0;
     p->x->op->kind->reduce(p->x, plan->isa, &axis, &block);
     int64_t blocks = (p->x->inputs[0]->size[axis] + block - 1) / block;
-    return (size_t)(blocks * p->x->count) * reel__dtype_size((reel_dtype)p->x->dtype);
+    return reel__bytes(blocks * p->x->count * (int64_t)reel__dtype_size((reel_dtype)p->x->dtype));
 }
 
 /* Where values go: offsets in the arena, or in the host, a joined value that a part is written into. */
@@ -233,7 +233,9 @@ static void find_joined(reel__plan *plan, layout *l)
 
 static size_t room_of(const reel__plan *plan, const reel__planned *p)
 {
-    return reel__value_bytes(p->x) * (size_t)(p->role == REEL__PRODUCT ? group_at(plan, p->group)->stack : 1);
+    const int64_t stack = p->role == REEL__PRODUCT ? group_at(plan, p->group)->stack : 1;
+    int64_t bytes;
+    return reel__multiply((int64_t)reel__value_bytes(p->x), stack, &bytes) ? reel__bytes(bytes) : SIZE_MAX;
 }
 
 /* The offset of a value's place in the arena when its group runs. */
@@ -275,7 +277,8 @@ static bool place_constants(reel__plan *plan)
 {
     size_t total = 0;
     for (int64_t i = 0; i < plan->count; i++)
-        if (plan->node[i].role == REEL__CONSTANT) total += (reel__value_bytes(plan->node[i].x) + 15) / 16 * 16;
+        if (plan->node[i].role == REEL__CONSTANT)
+            total = reel__sum_of_bytes(total, (reel__value_bytes(plan->node[i].x) + 15) / 16 * 16);
     if (!(plan->constants = reel__allocate(&plan->allocator, total))) return false;
     plan->constants_size = total;
     char *at = plan->constants;

@@ -1,6 +1,7 @@
 /* Packing of an operand of a product into panels: the lists of axes are cut into runs that have
  * one stride, and each run is one call of a kernel. The layout is in product.h, when to pack in
  * product_plan.c. */
+#include "core/base/memory.h"
 #include "core/plan/product.h"
 #include "ops/product/product_kernels.h"
 
@@ -58,7 +59,7 @@ reel__product_layout reel__product_layout_of(int isa, int element, const reel__s
         .panels = panels,
         .k = k,
         .panel = k * width,
-        .bytes = (size_t)(panels * k * width) * (size_t)element,
+        .bytes = reel__bytes(panels * k * width * element),
     };
 }
 
