@@ -2,17 +2,21 @@
  * grammar and turned into floats without the locale; the first thing wrong becomes the error.
  * Accepted besides what the header says: spaces and tabs around numbers, blank lines (skipped),
  * CRLF, a last line without a newline, a UTF-8 byte order mark. Shuffling rows is in shuffle.c. */
+#define _FILE_OFFSET_BITS 64
 #include <reel.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <fenv.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-enum { MAX_LINE = 1 << 20, MAX_COLUMNS = 1 << 16, MAX_MESSAGE = 1024, MAX_PATH_SHOWN = 600 };
+enum { BUFFER = 1 << 16, MAX_LINE = 1 << 20, MAX_COLUMNS = 1 << 16, MAX_MESSAGE = 1024, MAX_PATH_SHOWN = 600 };
 
 struct reel_table {
     float *values; /* rows × columns */
@@ -28,7 +32,9 @@ static reel_table no_memory = { .error = "out of memory" };
 typedef struct source {
     reel_table *table;
     const char *path;
-    FILE *file;
+    int file;     /* -1: not open */
+    char *buffer; /* BUFFER bytes of the file, of which those from at to filled are still to be taken */
+    size_t at, filled;
     char *line; /* MAX_LINE + 1 bytes, ended by a NUL */
     size_t length;
     int64_t number;
@@ -142,6 +148,8 @@ static bool starts_with_word(const char *at, const char *end, const char *word)
     return true;
 }
 
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
 static bool fail_field(source *in, const char *at, const char *end, bool last)
 {
     const size_t column = (size_t)(at - in->line) + 1;
@@ -150,6 +158,8 @@ static bool fail_field(source *in, const char *at, const char *end, bool last)
                     last ? " after the comma" : ", found an empty field");
     char text[40];
     quote(text, sizeof text, at, end);
+    if (end - at >= 3 && memcmp(at, BYTE_ORDER_MARK, 3) == 0)
+        return fail(in, in->number, column, "a byte order mark; only a file may begin with one");
     const char *word = at + (*at == '+' || *at == '-');
     if (starts_with_word(word, end, "nan") || starts_with_word(word, end, "inf"))
         return fail(in, in->number, column, "expected a finite number, found \"%s\"", text);
@@ -216,19 +226,40 @@ static bool read_row(source *in)
     }
 }
 
+/* Takes more of the file; false at its end and on errors. */
+static bool fill(source *in)
+{
+    ssize_t size;
+    do size = read(in->file, in->buffer, BUFFER);
+    while (size < 0 && errno == EINTR);
+    if (size < 0) fail(in, 0, 0, "cannot read: %s", strerror(errno));
+    in->at = 0, in->filled = size > 0 ? (size_t)size : 0;
+    return size > 0;
+}
+
+/* Copies what is left of a line; false at the end of the file and on errors. */
+static bool take_line(source *in)
+{
+    in->length = 0;
+    while (in->at < in->filled || fill(in)) {
+        const char *from = in->buffer + in->at, *end = memchr(from, '\n', in->filled - in->at);
+        const size_t size = end ? (size_t)(end - from) : in->filled - in->at;
+        if (size > MAX_LINE - in->length) return fail(in, in->number, 0, "line longer than 1 MiB");
+        memcpy(in->line + in->length, from, size);
+        in->length += size;
+        in->at += size + (end != NULL);
+        if (end) return true;
+    }
+    return in->length > 0 && !in->table->error[0]; /* a last line without an end */
+}
+
 /* Reads a line, without its end; false at the end of the file and on errors. */
 static bool read_line(source *in)
 {
-    int c = getc(in->file);
-    if (c == EOF && !ferror(in->file)) return false;
     in->number++;
-    for (in->length = 0; c != EOF && c != '\n'; c = getc(in->file)) {
-        if (in->length == MAX_LINE) return fail(in, in->number, 0, "line longer than 1 MiB");
-        in->line[in->length++] = (char)c;
-    }
-    if (ferror(in->file)) return fail(in, 0, 0, "cannot read: %s", strerror(errno));
+    if (!take_line(in)) return false;
     if (in->length > 0 && in->line[in->length - 1] == '\r') in->length--;
-    if (in->number == 1 && in->length >= 3 && memcmp(in->line, "\xef\xbb\xbf", 3) == 0) {
+    if (in->number == 1 && in->length >= 3 && memcmp(in->line, BYTE_ORDER_MARK, 3) == 0) {
         in->length -= 3;
         memmove(in->line, in->line + 3, in->length);
     }
@@ -236,28 +267,45 @@ static bool read_line(source *in)
     return true;
 }
 
-/* fopen() opens directories, too. */
+/* Pipes would wait, or seem to be empty before their writer has begun; a device may do something when it is opened. */
+static bool is_file(source *in, mode_t mode)
+{
+    const char *what = S_ISDIR(mode)                    ? "a directory"
+                       : S_ISFIFO(mode)                 ? "a pipe, no regular file"
+                       : S_ISSOCK(mode)                 ? "a socket, no regular file"
+                       : S_ISCHR(mode) || S_ISBLK(mode) ? "a device, no regular file"
+                                                        : NULL;
+    return !what || fail(in, 0, 0, "is %s", what);
+}
+
 static bool open_file(source *in)
 {
     struct stat about;
-    in->file = fopen(in->path, "rb");
-    if (!in->file) return fail(in, 0, 0, "cannot open: %s", strerror(errno));
-    if (fstat(fileno(in->file), &about) == 0 && S_ISDIR(about.st_mode)) return fail(in, 0, 0, "is a directory");
+    if (stat(in->path, &about) == 0 && !is_file(in, about.st_mode)) return false;
+    do in->file = open(in->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    while (in->file < 0 && errno == EINTR);
+    if (in->file < 0) return fail(in, 0, 0, "cannot open: %s", strerror(errno));
+    if (fstat(in->file, &about) == 0 && !is_file(in, about.st_mode)) return false;
+    in->buffer = malloc(BUFFER);
     in->line = malloc(MAX_LINE + 1);
-    return in->line ? true : fail(in, 0, 0, "out of memory");
+    return in->buffer && in->line ? true : fail(in, 0, 0, "out of memory");
 }
 
 reel_table *reel_table_load(const char *path)
 {
     reel_table *table = calloc(1, sizeof *table);
     if (!table) return &no_memory;
-    source in = { .table = table, .path = path ? path : "(no path)" };
+    source in = { .table = table, .path = path ? path : "(no path)", .file = -1 };
+    const int rounding = fegetround(); /* numbers are rounded to the nearest, whatever the caller's own are */
+    fesetround(FE_TONEAREST);
     if (!path) fail(&in, 0, 0, "cannot open");
     if (path && open_file(&in)) {
         while (read_line(&in) && read_row(&in)) continue;
         if (table->rows == 0 && !table->error[0]) fail(&in, 0, 0, "no rows");
     }
-    if (in.file) fclose(in.file);
+    fesetround(rounding);
+    if (in.file >= 0) close(in.file);
+    free(in.buffer);
     free(in.line);
     if (table->error[0]) {
         free(table->values);
