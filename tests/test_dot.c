@@ -246,7 +246,7 @@ Test(dot, refuses_what_cannot_be_drawn_or_written)
     expect_error(reel_tape_write_dot(tape, NULL), REEL_BAD_FILE, "tape_write_dot: (null): the path is NULL");
     expect_error(reel_tape_write_dot(tape, "."), REEL_BAD_FILE, "tape_write_dot: .: it is a directory");
     expect_error(reel_tape_write_dot(tape, "/dev/full"), REEL_BAD_FILE,
-                 "tape_write_dot: /dev/full: it is no regular file");
+                 "tape_write_dot: /dev/full: it is a device, no regular file");
     expect_error(reel_tape_write_dot(tape, "none/x"), REEL_BAD_FILE,
                  "tape_write_dot: none/x: cannot create a temporary file beside it: No such file or directory");
     cr_expect_eq(reel_tape_write_dot(tape, "good"), REEL_OK);

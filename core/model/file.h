@@ -13,14 +13,16 @@ enum { REEL__REASON = 200, REEL__PATH = 4096 };
 typedef struct reel__writer {
     int file; /* −1: not open */
     bool failed;
+    bool replaces, unnamed; /* an older file; and the temporary one has no name yet */
+    unsigned mode, owner, group;
     size_t used;
     char reason[REEL__REASON];
     char path[REEL__PATH], temporary[REEL__PATH + 300];
     char buffer[1 << 14];
 } reel__writer;
 
-/* A symbolic link is followed and the permission bits of an older file are kept; what is no regular
- * file is refused. False: see reason. */
+/* A symbolic link is followed; the permission bits of an older file are kept, and its owner where the
+ * system allows it; what is no regular file is refused. False: see reason. */
 bool reel__writer_open(reel__writer *writer, const char *path);
 void reel__writer_put(reel__writer *writer, const void *data, size_t size);
 void reel__writer_print(reel__writer *writer, const char *format, ...) REEL_PRINTF(2, 3);
@@ -37,6 +39,7 @@ typedef struct reel__reader {
 
 bool reel__reader_open(reel__reader *reader, const char *path);
 bool reel__reader_read(reel__reader *reader, void *data, int64_t size); /* all of it or false */
+bool reel__reader_skip(reel__reader *reader, int64_t size);
 void reel__reader_close(reel__reader *reader);
 
 /* The end of a path, for messages, and "..." before it if it is cut. */

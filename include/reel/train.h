@@ -10,7 +10,8 @@ extern "C" {
 
 /* A table of numbers from a text file with one row a line and commas between the columns. Lines that begin with '#' are
  * comments. Every row has as many columns as the first; anything but a finite number is refused with file, line and
- * column. The decimal point is '.' whatever the locale. */
+ * column. The decimal point is '.' whatever the locale, and a value is the float nearest to what is written. The path is
+ * that of a regular file; a pipe is refused. */
 typedef struct reel_table reel_table;
 
 REEL_API reel_table *reel_table_load(const char *path); /* never NULL; ask for its error */
@@ -49,6 +50,9 @@ REEL_API double reel_progress_loss(
 /* The curve of the finished epochs, loss and accuracy, as an SVG file (600 × 360, light and dark). */
 REEL_API reel_status reel_progress_write_svg(const reel_progress *progress, const char *path, const char *title);
 REEL_API void reel_progress_free(reel_progress *progress);
+
+/* A file of these bytes; an older one is replaced whole or not at all, as by reel_model_save(). */
+REEL_API reel_status reel_write_file(const char *path, const void *data, int64_t size);
 
 #ifdef __cplusplus
 }

@@ -3,13 +3,10 @@
  * room for the widest of each. The numbers come from progress.c. */
 #include "progress.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { WIDTH = 600, HEIGHT = 360, LEFT = 76, RIGHT = 28, TOP = 82, BOTTOM = 306 };
 enum { MAX_TICKS = 20, BUCKETS = 500, TITLE_WIDTH = 552 };
@@ -348,38 +345,16 @@ static void write_svg(FILE *file, const reel__curve *curve, const char *title)
     fputs("</svg>\n", file);
 }
 
-/* Creates a new file beside path, with the permissions of any new file, and leaves its name. */
-static FILE *create_beside(const char *path, char *name, size_t size)
-{
-    for (int i = 0; i < 100; i++) {
-        snprintf(name, size, "%s.%ld-%d.tmp", path, (long)getpid(), i);
-        const int descriptor = open(name, O_WRONLY | O_CREAT | O_EXCL, 0666);
-        if (descriptor < 0 && errno == EEXIST) continue;
-        if (descriptor < 0) return NULL;
-        FILE *file = fdopen(descriptor, "w");
-        if (!file) {
-            close(descriptor);
-            unlink(name);
-        }
-        return file;
-    }
-    return NULL;
-}
-
 reel_status reel__curve_write_svg(const reel__curve *curve, const char *path, const char *title)
 {
-    const size_t size = strlen(path) + 64;
-    char *name = malloc(size);
-    if (!name) return REEL_OUT_OF_MEMORY;
-    reel_status status = REEL_BAD_FILE;
-    FILE *file = create_beside(path, name, size);
-    if (file) {
-        write_svg(file, curve, title);
-        const bool failed = ferror(file) != 0;
-        const bool written = fclose(file) == 0 && !failed;
-        if (written && rename(name, path) == 0) status = REEL_OK;
-        else unlink(name);
-    }
-    free(name);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&text, &size);
+    if (!file) return REEL_OUT_OF_MEMORY;
+    write_svg(file, curve, title);
+    const bool failed = ferror(file) != 0;
+    const bool drawn = fclose(file) == 0 && !failed;
+    const reel_status status = drawn ? reel_write_file(path, text, (int64_t)size) : REEL_OUT_OF_MEMORY;
+    free(text);
     return status;
 }
