@@ -183,12 +183,19 @@ REEL_API reel_status reel_model_seal(reel_model *model);
 /* Sets what the pattern names back to its initial values: states to zero, parameters to their initialiser. */
 REEL_API reel_status reel_model_reset(reel_model *model, const char *pattern);
 
-/* The whole model, its states, seed and run counter, as a safetensors file; written to a temporary file first, so that
- * an older file of that name is replaced whole or not at all. Loading adds to the model or overwrites: a loaded value
- * wins over an initialiser, and the model goes on with the file's seed and run counter. After an error in loading the
- * model is as it was. */
+/* The whole model, its states, seed and run counter, as a safetensors file; an older file of that name is replaced whole
+ * or not at all, keeps its permission bits, and may be a symbolic link, which is followed. A temporary file beside it,
+ * "NAME.reel-tmp-N", is there for a moment; one that a killed program left is removed by the next save. Loading adds to
+ * the model or overwrites: a loaded value wins over an initialiser, and the model goes on with the file's seed and run
+ * counter. A checksum covers every bit of the file. After an error in loading the model is as it was.
+ *
+ * A safetensors file of another program brings its tensors as parameters, integers as states. F16 and BF16 become f32;
+ * I64, smaller integers and BOOL become i32. What cannot be a value here (other types, more than 8 dimensions, an integer
+ * beyond i32, a name with a NUL in it) is left out, and reel_model_left_out() says what the last load left out and why, as
+ * text such as '"w": the type "F8_E4M3"; "b": 9 dimensions', or NULL. It is the model's, and lasts until its next load. */
 REEL_API reel_status reel_model_save(reel_model *model, const char *path);
 REEL_API reel_status reel_model_load(reel_model *model, const char *path);
+REEL_API const char *reel_model_left_out(const reel_model *model);
 
 /* The names in the model, in alphabetical order; NULL past the end. */
 REEL_API int64_t reel_model_count(const reel_model *model);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,14 +23,19 @@
 
 /* ---- System calls that fail ---------------------------------------------------------------- */
 
-typedef enum call_kind { NO_CALL, OPEN, READ, WRITE, FSYNC, CLOSE, RENAME } call_kind;
+typedef enum call_kind { NO_CALL, OPEN, READ, WRITE, FSYNC, CLOSE, RENAME, LINK, LOCK, MODE, CALL_KINDS } call_kind;
 
-/* The call of this kind after `after` more fails with `error`; 0: it is short instead. */
+/* The call of this kind after `after` more fails with `error`; 0: it is short instead; late: it is done all the same. */
 static struct {
     call_kind kind;
     int after, error;
-    bool happened;
+    bool late, happened;
 } planned;
+
+#if !defined(O_TMPFILE)
+#define O_TMPFILE __O_TMPFILE
+#endif
+static bool all_have_names; /* as where the system has no files without */
 
 static bool strikes(call_kind kind)
 {
@@ -41,7 +47,10 @@ static bool strikes(call_kind kind)
 
 static int faulty_open(const char *path, int flags, mode_t mode)
 {
-    return strikes(OPEN) ? -1 : open(path, flags, mode);
+    if (strikes(OPEN)) return -1;
+    if ((flags & O_TMPFILE) != O_TMPFILE || !all_have_names) return open(path, flags, mode);
+    errno = EOPNOTSUPP;
+    return -1;
 }
 
 static ssize_t faulty_read(int file, void *data, size_t size)
@@ -63,7 +72,20 @@ static int faulty_close(int file)
 }
 
 static int faulty_fsync(int file) { return strikes(FSYNC) ? -1 : fsync(file); }
-static int faulty_rename(const char *from, const char *to) { return strikes(RENAME) ? -1 : rename(from, to); }
+static int faulty_flock(int file, int operation) { return strikes(LOCK) ? -1 : flock(file, operation); }
+static int faulty_fchmod(int file, mode_t mode) { return strikes(MODE) ? -1 : fchmod(file, mode); }
+
+static int faulty_rename(const char *from, const char *to)
+{
+    if (planned.late && planned.kind == RENAME && planned.after == 0) rename(from, to);
+    return strikes(RENAME) ? -1 : rename(from, to);
+}
+
+static int faulty_linkat(int from_folder, const char *from, int to_folder, const char *to, int flags)
+{
+    if (planned.late && planned.kind == LINK && planned.after == 0) linkat(from_folder, from, to_folder, to, flags);
+    return strikes(LINK) ? -1 : linkat(from_folder, from, to_folder, to, flags);
+}
 
 #define open(path, ...) faulty_open(path, OPEN_ARGUMENTS(__VA_ARGS__, 0, 0))
 #define OPEN_ARGUMENTS(flags, mode, ...) flags, mode
@@ -72,6 +94,9 @@ static int faulty_rename(const char *from, const char *to) { return strikes(RENA
 #define fsync faulty_fsync
 #define close faulty_close
 #define rename faulty_rename
+#define linkat faulty_linkat
+#define flock(file, operation) faulty_flock(file, operation)
+#define fchmod faulty_fchmod
 #include "core/model/file.c"
 #undef open
 #undef read
@@ -79,6 +104,9 @@ static int faulty_rename(const char *from, const char *to) { return strikes(RENA
 #undef fsync
 #undef close
 #undef rename
+#undef linkat
+#undef flock
+#undef fchmod
 
 /* ---- Memory that runs out ------------------------------------------------------------------ */
 
@@ -283,8 +311,8 @@ Test(files, have_this_form)
     expect_ok(model, reel_model_save(model, "model.safetensors"));
     read_bytes("model.safetensors", &b);
     const char *header =
-        "{\"__metadata__\":{\"format\":\"reel\",\"version\":\"1\",\"library\":\"0.1.0\",\"seed\":\"7\","
-        "\"runs\":\"3\",\"crc32c\":\"XXXXXXXX\",\"value:b\":\"parameter constant 3ff0000000000000 "
+        "{\"__metadata__\":{\"format\":\"reel\",\"version\":\"2\",\"crc32c\":\"XXXXXXXX\","
+        "\"library\":\"0.1.0\",\"seed\":\"7\",\"runs\":\"3\",\"value:b\":\"parameter constant 3ff0000000000000 "
         "0000000000000000\",\"value:count\":\"state\",\"value:w\":\"parameter fan_in_uniform "
         "3ff0000000000000 0000000000000000\"},\"b\":{\"dtype\":\"F64\",\"shape\":[],"
         "\"data_offsets\":[0,8]},\"count\":{\"dtype\":\"I32\",\"shape\":[],\"data_offsets\":[8,12]},"
@@ -433,6 +461,7 @@ Test(files, resume_adam_and_dropout_to_the_bit) { check_resuming(ADAM); }
 #define W "\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}"
 #define F32_AT(name, from, to) "\"" name "\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[" #from "," #to "]}"
 #define FIELDS(dtype, shape, offsets) "{\"w\":{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
+#define UNKNOWN(value) "{\"w\":{\"x\":" value "}}"
 #define REEL(more) "{\"__metadata__\":{\"format\":\"reel\"" more "}," W "}"
 #define FULL(version, seed, runs, crc, value)                                                                          \
     REEL(",\"version\":" version ",\"seed\":" seed ",\"runs\":" runs ",\"crc32c\":" crc ",\"value:w\":" value)
@@ -445,7 +474,6 @@ static const struct {
 } damaged[] = {
     { "", 0, BYTE(0, "expected '{', found its end") },
     { "[]", 0, BYTE(0, "expected '{', found '['") },
-    { " {}", 0, BYTE(0, "expected '{', found the byte 0x20") },
     { "null", 0, BYTE(0, "expected '{', found 'n'") },
     { "{", 0, BYTE(1, "expected a string, found its end") },
     { "{}", 4, "the bytes from 0 to 4 of the data belong to no value" },
@@ -462,13 +490,28 @@ static const struct {
     { "{\"w\":{\"dtype\":\"F32\"}}", 0, "\"w\" has no shape" },
     { "{\"w\":{\"shape\":[],\"dtype\":\"F32\"}}", 0, "\"w\" has no data_offsets" },
     { "{\"w\":{\"dtype\":\"F32\",\"dtype\":\"F32\"}}", 0, "\"w\" has a second field \"dtype\"" },
-    { "{\"w\":{\"device\":\"gpu\"}}", 0, "\"w\" has an unknown field \"device\"" },
+    { " \t{", 0, BYTE(3, "expected a string, found its end") },
+    { "\xef\xbb\xbf{}", 0, BYTE(0, "expected '{', found the byte 0xef") },
+    { "{\xef\xbb\xbf}", 0, BYTE(1, "expected a string, found the byte 0xef") },
+    { "{}\xef\xbb\xbf", 0, BYTE(2, "expected its end, found the byte 0xef") },
+    { "{\"w\":{\"device\":\"gpu\"}}", 0, "\"w\" has no dtype" },
+    { UNKNOWN("gpu"), 0, BYTE(10, "expected a value, found 'g'") },
+    { UNKNOWN("nul"), 0, BYTE(10, "expected a value, found 'n'") },
+    { UNKNOWN("+1"), 0, BYTE(10, "expected a value, found '+'") },
+    { UNKNOWN("01"), 0, BYTE(10, "a number begins with 0") },
+    { UNKNOWN("-"), 0, BYTE(11, "expected a digit, found '}'") },
+    { UNKNOWN("1."), 0, BYTE(12, "expected a digit, found '}'") },
+    { UNKNOWN(".5"), 0, BYTE(10, "expected a value, found '.'") },
+    { UNKNOWN("1e"), 0, BYTE(12, "expected a digit, found '}'") },
+    { UNKNOWN("0x1"), 0, BYTE(11, "expected '}', found 'x'") },
+    { UNKNOWN("\"\\udc00\""), 0, BYTE(11, "a second surrogate without a first") },
+    { UNKNOWN("[1,]"), 0, BYTE(13, "expected a value, found ']'") },
+    { UNKNOWN("[1"), 0, BYTE(12, "expected ']', found '}'") },
+    { UNKNOWN("{\"a\"}"), 0, BYTE(14, "expected ':', found '}'") },
+    { UNKNOWN("[{]"), 0, BYTE(12, "expected a string, found ']'") },
     { "{\"w\":[]}", 0, BYTE(5, "expected '{', found '['") },
     { "{\"w\" {}}", 0, BYTE(5, "expected ':', found '{'") },
-    { "{\"\":{}}", 0, BYTE(4, "a value has no name") },
-    { FIELDS("\"BF16\"", "[4]", "[0,8]"), 8, "\"w\" has the dtype \"BF16\"; only F32, F64 and I32 can be read" },
-    { FIELDS("\"f32\"", "[2]", "[0,8]"), 8, "\"w\" has the dtype \"f32\"; only F32, F64 and I32 can be read" },
-    { FIELDS("\"\"", "[2]", "[0,8]"), 8, "\"w\" has the dtype \"\"; only F32, F64 and I32 can be read" },
+    { "{\"\":{}}", 0, "\"\" has no dtype" },
     { FIELDS("32", "[2]", "[0,8]"), 8, BYTE(14, "expected a string, found '3'") },
     { FIELDS("\"F32\"", "[-2]", "[0,8]"), 8, BYTE(29, "expected a whole number, found '-'") },
     { FIELDS("\"F32\"", "[2.0]", "[0,8]"), 8, BYTE(30, "expected ']', found '.'") },
@@ -482,18 +525,17 @@ static const struct {
     { FIELDS("\"F32\"", "null", "[0,8]"), 8, BYTE(28, "expected '[', found 'n'") },
     { FIELDS("\"F32\"", "[9223372036854775808]", "[0,8]"), 8, BYTE(29, "the number is too large") },
     { FIELDS("\"F32\"", "[99999999999999999999]", "[0,8]"), 8, BYTE(29, "the number is too large") },
-    { FIELDS("\"F32\"", "[1,1,1,1,1,1,1,1,2]", "[0,8]"), 8, "\"w\": more than 8 dimensions" },
     { FIELDS("\"F32\"", "[9223372036854775807]", "[0,8]"), 8, "\"w\": the size of its shape overflows" },
     { FIELDS("\"F32\"", "[4294967296,4294967296]", "[0,0]"), 0, "\"w\": the size of its shape overflows" },
-    { FIELDS("\"F32\"", "[0,4294967296,4294967296]", "[0,0]"), 0, "\"w\": the size of its shape overflows" },
+    { FIELDS("\"F32\"", "[4294967296,4294967296,0]", "[0,0]"), 0, "\"w\": the size of its shape overflows" },
     { FIELDS("\"F32\"", "[576460752303423487]", "[0,2305843009213693948]"), 8,
       "the data is cut off after 8 of 2305843009213693948 bytes" },
     { FIELDS("\"F32\"", "[3]", "[0,8]"), 8, "\"w\": its shape needs 12 bytes, but data_offsets [0,8] are 8" },
     { FIELDS("\"F64\"", "[]", "[4,8]"), 8, "\"w\": its shape needs 8 bytes, but data_offsets [4,8] are 4" },
     { FIELDS("\"F32\"", "[2]", "[8,0]"), 8, "\"w\": data_offsets are no begin and end" },
-    { FIELDS("\"F32\"", "[2]", "[8]"), 8, "\"w\": data_offsets are no begin and end" },
-    { FIELDS("\"F32\"", "[2]", "[]"), 8, "\"w\": data_offsets are no begin and end" },
-    { FIELDS("\"F32\"", "[2]", "[0,8,8]"), 8, "\"w\": more than 2 data_offsets" },
+    { FIELDS("\"F32\"", "[2]", "[8]"), 8, BYTE(49, "expected ',', found ']'") },
+    { FIELDS("\"F32\"", "[2]", "[]"), 8, BYTE(48, "expected a whole number, found ']'") },
+    { FIELDS("\"F32\"", "[2]", "[0,8,8]"), 8, BYTE(51, "expected ']', found ','") },
     { FIELDS("\"F32\"", "[2]", "[4,12]"), 12, "the bytes from 0 to 4 of the data belong to no value" },
     { "{" W "}", 7, "the data is cut off after 7 of 8 bytes" },
     { "{" W "}", 9, "the bytes from 8 to 9 of the data belong to no value" },
@@ -510,17 +552,27 @@ static const struct {
     { "{\"\\", 0, BYTE(3, "expected an escape, found its end") },
     { "{\"\\u00g0\":{}}", 0, BYTE(6, "expected a hexadecimal digit, found 'g'") },
     { "{\"\\u00", 0, BYTE(6, "expected a hexadecimal digit, found its end") },
-    { "{\"a\\u0000b\":{}}", 0, BYTE(3, "a NUL in a string") },
     { "{\"\\ud800\":{}}", 0, BYTE(8, "expected the second surrogate, found '\"'") },
     { "{\"\\ud800\\ud800\":{}}", 0, BYTE(14, "expected the second surrogate, found '\"'") },
     { "{\"\\udc00\":{}}", 0, BYTE(2, "a second surrogate without a first") },
     { "{\"w", 0, BYTE(3, "expected the end of a string, found its end") },
-    { "{\"__metadata__\":null}", 0, BYTE(16, "expected '{', found 'n'") },
+    { "{\"__metadata__\":[]}", 0, BYTE(16, "expected '{', found '['") },
     { "{\"__metadata__\":{\"a\":1}}", 0, BYTE(21, "expected a string, found '1'") },
     { "{\"__metadata__\":{\"a\":\"1\",\"a\":\"2\"}}", 0, "__metadata__ has \"a\" twice" },
     { "{\"__metadata__\":{},\"__metadata__\":{}}", 0, "\"__metadata__\" stands there twice" },
-    { REEL(""), 8, "it has the version \"\" of Reel's files; \"1\" can be read" },
-    { REEL(",\"version\":\"2\\n\""), 8, "it has the version \"2?\" of Reel's files; \"1\" can be read" },
+    { REEL(""), 8, "it has the version \"\" of Reel's files; \"1\" and \"2\" can be read" },
+    { REEL(",\"version\":\"1\\n\""), 8, "it has the version \"1?\" of Reel's files; \"1\" and \"2\" can be read" },
+    { REEL(",\"library\":\"0.1.0\",\"version\":\"2\""), 8,
+      "its __metadata__ is Reel's, but another program wrote it again (without \"format\" it is a file like others)" },
+    { "{\"__metadata__\":{\"format\":\"real\",\"version\":\"3\",\"crc32c\":\"00000000\"}}", 0,
+      "it is damaged: its header begins almost as that of a file of Reel's" },
+    { "{\"__metadata__\":{\"format\":\"reel\",\"version\":\"2\",\"crc32c\":\"0000000A\"}}", 0,
+      "__metadata__ has no \"seed\"" },
+    { "{\"__metadata__\":{\"format\":\"reel\",\"version\":\"2\",\"crc32c\":\"00000000\",\"seed\":\"0\",\"runs\":\"0\"}}",
+      0, "it is damaged: its crc32c is 6e885dc1, not 00000000" },
+    { "{\"__metadata__\":{\"format\":\"reel\",\"version\":\"1\",\"seed\":\"0\",\"runs\":\"0\",\"crc32c\":\"0\","
+      "\"value:w\":\"state\"},\"w\":{\"dtype\":\"BF16\",\"shape\":[4],\"data_offsets\":[0,8]}}",
+      8, "\"w\": the type \"BF16\"; no file of Reel's has this" },
     { REEL(",\"version\":\"1\""), 8, "__metadata__ describes 0 values, and there are 1" },
     { REEL(",\"version\":\"1\",\"value:v\":\"state\""), 8, "__metadata__ has no \"seed\"" },
     { FULL("\"1\"", "\"-1\"", "\"0\"", "\"0\"", "\"state\""), 8, "the \"seed\" of __metadata__ is \"-1\"" },
@@ -629,10 +681,9 @@ Test(files, cut_off_anywhere_are_refused, .timeout = 300)
     free_changed();
 }
 
-Test(files, with_any_byte_changed_load_or_are_refused, .timeout = 300)
+Test(files, with_any_byte_changed_are_refused, .timeout = 300)
 {
     static bytes b;
-    int loaded = 0;
     reel_model *model = small_model();
     expect_ok(model, reel_model_save(model, "good"));
     reel_model_free(model);
@@ -641,12 +692,9 @@ Test(files, with_any_byte_changed_load_or_are_refused, .timeout = 300)
     for (size_t i = 0; i < b.size; i++)
         for (int change = 1; change < 256; change++) {
             b.data[i] = (char)(b.data[i] ^ change);
-            bool good = load_changed(&b, b.size);
-            loaded += good;
-            cr_expect(!good || i < b.size - 28, "the data was changed at %zu", i);
+            cr_expect(!load_changed(&b, b.size), "byte %zu was changed by %d", i, change);
             b.data[i] = (char)(b.data[i] ^ change);
         }
-    cr_expect_gt(loaded, 0); /* other digits of the seed, names of foreign keys */
     free_changed();
 }
 
@@ -712,10 +760,12 @@ Test(files, at_bad_paths_have_clear_errors)
     expect_error(model, reel_model_load(model, ""), REEL_BAD_FILE, "model_load: : the path is empty");
     expect_error(model, reel_model_save(model, "folder"), REEL_BAD_FILE, "model_save: folder: it is a directory");
     expect_error(model, reel_model_load(model, "folder"), REEL_BAD_FILE, "model_load: folder: it is a directory");
-    expect_error(model, reel_model_save(model, "pipe"), REEL_BAD_FILE, "model_save: pipe: it is no regular file");
-    expect_error(model, reel_model_load(model, "pipe"), REEL_BAD_FILE, "model_load: pipe: it is no regular file");
+    expect_error(model, reel_model_save(model, "pipe"), REEL_BAD_FILE,
+                 "model_save: pipe: it is a pipe, no regular file");
+    expect_error(model, reel_model_load(model, "pipe"), REEL_BAD_FILE,
+                 "model_load: pipe: it is a pipe, no regular file");
     expect_error(model, reel_model_save(model, "/dev/null"), REEL_BAD_FILE,
-                 "model_save: /dev/null: it is no regular file");
+                 "model_save: /dev/null: it is a device, no regular file");
     expect_error(model, reel_model_load(model, "nothing"), REEL_BAD_FILE,
                  "model_load: nothing: cannot open: No such file or directory");
     expect_error(model, reel_model_save(model, "none/model"), REEL_BAD_FILE,
@@ -771,11 +821,16 @@ Test(files, with_the_longest_names_can_be_written)
 
 /* ---- Faults -------------------------------------------------------------------------------- */
 
-static void expect_old_file(const bytes *old)
+static bool has_bytes(const bytes *old)
 {
     static bytes now;
     read_bytes("model", &now);
-    cr_expect(now.size == old->size && memcmp(now.data, old->data, old->size) == 0);
+    return now.size == old->size && memcmp(now.data, old->data, old->size) == 0;
+}
+
+static void expect_old_file(const bytes *old)
+{
+    cr_expect(has_bytes(old));
     cr_expect_eq(count_files(), 1);
 }
 
@@ -788,49 +843,93 @@ static reel_model *large_model(void)
     return model;
 }
 
-Test(files, stay_as_they_were_when_a_call_of_the_system_fails)
+static bool has_saved(reel_model *model)
+{
+    reel_model *loaded = new_model(1);
+    const bool good = reel_model_load(loaded, "model") == REEL_OK && loaded->values.list.count == 4;
+    if (good) expect_same(model, loaded);
+    reel_model_free(loaded);
+    return good;
+}
+
+/* Saves while one call fails after another, until none is left to fail; returns how many times there was an error. Without
+ * one the new file is there, with one the old file, and never another. */
+static int save_with_faults(reel_model *large, const bytes *old, call_kind kind, int error)
+{
+    int errors = 0;
+    for (int n = 0;; n++) {
+        planned.kind = kind, planned.after = n, planned.error = error, planned.happened = false;
+        const reel_status status = reel_model_save(large, "model");
+        planned.kind = NO_CALL;
+        errors += status != REEL_OK;
+        if (status == REEL_OK) cr_expect(has_saved(large), "call %d of kind %d, %s", n, kind, strerror(error));
+        else if (kind == FSYNC && n == 1) cr_expect(has_saved(large), "the directory cannot be synchronised");
+        else cr_expect(has_bytes(old), "call %d of kind %d, %s", n, kind, strerror(error));
+        cr_expect_eq(count_files(), 1);
+        write_bytes("model", old->data, old->size);
+        if (!planned.happened) return errors;
+    }
+}
+
+static void check_faults(void)
 {
     static bytes old;
     static const int errors[] = { EIO, ENOSPC, EDQUOT };
     reel_model *model = small_model(), *large = large_model();
     expect_ok(model, reel_model_save(model, "model"));
     read_bytes("model", &old);
-    int faults = 0;
-    for (call_kind kind = OPEN; kind <= RENAME; kind++)
-        for (size_t e = 0; e < sizeof errors / sizeof *errors; e++)
-            for (int n = 0;; n++) {
-                planned.kind = kind, planned.after = n, planned.error = errors[e], planned.happened = false;
-                reel_status status = reel_model_save(large, "model");
-                planned.kind = NO_CALL;
-                const bool directory_sync = kind == FSYNC && n == 1, directory_close = kind == CLOSE && n == 1;
-                cr_expect_eq(status, planned.happened && !directory_close ? REEL_BAD_FILE : REEL_OK);
-                if (!planned.happened || directory_sync || directory_close) write_bytes("model", old.data, old.size);
-                if (!planned.happened) break;
-                expect_old_file(&old);
-                faults++;
-            }
-    cr_expect_gt(faults, 20);
+    for (size_t e = 0; e < sizeof errors / sizeof *errors; e++) {
+        cr_expect_geq(save_with_faults(large, &old, OPEN, errors[e]), 1);
+        cr_expect_geq(save_with_faults(large, &old, WRITE, errors[e]), 3);
+        cr_expect_eq(save_with_faults(large, &old, FSYNC, errors[e]), 2);
+        cr_expect_eq(save_with_faults(large, &old, MODE, errors[e]), 1);
+        cr_expect_eq(save_with_faults(large, &old, CLOSE, errors[e]), 0);
+        cr_expect_eq(save_with_faults(large, &old, RENAME, errors[e]), 1);
+        cr_expect_eq(save_with_faults(large, &old, LINK, errors[e]), 0, "a copy takes its place");
+        cr_expect_eq(save_with_faults(large, &old, LOCK, errors[e]), 0);
+    }
     reel_model_free(model);
     reel_model_free(large);
+}
+
+Test(files, stay_as_they_were_when_a_call_of_the_system_fails) { check_faults(); }
+
+Test(files, stay_as_they_were_when_a_call_fails_where_temporary_files_have_names)
+{
+    all_have_names = true;
+    check_faults();
+}
+
+static void check_interruptions(reel_model *model, call_kind kind, int error, bool late)
+{
+    for (int n = 0;; n++) {
+        reel_model *loaded = new_model(1);
+        unlink("model");
+        if (n % 2) write_bytes("model", "old", 3);
+        planned.kind = kind, planned.after = n / 2, planned.error = error, planned.late = late,
+        planned.happened = false;
+        reel_status status = reel_model_save(model, "model");
+        if (status == REEL_OK) status = reel_model_load(loaded, "model");
+        planned.kind = NO_CALL;
+        cr_expect_eq(status, REEL_OK, "call %d of kind %d: error %d", n / 2, kind, error);
+        if (status == REEL_OK) expect_same(model, loaded);
+        reel_model_free(loaded);
+        cr_expect_eq(count_files(), 1);
+        if (!planned.happened && n % 2) return;
+    }
 }
 
 Test(files, are_whole_after_interrupted_and_short_calls)
 {
     reel_model *model = large_model();
-    for (call_kind kind = OPEN; kind <= FSYNC; kind++)
-        for (int error = 0; error <= EINTR; error += EINTR)
-            for (int n = 0;; n++) {
-                if (error == 0 && kind != READ && kind != WRITE) break;
-                reel_model *loaded = new_model(1);
-                planned.kind = kind, planned.after = n, planned.error = error, planned.happened = false;
-                reel_status status = reel_model_save(model, "model");
-                if (status == REEL_OK) status = reel_model_load(loaded, "model");
-                planned.kind = NO_CALL;
-                if (kind != OPEN || n != 1) cr_expect_eq(status, REEL_OK, "%d %d %d", kind, error, n);
-                if (status == REEL_OK) expect_same(model, loaded);
-                reel_model_free(loaded);
-                if (!planned.happened) break;
-            }
+    for (int names = 0; names < 2; names++) {
+        all_have_names = names != 0;
+        for (call_kind kind = OPEN; kind < CALL_KINDS; kind++) check_interruptions(model, kind, EINTR, false);
+        check_interruptions(model, READ, 0, false);
+        check_interruptions(model, WRITE, 0, false);
+        check_interruptions(model, RENAME, EINTR, true);
+        check_interruptions(model, LINK, EINTR, true);
+    }
     reel_model_free(model);
 }
 

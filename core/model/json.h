@@ -1,43 +1,36 @@
-/* The header of a safetensors file: JSON of a fixed form,
- *
- *     {"__metadata__": {"key": "value", ...},
- *      "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ...}
- *
- * scanned strictly and checked in itself and against the length of the data. It knows nothing of
- * files and models, so that a fuzzer can drive it from memory; safetensors.c does the rest. */
+/* A strict scanner of JSON (RFC 8259) in memory, by which header.c reads what it knows and skips what it
+ * does not; and two helpers for text in UTF-8. */
 #ifndef REEL_CORE_MODEL_JSON_H
 #define REEL_CORE_MODEL_JSON_H
 
 #include "core/base/memory.h"
 
-/* One value; begin and end are offsets in the data. */
-typedef struct reel__entry {
-    const char *name; /* unescaped, UTF-8, without a NUL in it, not empty */
-    reel_dtype dtype;
-    int rank;
-    int64_t size[REEL_MAX_RANK];
-    int64_t count, begin, end;
-} reel__entry;
-
-typedef struct reel__pair {
-    const char *key, *value;
-} reel__pair;
-
-typedef struct reel__header {
-    reel_allocator allocator;
-    char *text; /* the caller's; strings are unescaped in place, so names point into it */
+typedef struct reel__json {
+    char *text; /* overwritten: strings are unescaped in place */
     int64_t size, at;
-    bool has_metadata, out_of_memory;
-    reel__array entries; /* reel__entry: no two names alike, in the order of the data, gapless */
-    reel__array pairs;   /* reel__pair of __metadata__: no two keys alike, in order of the keys */
-    char reason[500];    /* what is wrong */
-} reel__header;
+    char reason[500]; /* what is wrong, after a function was false */
+} reel__json;
 
-/* text has room for size bytes and is overwritten. False: see reason, or out_of_memory. Either way
- * the header is freed afterwards. */
-bool reel__header_read(reel__header *header, const reel_allocator *allocator, char *text, int64_t size,
-                       int64_t data_size);
-void reel__header_free(reel__header *header);
+/* Unescaped, UTF-8, with a NUL behind it; there may be others in it. */
+typedef struct reel__string {
+    const char *text;
+    size_t length;
+} reel__string;
+
+bool reel__json_fail(reel__json *json, const char *format, ...) REEL_PRINTF(2, 3); /* sets the reason */
+
+/* Spaces are skipped before each. The first and the third ask without making an error. */
+bool reel__json_take(reel__json *json, char c);
+bool reel__json_expect(reel__json *json, char c);
+bool reel__json_word(reel__json *json, const char *word);
+bool reel__json_string(reel__json *json, reel__string *string);
+bool reel__json_integer(reel__json *json, int64_t *value); /* digits alone: no sign, fraction, exponent, leading zero */
+bool reel__json_skip(reel__json *json);                    /* any value */
+bool reel__json_end(reel__json *json);
+
+/* {"key": member, ...}, where member scans what stands behind the colon. */
+typedef bool reel__json_member(reel__json *json, reel__string *key, void *context);
+bool reel__json_object(reel__json *json, reel__json_member *member, void *context);
 
 /* How many bytes a UTF-8 character has; 0: there is none at text (Unicode 15, table 3-7). */
 int reel__utf8_length(const char *text, const char *end);
@@ -47,5 +40,6 @@ typedef struct reel__quoted {
     char text[120];
 } reel__quoted;
 const char *reel__quote(reel__quoted *quoted, const char *name);
+const char *reel__quote_bytes(reel__quoted *quoted, const char *name, size_t size);
 
 #endif

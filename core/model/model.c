@@ -32,6 +32,7 @@ void reel__model_release(reel_model *model)
     if (model->failed || __atomic_sub_fetch(&model->references, 1, __ATOMIC_ACQ_REL) > 0) return;
     reel_allocator allocator = model->allocator;
     reel__values_free(&allocator, &model->values);
+    reel__array_free(&allocator, &model->left_out, 1);
     reel__release(&allocator, model, sizeof *model);
 }
 
@@ -154,6 +155,8 @@ reel_status reel_model_reset(reel_model *model, const char *pattern)
     return reel__model_fail(model, REEL_BAD_NAME, "model_reset: nothing in the model is named by \"%s\"%s%s%s", pattern,
                             near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
 }
+
+const char *reel_model_left_out(const reel_model *model) { return model ? model->left_out.items : NULL; }
 
 int64_t reel_model_count(const reel_model *model) { return model ? model->values.list.count : 0; }
 

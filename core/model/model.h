@@ -40,6 +40,7 @@ struct reel_model {
     uint64_t tapes; /* made so far; atomic */
     int references; /* its maker's and one for each tape; atomic */
     reel__values values;
+    reel__array left_out; /* text, of the last load */
 };
 
 reel__value *reel__value_find(const reel__values *values, const char *name, uint64_t hash);

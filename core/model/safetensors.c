@@ -91,23 +91,11 @@ static void put_entry(saver *s, const reel__value *v, int64_t begin)
 /* The data is in order of the names, f64 first, so that every value is aligned to its size. */
 static bool in_pass(const reel__value *v, int pass) { return reel__dtype_size(v->dtype) == (pass == 0 ? 8 : 4); }
 
-static uint32_t checksum(const saver *s)
-{
-    reel__crc crc;
-    reel__crc_begin(&crc);
-    for (int pass = 0; pass < 2; pass++)
-        for (int64_t i = 0; i < s->values.count; i++)
-            if (in_pass(value_at(s, i), pass)) reel__crc_add(&crc, value_at(s, i)->data, data_size(s, i));
-    return reel__crc_end(&crc);
-}
-
 static void put_header(saver *s)
 {
     int64_t at[2] = { 0, 0 };
-    print(s, "{\"__metadata__\":{\"format\":\"reel\",\"version\":\"%s\",\"library\":\"%s\"", REEL__FILE_VERSION,
-          reel_version());
-    print(s, ",\"seed\":\"%llu\",\"runs\":\"%llu\",\"crc32c\":\"%08lx\"", (unsigned long long)s->model->seed,
-          (unsigned long long)s->model->runs, (unsigned long)checksum(s));
+    print(s, REEL__PREFIX "%0*d\",\"library\":\"%s\",\"seed\":\"%llu\",\"runs\":\"%llu\"", REEL__DIGITS, 0,
+          reel_version(), (unsigned long long)s->model->seed, (unsigned long long)s->model->runs);
     for (int64_t i = 0; i < s->values.count; i++) {
         put_kind(s, value_at(s, i));
         if (in_pass(value_at(s, i), 0)) at[1] += reel__value_bytes(value_at(s, i));
@@ -120,6 +108,32 @@ static void put_header(saver *s)
     }
     put(s, "}", 1);
     while (!s->out_of_memory && s->text.count % 8 != 0) put(s, " ", 1);
+}
+
+/* The file in pieces, in the order in which it is written. */
+static void for_each_piece(const saver *s, void (*take)(void *context, const void *data, size_t size), void *context)
+{
+    unsigned char length[REEL__LENGTH_BYTES];
+    for (int i = 0; i < REEL__LENGTH_BYTES; i++) length[i] = (unsigned char)((uint64_t)s->text.count >> (8 * i));
+    take(context, length, sizeof length);
+    take(context, s->text.items, (size_t)s->text.count);
+    for (int pass = 0; pass < 2; pass++)
+        for (int64_t i = 0; i < s->values.count; i++)
+            if (in_pass(value_at(s, i), pass)) take(context, value_at(s, i)->data, data_size(s, i));
+}
+
+static void add_piece(void *crc, const void *data, size_t size) { reel__crc_add(crc, data, size); }
+static void write_piece(void *writer, const void *data, size_t size) { reel__writer_put(writer, data, size); }
+
+/* In the place of the zeros with which it is computed. */
+static void put_checksum(saver *s)
+{
+    reel__crc crc;
+    char digits[REEL__DIGITS + 1];
+    reel__crc_begin(&crc);
+    for_each_piece(s, add_piece, &crc);
+    snprintf(digits, sizeof digits, "%08lx", (unsigned long)reel__crc_end(&crc));
+    memcpy((char *)s->text.items + REEL__DIGITS_AT, digits, REEL__DIGITS);
 }
 
 static int by_name(const void *a, const void *b)
@@ -153,17 +167,6 @@ static bool names_fit(const saver *s, const char *path)
     return true;
 }
 
-static void write_file(saver *s, reel__writer *w)
-{
-    unsigned char length[REEL__LENGTH_BYTES];
-    for (int i = 0; i < REEL__LENGTH_BYTES; i++) length[i] = (unsigned char)(s->text.count >> (8 * i));
-    reel__writer_put(w, length, sizeof length);
-    reel__writer_put(w, s->text.items, (size_t)s->text.count);
-    for (int pass = 0; pass < 2; pass++)
-        for (int64_t i = 0; i < s->values.count; i++)
-            if (in_pass(value_at(s, i), pass)) reel__writer_put(w, value_at(s, i)->data, data_size(s, i));
-}
-
 static reel_status save(saver *s, const char *path)
 {
     reel_model *model = s->model;
@@ -175,8 +178,9 @@ static reel_status save(saver *s, const char *path)
     if (s->text.count > REEL__LONGEST_HEADER)
         return FAIL(model, path, REEL_TOO_LARGE, "the header has %lld bytes, and %d are allowed",
                     (long long)s->text.count, REEL__LONGEST_HEADER);
+    put_checksum(s);
     reel__writer w;
-    if (reel__writer_open(&w, path)) write_file(s, &w);
+    if (reel__writer_open(&w, path)) for_each_piece(s, write_piece, &w);
     return reel__writer_close(&w) ? REEL_OK : FAIL(model, path, REEL_BAD_FILE, "%s", w.reason);
 }
 
