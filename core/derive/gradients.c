@@ -18,6 +18,9 @@ typedef struct arrival {
 
 typedef struct derivation {
     reel_tape *tape;
+    const reel_tensor *outer; /* the origin before: a rule may itself ask for a gradient */
+    uint32_t generation;
+    uint32_t walk; /* that the places are of */
     reel_tensor **order;
     int64_t count;
     bool *needed;          /* by place in the order: on a way to something asked for */
@@ -35,6 +38,7 @@ static bool passes(const reel_tensor *x, int input)
 static bool begin(derivation *d, reel_tensor *y)
 {
     if (!reel__walk(d->tape, 1, &y)) return false;
+    d->walk = d->tape->walk;
     const reel_allocator *a = &d->tape->allocator;
     d->count = d->tape->order.count;
     size_t n = (size_t)d->count;
@@ -78,14 +82,41 @@ static bool arrive(derivation *d, reel_tensor *y, reel_tensor *gy, int input, bo
     return true;
 }
 
+/* A rule may walk: then the places are set again. */
+static void set_places(derivation *d)
+{
+    if (d->tape->walk == d->walk) return;
+    for (int64_t i = 0; i < d->count; i++) d->order[i]->index = (int32_t)i;
+    d->walk = d->tape->walk;
+}
+
+/* What a rule of the share's op has given for its input: NULL, or a tensor like that. If not, the error has the op's line. */
+static reel_tensor *like_input(derivation *d, const reel_contribution *share, const char *rule, reel_tensor *g)
+{
+    reel_tape *tape = d->tape;
+    set_places(d);
+    if (!g || tape->recording.status != REEL_OK) return g;
+    char what[200];
+    snprintf(what, sizeof what, "%.100s: the result of its %s for input %d", share->y->op->name, rule, share->input);
+    tape->origin = share->y;
+    if (d->generation != tape->generation) return reel__fail(tape, REEL_BAD_STATE, "%s: it cleared the tape", what);
+    if (!reel__usable(tape, g, what)) return &tape->bad;
+    const reel_tensor *x = share->y->inputs[share->input];
+    if (g->dtype == x->dtype && g->rank == x->rank && g->size == x->size) return g;
+    return reel__fail(tape, g->dtype == x->dtype ? REEL_BAD_SHAPE : REEL_BAD_DTYPE, "%s is %s %s, and the input %s %s",
+                      what, reel__dtype_name((reel_dtype)g->dtype), reel_shape_text(g),
+                      reel__dtype_name((reel_dtype)x->dtype), reel_shape_text(x));
+}
+
 /* The contribution `at`, and with it all later ones of the same merging op, taken out of the chain. */
 static reel_tensor *combine(derivation *d, reel_tensor *x, int64_t at)
 {
     const arrival first = REEL__AT(d->arrivals, arrival, at);
-    const reel_op *op = first.share.y->op;
-    if (first.whole) return first.share.gy;
-    d->tape->origin = first.share.y;
-    if (!op->merge) return op->vjp(first.share.y, first.share.gy, first.share.input);
+    const reel_contribution share = first.share;
+    const reel_op *op = share.y->op;
+    if (first.whole) return share.gy;
+    d->tape->origin = share.y;
+    if (!op->merge) return like_input(d, &share, "vjp", op->vjp(share.y, share.gy, share.input));
     d->group.count = 0;
     for (int64_t i = at; i >= 0; i = REEL__AT(d->arrivals, arrival, i).next) {
         arrival *other = &REEL__AT(d->arrivals, arrival, i);
@@ -95,7 +126,7 @@ static reel_tensor *combine(derivation *d, reel_tensor *x, int64_t at)
         REEL__AT(d->group, reel_contribution, d->group.count++) = other->share;
         other->share.y = NULL;
     }
-    return op->merge(x, (int)d->group.count, d->group.items);
+    return like_input(d, &share, "merge", op->merge(x, (int)d->group.count, d->group.items));
 }
 
 /* Lets contributions to x go on to its operand where x's op has a rule for that; what they leave to it, or NULL. */
@@ -109,8 +140,9 @@ static reel_tensor *pass(derivation *d, reel_tensor *x)
         REEL__AT(d->group, reel_contribution, d->group.count++) = a->whole ? (reel_contribution){ 0 } : a->share;
     }
     d->tape->origin = x;
-    reel_tensor *gx = x->op->past(x, (int)d->group.count, d->group.items);
-    d->tape->origin = NULL;
+    const reel_contribution share = { .y = x };
+    reel_tensor *gx = like_input(d, &share, "past", x->op->past(x, (int)d->group.count, d->group.items));
+    d->tape->origin = d->outer;
     int64_t n = 0;
     for (int64_t i = d->first[x->index]; i >= 0; i = REEL__AT(d->arrivals, arrival, i).next, n++) {
         arrival *a = &REEL__AT(d->arrivals, arrival, i);
@@ -130,7 +162,7 @@ static reel_tensor *collect(derivation *d, reel_tensor *x, reel_tensor *seed, bo
         d->tape->origin = x;
         if (g) sum = sum ? reel_add(sum, g) : g;
     }
-    d->tape->origin = NULL;
+    d->tape->origin = d->outer;
     return sum;
 }
 
@@ -238,14 +270,14 @@ static reel_list *results(derivation *d, const reel_list *wrt)
 
 static reel_list *derive(reel_tape *tape, const char *what, reel_tensor *y, reel_tensor *gy, const reel_list *wrt)
 {
-    derivation d = { .tape = tape };
+    derivation d = { .tape = tape, .outer = tape->origin, .generation = tape->generation };
     reel_list *list = &tape->bad_list;
     bool *asked = NULL;
     if (begin(&d, y) && (asked = reel__allocate(&tape->allocator, (size_t)d.count * sizeof *asked)) != NULL) {
         if (reach(&d, what, y, wrt, asked) && propagate(&d, y, gy, asked)) list = results(&d, wrt);
     }
     if (list->is_bad) reel__out_of_memory(tape, what); /* unless something else was wrong */
-    tape->origin = NULL;
+    tape->origin = d.outer;
     reel__release(&tape->allocator, asked, (size_t)d.count * sizeof *asked);
     end(&d);
     return list;

@@ -145,10 +145,7 @@ static void find_parts(picture *p)
 
 /* ---- What is drawn ------------------------------------------------------------------------- */
 
-static bool is_number(const reel_tensor *x)
-{
-    return x->input_count == 0 && !x->value && !x->op->draws && x->count == 1;
-}
+static bool is_number(const reel_tensor *x) { return x->input_count == 0 && x->op->kind && x->count == 1; }
 
 /* An op that repeats its operand's elements, or gives them other axes of size 1. The names of these
  * two ops are known here for the eye alone. */

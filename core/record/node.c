@@ -208,6 +208,43 @@ static reel_tensor *log_result(reel_tape *tape, reel_tensor *x)
     return x;
 }
 
+/* Whether a node can be made now, of this op; if not, the error is recorded. */
+static bool recordable(reel_tape *tape, const reel_op *op, size_t attr_size)
+{
+    if (!reel__descriptor_good(tape, op)) return false;
+    if (attr_size > INT32_MAX)
+        reel__fail(tape, REEL_TOO_LARGE, "%s: an attribute of %zu bytes; at most %d are possible", op->name, attr_size,
+                   INT32_MAX);
+    else if (tape->draft)
+        reel__fail(tape, REEL_BAD_STATE, "%s: the shape rule of %s recorded it; it may only set a shape", op->name,
+                   tape->draft->op->name);
+    else if (__atomic_load_n(&tape->busy, __ATOMIC_RELAXED))
+        reel__fail(tape, REEL_BAD_STATE, "%s: recorded while the tape is running", op->name);
+    else return true;
+    return false;
+}
+
+/* Runs the shape rule; false: an error is recorded. A draw without a name of its own has that of its op. */
+static bool shape_draft(reel_tape *tape, reel_tensor *draft)
+{
+    const reel_op *op = draft->op;
+    tape->draft = draft;
+    bool good = op->shape(draft);
+    tape->draft = NULL;
+    if (!good) reel__fail(tape, REEL_BAD_SHAPE, "%s: the shape rule refused its inputs", op->name);
+    else if (draft->generation != tape->generation)
+        reel__fail(tape, REEL_BAD_STATE, "%s: the shape rule cleared the tape", op->name);
+    else if (!draft->size)
+        reel__fail(tape, REEL_BAD_SHAPE, "%s: the shape rule set no shape (reel_set_shape)", op->name);
+    else if (op->past && draft->input_count != 1)
+        reel__fail(tape, REEL_BAD_ARGUMENT, "%s: .past is for an op of one input, not of %d", op->name,
+                   draft->input_count);
+    else if (!op->run && !draft->value) reel__fail(tape, REEL_BAD_ARGUMENT, "%s: the op has no .run", op->name);
+    if (tape->recording.status != REEL_OK) return false;
+    if (op->draws && !draft->name) draft->name = reel__intern(tape, op->name);
+    return tape->recording.status == REEL_OK;
+}
+
 reel_tensor *reel__record(reel_tape *tape, const reel_op *op, int count, reel_tensor *const *inputs, const void *attr,
                           size_t attr_size)
 {
@@ -223,6 +260,7 @@ reel_tensor *reel__record(reel_tape *tape, const reel_op *op, int count, reel_te
         }
         drop_previous(tape);
     }
+    if (!recordable(tape, op, attr_size)) return &tape->bad;
     if (!reel__reserve(&tape->allocator, &tape->log, tape->log.count, sizeof(reel_tensor *)))
         return reel__out_of_memory(tape, op->name);
     uint64_t hash = hash_of(op, count, inputs, attr, attr_size);
@@ -239,10 +277,7 @@ reel_tensor *reel__record(reel_tape *tape, const reel_op *op, int count, reel_te
                           .input_count = count,
                           .attr_size = (int32_t)attr_size };
     if (tape->origin) draft.file = tape->origin->file, draft.line = tape->origin->line;
-    if (!op->shape(&draft)) {
-        reel__fail(tape, REEL_BAD_SHAPE, "%s: the shape rule refused its inputs", op->name);
-        return &tape->bad;
-    }
+    if (!shape_draft(tape, &draft)) return &tape->bad;
     x = commit(tape, &draft);
     return x ? log_result(tape, x) : reel__out_of_memory(tape, op->name);
 }
@@ -254,14 +289,25 @@ static const char *operand_text(reel_tape *tape, const reel_op *op, int index)
     return text->text;
 }
 
+/* The op as it is recorded, for nearly all calls the one given; NULL: an error is recorded. */
+static inline const reel_op *usable_op(reel_tape *tape, const reel_op *op, const void *attr, size_t attr_size)
+{
+    if ((!op || op->size != sizeof *op) && !(op = reel__whole_descriptor(tape, op))) return NULL;
+    if (attr || !attr_size) return op;
+    if (reel__descriptor_good(tape, op))
+        reel__fail(tape, REEL_BAD_ARGUMENT, "%s: attr is NULL and attr_size is %zu", op->name, attr_size);
+    return NULL;
+}
+
 reel_tensor *reel_record(const reel_op *op, int count, reel_tensor *const *inputs, const void *attr, size_t attr_size)
 {
-    reel_tape *tape = reel__tape_of_all(count, inputs);
+    reel_tape *tape = inputs ? reel__tape_of_all(count, inputs) : &reel__failed_tape;
     if (tape->failed) return &tape->bad;
     if (tape->recording.status != REEL_OK) return &tape->bad;
+    if (!(op = usable_op(tape, op, attr, attr_size))) return &tape->bad;
     for (int i = 0; i < count; i++)
         if (!inputs[i] || inputs[i]->is_bad || inputs[i]->tape != tape || inputs[i]->generation != tape->generation) {
-            reel__usable(tape, inputs[i], operand_text(tape, op, i));
+            if (reel__descriptor_good(tape, op)) reel__usable(tape, inputs[i], operand_text(tape, op, i));
             return &tape->bad;
         }
     return reel__record(tape, op, count, inputs, attr, attr_size);
@@ -269,7 +315,9 @@ reel_tensor *reel_record(const reel_op *op, int count, reel_tensor *const *input
 
 reel_tensor *reel_record_leaf(reel_tape *tape, const reel_op *op, const void *attr, size_t attr_size)
 {
-    return reel__record(tape ? tape : &reel__failed_tape, op, 0, NULL, attr, attr_size);
+    if (!tape || tape->failed) return &reel__failed_tape.bad;
+    if (tape->recording.status != REEL_OK || !(op = usable_op(tape, op, attr, attr_size))) return &tape->bad;
+    return reel__record(tape, op, 0, NULL, attr, attr_size);
 }
 
 void reel__nodes_clear(reel_tape *tape)
@@ -288,6 +336,7 @@ void reel__nodes_free(reel_tape *tape)
         for (int64_t i = 0; i < used; i++) free_payload(tape, &chunk[i]);
         reel__release(&tape->allocator, chunk, CHUNK * sizeof *chunk);
     }
+    reel__descriptors_free(tape);
     reel__array_free(&tape->allocator, &tape->chunks, sizeof(reel_tensor *));
     reel__array_free(&tape->allocator, &tape->log, sizeof(reel_tensor *));
     reel__release(&tape->allocator, tape->table, (size_t)tape->table_size * sizeof *tape->table);

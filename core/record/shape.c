@@ -50,6 +50,14 @@ const int64_t *reel__intern_shape(reel_tape *tape, int rank, const int64_t *size
 bool reel_set_shape(reel_tensor *y, reel_dtype dtype, int rank, const int64_t *size)
 {
     reel__text text;
+    if (!y || y->tape->failed) return false;
+    if (y != y->tape->draft) {
+        reel__fail(y->tape, REEL_BAD_STATE, "set_shape: %s is not the tensor that a shape rule is running for",
+                   reel_is_bad(y) ? "a bad tensor" : reel__node_text(y));
+        return false;
+    }
+    if ((unsigned)dtype > REEL_I32) return reel_fail_shape(y, REEL_BAD_DTYPE, "%d is no dtype", (int)dtype);
+    if (rank > 0 && !size) return reel_fail_shape(y, REEL_BAD_SHAPE, "the sizes of %d dimensions are NULL", rank);
     if (rank < 0 || rank > REEL_MAX_RANK)
         return reel_fail_shape(y, REEL_BAD_SHAPE, "%d dimensions; at most %d are possible", rank, REEL_MAX_RANK);
     for (int i = 0; i < rank; i++)
@@ -68,22 +76,25 @@ bool reel_set_shape(reel_tensor *y, reel_dtype dtype, int rank, const int64_t *s
 bool reel_fail_shape(reel_tensor *y, reel_status status, const char *format, ...)
 {
     char message[600];
+    if (!y || y->tape->failed) return false;
+    if ((unsigned)status >= REEL_STATUS_COUNT || status == REEL_OK) status = REEL_BAD_ARGUMENT;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(message, sizeof message, format, arguments);
+    vsnprintf(message, sizeof message, format ? format : "the shape rule refused its inputs", arguments);
     va_end(arguments);
-    reel__fail(y->tape, status, "%s: %s", y->op->name, message);
+    reel__fail(y->tape, status, "%s: %s", y->is_bad ? "fail_shape" : y->op->name, message);
     return false;
 }
 
 const char *reel_shape_text(const reel_tensor *x)
 {
+    if (reel_is_bad(x) || !x->size) return "[?]";
     reel_tape *tape = x->tape;
     return reel__shape_text(&tape->texts[tape->next_text++ % 8], x->rank, x->size);
 }
 
-const void *reel_attr(const reel_tensor *y) { return y->attr; }
-const int64_t *reel_sizes(const reel_tensor *y) { return y->size; }
+const void *reel_attr(const reel_tensor *y) { return reel_is_bad(y) ? NULL : y->attr; }
+const int64_t *reel_sizes(const reel_tensor *y) { return reel_is_bad(y) ? NULL : y->size; }
 reel_tape *reel_tape_of(const reel_tensor *x) { return x ? x->tape : &reel__failed_tape; }
 reel_model *reel_model_of(const reel_tape *tape) { return tape ? tape->model : reel__failed_tape.model; }
 bool reel_is_evaluating(const reel_tape *tape) { return tape && tape->options.evaluate; }

@@ -4,7 +4,8 @@
  *     tape.c    making, clearing, errors and lines     scope.c   scopes and names
  *     node.c    recording a node, finding the same one  leaf.c    inputs, parameters, states, assignments
  *     list.c    lists, patterns                         walk.c    the order of a program
- *     shape.c   shapes and their checks                 span.c    calls answered as a whole when made again */
+ *     shape.c   shapes and their checks                 span.c    calls answered as a whole when made again
+ *     descriptor.c   the descriptors of ops */
 #ifndef REEL_CORE_RECORD_TAPE_H
 #define REEL_CORE_RECORD_TAPE_H
 
@@ -25,7 +26,7 @@ struct reel_tensor {
     const void *attr;
     const int64_t *size; /* shared by all nodes of this shape */
     int64_t count;
-    const char *name;   /* a leaf's full name, else NULL */
+    const char *name;   /* a leaf's full name, a draw's, else NULL */
     reel__value *value; /* what a leaf is bound to */
     const char *file;   /* of the user's call; NULL: not known yet */
     const reel__scope *scope;
@@ -168,6 +169,9 @@ struct reel_tape {
     reel__text texts[8];
     int next_text;
     int64_t scratch_size[REEL_MAX_RANK];
+    reel__array descriptors;  /* of ops whose struct is shorter than this library's, completed */
+    const reel_tensor *draft; /* the node whose shape rule is running */
+    bool busy;                /* a run is under way; atomic, so that a second one is told so */
 
     int64_t retired;                      /* nodes that have gone */
     int64_t draws;                        /* random nodes recorded */
@@ -198,6 +202,12 @@ void reel__locate_list(reel_tape *tape); /* ends reel_list_append(): its line fo
 
 /* True if a tensor can be used on its tape; otherwise the error is recorded. `what` begins the message. */
 bool reel__usable(reel_tape *tape, const reel_tensor *x, const char *what);
+
+/* descriptor.c: a whole descriptor in place of the given one, and whether it can be recorded with; if not, the error is
+ * recorded. */
+const reel_op *reel__whole_descriptor(reel_tape *tape, const reel_op *op);
+bool reel__descriptor_good(reel_tape *tape, const reel_op *op);
+void reel__descriptors_free(reel_tape *tape);
 
 /* node.c */
 reel_tensor *reel__record(reel_tape *tape, const reel_op *op, int count, reel_tensor *const *inputs, const void *attr,

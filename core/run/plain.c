@@ -1,6 +1,7 @@
 /* The plain executor: one op at a time, every value kept. The oracle that every other way of running is compared with. */
 #include "core/base/cpu.h"
 #include "core/base/random.h"
+#include "core/plan/plan.h"
 #include "core/run/program.h"
 
 #include <math.h>
@@ -41,7 +42,8 @@ static reel_status check_finite(reel_tape *tape, const reel_tensor *x, const ree
 {
     const void *value = call->y;
     int64_t i = first_not_finite(x, value);
-    if (i < 0 || (!x->input_count && !x->value)) return REEL_OK; /* a number may be infinite */
+    const reel__kind *kind = reel__kind_of(x);
+    if (i < 0 || (kind && kind->is_number)) return REEL_OK; /* a number may be infinite */
     for (int j = 0; j < x->input_count; j++)
         if (first_not_finite(x->inputs[j], call->x[j]) >= 0) return REEL_OK; /* it is not the first */
     double v = x->dtype == REEL_F32 ? (double)((const float *)value)[i] : ((const double *)value)[i];
@@ -91,8 +93,10 @@ reel_status reel__check_written(reel_tape *tape)
 
 reel_status reel__check_node(reel_tape *tape, const reel_tensor *x, const reel_call *call)
 {
-    char text[400], where[320];
+    char text[400] = "", where[320];
     if (!x->op->check || x->op->check(call, text, sizeof text)) return REEL_OK;
+    text[sizeof text - 1] = 0;
+    if (!*text) snprintf(text, sizeof text, "the check refused its operands");
     tape->site_file = NULL;
     return reel__run_fail(tape, REEL_BAD_INDEX, "%s: %s%s", x->op->name, text, where_text(x, where, sizeof where));
 }
@@ -107,8 +111,12 @@ static reel_status run_node(reel_tape *tape, const reel__program *program, const
     return tape->options.checked ? check_finite(tape, x, &call) : REEL_OK;
 }
 
-/* Checks whose operand is a leaf need nothing computed, so they come first. */
-static bool early(const reel_tensor *x) { return x->op->check && x->input_count == 1 && x->inputs[0]->value; }
+bool reel__checked_early(const reel_tensor *x)
+{
+    bool early = x->op->check != NULL;
+    for (int j = 0; early && j < x->input_count; j++) early = x->inputs[j]->value != NULL;
+    return early;
+}
 
 reel_status reel__execute_plain(reel_tape *tape)
 {
@@ -118,7 +126,7 @@ reel_status reel__execute_plain(reel_tape *tape)
     for (int pass = 0; pass < 2; pass++)
         for (int64_t i = 0; status == REEL_OK && i < program->nodes.count; i++) {
             const reel_tensor *x = REEL__AT(program->nodes, reel_tensor *, i);
-            if (early(x) == (pass == 0)) status = run_node(tape, program, x);
+            if (reel__checked_early(x) == (pass == 0)) status = run_node(tape, program, x);
         }
     program->computed = status == REEL_OK;
     program->recording = tape->generation;

@@ -76,13 +76,13 @@ bool reel__assigned_in_place(const reel__program *program, const reel_tensor *as
     return source->in_place && source->data == assign->inputs[0]->value->data;
 }
 
-/* Checks that need nothing computed come before everything else. */
 static reel_status early_checks(reel_tape *tape, const reel__steps *steps)
 {
     for (int64_t i = 0; i < steps->list.count; i++) {
-        const reel__step *step = &REEL__AT(steps->list, reel__step, i);
+        reel__step *step = &REEL__AT(steps->list, reel__step, i);
         const reel_tensor *x = step->call.node;
-        if (step->kind != REEL__STEP_CALL || !x->op->check || !x->inputs[0]->value) continue;
+        if (step->kind != REEL__STEP_CALL || !reel__checked_early(x)) continue;
+        if (x->op->draws) reel__set_stream(tape, x, &step->call);
         reel_status status = reel__check_node(tape, x, &step->call);
         if (status != REEL_OK) return status;
     }
@@ -101,9 +101,11 @@ static reel_status run_alone(reel_tape *tape, reel__steps *steps, reel__step *st
 {
     if (step->kind == REEL__STEP_CALL) {
         const reel_tensor *x = step->call.node;
-        reel_status status = x->op->check && !x->inputs[0]->value ? reel__check_node(tape, x, &step->call) : REEL_OK;
-        if (status != REEL_OK) return status;
         if (x->op->draws) reel__set_stream(tape, x, &step->call);
+        if (x->op->check && !reel__checked_early(x)) {
+            reel_status status = reel__check_node(tape, x, &step->call);
+            if (status != REEL_OK) return status;
+        }
     }
     double start = tape->options.profile ? reel__now() : 0;
     for (int64_t share = 0; share < step->shares; share++) reel__step_run(step, steps->scratch_memory, share);

@@ -19,7 +19,7 @@ static void put_node(reel__writer *w, const reel__plan *plan, int32_t node)
     static const char *const levels[] = { "", " per row", " per block" };
     const reel__planned *p = &plan->node[node];
     reel__text shape;
-    reel__writer_print(w, "        %-12s %s %s%s%s", p->x->op->name, reel__dtype_name((reel_dtype)p->x->dtype),
+    reel__writer_print(w, "        %-12.100s %s %s%s%s", p->x->op->name, reel__dtype_name((reel_dtype)p->x->dtype),
                        reel__shape_text(&shape, p->x->rank, p->x->size), levels[p->level],
                        p->in_place ? ", assigned in place"
                        : p->stored ? ", stored"

@@ -78,7 +78,9 @@ static reel_status not_prepared(reel_tape *tape, const char *what)
 static reel_status execute(reel_tape *tape)
 {
     reel__control_word saved = reel__set_control_word();
+    __atomic_store_n(&tape->busy, true, __ATOMIC_RELAXED);
     reel_status status = tape->program->steps ? reel__execute_planned(tape) : reel__execute_plain(tape);
+    __atomic_store_n(&tape->busy, false, __ATOMIC_RELAXED);
     reel__restore_control_word(&saved);
     tape->site_file = NULL;
     return status;
@@ -97,6 +99,8 @@ static void commit(reel_tape *tape)
 
 static reel_status begin(reel_tape *tape, const char *what)
 {
+    if (__atomic_load_n(&tape->busy, __ATOMIC_RELAXED))
+        return reel__run_fail(tape, REEL_BAD_STATE, "%s: the tape is running", what);
     tape->running.status = REEL_OK;
     if (tape->recording.status != REEL_OK) return tape->recording.status;
     if (tape->scope->parent) {
