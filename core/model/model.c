@@ -19,8 +19,13 @@ reel_model *reel_model_new_sized(const reel_model_options *options, size_t size)
     model->allocator = o.allocator;
     model->seed = o.seed;
     model->references = 1;
-    return model;
+    if (pthread_mutex_init(&model->lock, NULL) == 0) return model;
+    reel__release(&o.allocator, model, sizeof *model);
+    return &failed_model;
 }
+
+void reel__model_lock(const reel_model *model) { pthread_mutex_lock((pthread_mutex_t *)(uintptr_t)&model->lock); }
+void reel__model_unlock(const reel_model *model) { pthread_mutex_unlock((pthread_mutex_t *)(uintptr_t)&model->lock); }
 
 void reel__model_retain(reel_model *model)
 {
@@ -33,6 +38,7 @@ void reel__model_release(reel_model *model)
     reel_allocator allocator = model->allocator;
     reel__values_free(&allocator, &model->values);
     reel__array_free(&allocator, &model->left_out, 1);
+    pthread_mutex_destroy(&model->lock);
     reel__release(&allocator, model, sizeof *model);
 }
 
@@ -44,18 +50,34 @@ void reel_model_free(reel_model *model)
 reel_status reel__model_fail(reel_model *model, reel_status status, const char *format, ...)
 {
     if (model->failed) return REEL_OUT_OF_MEMORY;
-    model->error.status = REEL_OK;
     va_list arguments;
     va_start(arguments, format);
+    reel__model_lock(model);
+    model->error.status = REEL_OK;
     reel__error_set(&model->error, status, format, arguments);
+    reel__model_unlock(model);
     va_end(arguments);
     return status;
 }
 
+/* Another thread's call may fail while the text is read, so each thread reads a copy of its own. */
+enum { COPIES = 4 };
+static _Thread_local struct {
+    char text[sizeof((reel__error *)0)->message];
+} copies[COPIES];
+static _Thread_local unsigned next_copy;
+
 const char *reel_model_error(const reel_model *model)
 {
     if (!model || model->failed) return "model: out of memory";
-    return model->error.status == REEL_OK ? NULL : model->error.message;
+    char *text = NULL;
+    reel__model_lock(model);
+    if (model->error.status != REEL_OK) {
+        text = copies[next_copy++ % COPIES].text;
+        memcpy(text, model->error.message, sizeof model->error.message);
+    }
+    reel__model_unlock(model);
+    return text;
 }
 
 reel__value *reel__value_find(const reel__values *values, const char *name, uint64_t hash)
@@ -130,13 +152,27 @@ static const char *list_name(const void *context, int64_t index)
 
 const char *reel__model_nearest(const reel_model *model, const char *name)
 {
-    return reel__nearest(name, model->values.list.count, list_name, model);
+    reel__model_lock(model);
+    const char *nearest = reel__nearest(name, model->values.list.count, list_name, model);
+    reel__model_unlock(model);
+    return nearest;
+}
+
+reel__value *reel__model_find(const reel_model *model, const char *name)
+{
+    const uint64_t hash = reel__hash_string(name);
+    reel__model_lock(model);
+    reel__value *value = reel__value_find(&model->values, name, hash);
+    reel__model_unlock(model);
+    return value;
 }
 
 reel_status reel_model_seal(reel_model *model)
 {
     if (!model || model->failed) return REEL_OUT_OF_MEMORY;
+    reel__model_lock(model);
     model->sealed = true;
+    reel__model_unlock(model);
     return REEL_OK;
 }
 
@@ -158,14 +194,24 @@ reel_status reel_model_reset(reel_model *model, const char *pattern)
 
 const char *reel_model_left_out(const reel_model *model) { return model ? model->left_out.items : NULL; }
 
-int64_t reel_model_count(const reel_model *model) { return model ? model->values.list.count : 0; }
+int64_t reel_model_count(const reel_model *model)
+{
+    if (!model || model->failed) return 0;
+    reel__model_lock(model);
+    const int64_t count = model->values.list.count;
+    reel__model_unlock(model);
+    return count;
+}
 
-int64_t reel_model_runs(const reel_model *model) { return model ? (int64_t)model->runs : 0; }
+int64_t reel_model_runs(const reel_model *model)
+{
+    return model ? (int64_t)__atomic_load_n(&model->runs, __ATOMIC_RELAXED) : 0;
+}
 
 /* The index-th smallest name: counted, so that nothing needs to be sorted or kept. */
-const char *reel_model_name(const reel_model *model, int64_t index)
+static const char *name_at(const reel_model *model, int64_t index)
 {
-    for (int64_t i = 0; model && index >= 0 && i < model->values.list.count; i++) {
+    for (int64_t i = 0; index >= 0 && i < model->values.list.count; i++) {
         const char *name = list_name(model, i);
         int64_t smaller = 0;
         for (int64_t j = 0; j < model->values.list.count; j++) smaller += strcmp(list_name(model, j), name) < 0;
@@ -174,9 +220,18 @@ const char *reel_model_name(const reel_model *model, int64_t index)
     return NULL;
 }
 
+const char *reel_model_name(const reel_model *model, int64_t index)
+{
+    if (!model || model->failed) return NULL;
+    reel__model_lock(model);
+    const char *name = name_at(model, index);
+    reel__model_unlock(model);
+    return name;
+}
+
 static reel__value *value_named(const reel_model *model, const char *name)
 {
-    return model && !model->failed && name ? reel__value_find(&model->values, name, reel__hash_string(name)) : NULL;
+    return model && !model->failed && name ? reel__model_find(model, name) : NULL;
 }
 
 reel_shape reel_model_shape(const reel_model *model, const char *name)
@@ -189,47 +244,45 @@ reel_shape reel_model_shape(const reel_model *model, const char *name)
     return shape;
 }
 
-/* The value to be read or written, after all checks; NULL: an error has been recorded. */
-static reel__value *checked_value(reel_model *model, const char *call, const char *name, reel_dtype dtype,
-                                  int64_t count, const void *data)
+/* Finds the value to be read or written and makes all checks. */
+static reel_status find_checked(reel_model *model, const char *call, const char *name, reel_dtype dtype, int64_t count,
+                                const void *data, reel__value **value)
 {
-    reel__value *v = value_named(model, name);
-    if (!model || model->failed) return NULL;
+    reel__value *v = *value = value_named(model, name);
+    if (!model || model->failed) return REEL_OUT_OF_MEMORY;
     if (!v) {
         const char *near = reel__model_nearest(model, name ? name : "");
-        reel__model_fail(model, REEL_BAD_NAME, "%s: the model has no \"%s\"%s%s%s", call, name ? name : "(null)",
-                         near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
-    } else if (v->dtype != dtype) {
-        reel__model_fail(model, REEL_BAD_DTYPE, "%s: \"%s\" is %s, not %s", call, name, reel__dtype_name(v->dtype),
-                         reel__dtype_name(dtype));
-    } else if (v->count != count) {
-        reel__text text;
-        reel__model_fail(model, REEL_BAD_ARGUMENT, "%s: \"%s\" has %lld elements %s, not %lld", call, name,
-                         (long long)v->count, reel__shape_text(&text, v->rank, v->size), (long long)count);
-    } else if (!data && count) {
-        reel__model_fail(model, REEL_BAD_ARGUMENT, "%s: data is NULL", call);
-    } else {
-        return v;
+        return reel__model_fail(model, REEL_BAD_NAME, "%s: the model has no \"%s\"%s%s%s", call, name ? name : "(null)",
+                                near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
     }
-    return NULL;
+    if (v->dtype != dtype)
+        return reel__model_fail(model, REEL_BAD_DTYPE, "%s: \"%s\" is %s, not %s", call, name,
+                                reel__dtype_name(v->dtype), reel__dtype_name(dtype));
+    if (v->count != count) {
+        reel__text text;
+        return reel__model_fail(model, REEL_BAD_ARGUMENT, "%s: \"%s\" has %lld elements %s, not %lld", call, name,
+                                (long long)v->count, reel__shape_text(&text, v->rank, v->size), (long long)count);
+    }
+    if (!data && count) return reel__model_fail(model, REEL_BAD_ARGUMENT, "%s: data is NULL", call);
+    return REEL_OK;
 }
 
 static reel_status copy_out(reel_model *model, const char *call, const char *name, reel_dtype dtype, void *data,
                             int64_t count)
 {
-    const reel__value *v = checked_value(model, call, name, dtype, count, data);
-    if (!v) return !model || model->failed ? REEL_OUT_OF_MEMORY : model->error.status;
-    if (count) memcpy(data, v->data, value_bytes(v));
-    return REEL_OK;
+    reel__value *v;
+    reel_status status = find_checked(model, call, name, dtype, count, data, &v);
+    if (status == REEL_OK && count) memcpy(data, v->data, value_bytes(v));
+    return status;
 }
 
 static reel_status copy_in(reel_model *model, const char *call, const char *name, reel_dtype dtype, const void *data,
                            int64_t count)
 {
-    reel__value *v = checked_value(model, call, name, dtype, count, data);
-    if (!v) return !model || model->failed ? REEL_OUT_OF_MEMORY : model->error.status;
-    if (count) memcpy(v->data, data, value_bytes(v));
-    return REEL_OK;
+    reel__value *v;
+    reel_status status = find_checked(model, call, name, dtype, count, data, &v);
+    if (status == REEL_OK && count) memcpy(v->data, data, value_bytes(v));
+    return status;
 }
 
 reel_status reel_model_read_f32(reel_model *model, const char *name, float *data, int64_t count)

@@ -6,14 +6,16 @@
 #include "core/base/error.h"
 #include "core/base/memory.h"
 
+#include <pthread.h>
+
 typedef struct reel__value {
     char *name;
     uint64_t hash;
     bool is_state; /* a state is carried, a parameter trained */
-    bool pinned;   /* init is known: a use with another one is an error. A loaded value is not pinned at first */
-    bool written;  /* of an input: since it was recorded, which was in this generation of its tape: */
+    bool pinned;  /* init is known: a use with another one is an error. A loaded value is not pinned at first; atomic */
+    bool written; /* of an input: since it was recorded, which was in this generation of its tape: */
     uint32_t stamp;
-    uint64_t assigned; /* the recording that has an assignment to it */
+    uint64_t assigned; /* the recording that has an assignment to it; atomic */
     reel_dtype dtype;
     int rank;
     int64_t size[REEL_MAX_RANK];
@@ -32,11 +34,13 @@ typedef struct reel__values {
 
 struct reel_model {
     reel_allocator allocator;
+    pthread_mutex_t
+        lock;          /* of the table and the error: see section 8 of reel.h. A value never moves, so it needs none */
     reel__error error; /* of the last call that failed */
     bool failed;       /* could not be made: every call accepts it and does nothing */
     bool sealed;
     uint64_t seed;
-    uint64_t runs;
+    uint64_t runs;  /* atomic, so that it can be asked for during one */
     uint64_t tapes; /* made so far; atomic */
     int references; /* its maker's and one for each tape; atomic */
     reel__values values;
@@ -54,11 +58,16 @@ void reel__values_free(const reel_allocator *allocator, reel__values *values);
 void reel__value_initialise(reel__value *value, uint64_t seed);
 bool reel__init_equal(reel_init a, reel_init b);
 
+/* While names are looked up or added. What is called with the lock held calls nothing that takes it. */
+void reel__model_lock(const reel_model *model);
+void reel__model_unlock(const reel_model *model);
+
 void reel__model_retain(reel_model *model);
 void reel__model_release(reel_model *model);
 reel_status reel__model_fail(reel_model *model, reel_status status, const char *format, ...) REEL_PRINTF(3, 4);
 
-/* The nearest name to one that the model does not have, or NULL. */
+/* The value of a name, and the nearest name to one that the model does not have; or NULL. They take the lock. */
+reel__value *reel__model_find(const reel_model *model, const char *name);
 const char *reel__model_nearest(const reel_model *model, const char *name);
 
 #endif

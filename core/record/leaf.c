@@ -141,41 +141,63 @@ static void unknown_name(reel_tape *tape, const char *what, const char *full)
                full, near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
 }
 
-/* Finds or makes a value of the model. */
+/* A tape may ask without the lock whether a value is pinned, and then for its initialiser. */
+static bool is_pinned(const reel__value *value) { return __atomic_load_n(&value->pinned, __ATOMIC_ACQUIRE); }
+
+static void pin(reel__value *value, reel_init init)
+{
+    value->init = init;
+    __atomic_store_n(&value->pinned, true, __ATOMIC_RELEASE);
+}
+
+static reel__value *new_value(reel_tape *tape, const char *full, bool is_state, reel_dtype dtype, reel_shape shape,
+                              reel_init init)
+{
+    reel_model *model = tape->model;
+    reel__value *value =
+        reel__value_add(&model->allocator, &model->values, full, is_state, dtype, shape.rank, shape.size);
+    if (!value) {
+        reel__out_of_memory(tape, full);
+        return NULL;
+    }
+    pin(value, init);
+    reel__value_initialise(value, model->seed);
+    return value;
+}
+
+/* The value if it is what was asked for. */
+static reel__value *same_value(reel_tape *tape, const char *what, reel__value *value, bool is_state, reel_dtype dtype,
+                               reel_shape shape, reel_init init)
+{
+    if (!same_shape(value, dtype, shape)) {
+        shape_conflict(tape, what, value, value->name, dtype, shape);
+    } else if (value->is_state != is_state) {
+        reel__fail(tape, REEL_BAD_NAME, "%s: \"%s\" exists as a %s", what, value->name,
+                   value->is_state ? "state" : "parameter");
+    } else if (is_pinned(value) && !is_state && !reel__init_equal(value->init, init)) {
+        reel__fail(tape, REEL_BAD_NAME,
+                   "%s: \"%s\" exists with another initialiser: kind %d (%g, %g), not kind %d (%g, %g)", what,
+                   value->name, (int)value->init.kind, value->init.a, value->init.b, (int)init.kind, init.a, init.b);
+    } else {
+        if (!is_pinned(value) && !tape->options.evaluate) pin(value, init); /* it came from a file */
+        return value;
+    }
+    return NULL;
+}
+
+/* Finds or makes a value of the model, at once for all tapes. */
 static reel__value *model_value(reel_tape *tape, const char *what, const char *full, bool is_state, reel_dtype dtype,
                                 reel_shape shape, reel_init init)
 {
     reel_model *model = tape->model;
-    reel__value *value = reel__value_find(&model->values, full, reel__hash_string(full));
-    if (!value) {
-        if (model->sealed || tape->options.evaluate) {
-            unknown_name(tape, what, full);
-            return NULL;
-        }
-        value = reel__value_add(&model->allocator, &model->values, full, is_state, dtype, shape.rank, shape.size);
-        if (!value) {
-            reel__out_of_memory(tape, full);
-            return NULL;
-        }
-        value->init = init;
-        value->pinned = true;
-        reel__value_initialise(value, model->seed);
-    } else if (!same_shape(value, dtype, shape)) {
-        shape_conflict(tape, what, value, full, dtype, shape);
-        return NULL;
-    } else if (value->is_state != is_state) {
-        reel__fail(tape, REEL_BAD_NAME, "%s: \"%s\" exists as a %s", what, full,
-                   value->is_state ? "state" : "parameter");
-        return NULL;
-    } else if (value->pinned && !is_state && !reel__init_equal(value->init, init)) {
-        reel__fail(tape, REEL_BAD_NAME,
-                   "%s: \"%s\" exists with another initialiser: kind %d (%g, %g), not kind %d (%g, %g)", what, full,
-                   (int)value->init.kind, value->init.a, value->init.b, (int)init.kind, init.a, init.b);
-        return NULL;
-    } else if (!value->pinned && !tape->options.evaluate) {
-        value->init = init; /* it came from a file */
-        value->pinned = true;
-    }
+    const uint64_t hash = reel__hash_string(full);
+    reel__model_lock(model);
+    reel__value *value = reel__value_find(&model->values, full, hash);
+    const bool unknown = !value && (model->sealed || tape->options.evaluate);
+    if (value) value = same_value(tape, what, value, is_state, dtype, shape, init);
+    else if (!unknown) value = new_value(tape, full, is_state, dtype, shape, init);
+    reel__model_unlock(model);
+    if (unknown) unknown_name(tape, what, full);
     return value;
 }
 
@@ -189,7 +211,7 @@ reel_tensor *(reel_parameter)(reel_tensor *like, const char *name, reel_shape sh
                           name ? name : "", reel__node_text(like));
     if (!reel__use_name(tape, "parameter", name, &full)) return &tape->bad;
     const reel_tensor *before = reel__next_leaf(tape, &reel__parameter_op, full);
-    bool same = before && before->value->pinned && same_shape(before->value, (reel_dtype)like->dtype, shape) &&
+    bool same = before && is_pinned(before->value) && same_shape(before->value, (reel_dtype)like->dtype, shape) &&
                 reel__init_equal(before->value->init, init);
     reel__value *value =
         same ? before->value : model_value(tape, "parameter", full, false, (reel_dtype)like->dtype, shape, init);
@@ -223,7 +245,7 @@ reel_tensor *(reel_state)(reel_tape *tape, const char *name, reel_dtype dtype, r
     if (!check_shape(tape, "state", name, shape) || !check_dtype(tape, "state", dtype)) return &tape->bad;
     if (!reel__use_name(tape, "state", name, &full)) return &tape->bad;
     const reel_tensor *before = tape->options.evaluate ? NULL : reel__next_leaf(tape, &reel__state_op, full);
-    bool same = before && before->value->pinned && same_shape(before->value, dtype, shape);
+    bool same = before && is_pinned(before->value) && same_shape(before->value, dtype, shape);
     reel__value *value = same ? before->value : state_value(tape, full, dtype, shape);
     return value ? leaf(tape, &reel__state_op, value, full) : &tape->bad;
 }
@@ -267,7 +289,7 @@ reel_tensor *(reel_assign)(reel_tensor *target, reel_tensor *value)
         return reel__fail(tape, REEL_BAD_SHAPE, "assign: %s is %s and the value is %s", target->name,
                           reel_shape_text(target), reel_shape_text(value));
     const reel__value *own = tape->options.evaluate ? private_state(tape, target->name) : target->value;
-    if (own && own->assigned == recording_id(tape))
+    if (own && __atomic_load_n(&own->assigned, __ATOMIC_RELAXED) == recording_id(tape))
         return reel__fail(tape, REEL_BAD_STATE, "assign: a second assignment to %s in one program",
                           reel__node_text(target));
     if (!reel__reserve(&tape->allocator, &tape->assigns, tape->assigns.count, sizeof(reel_tensor *)))
@@ -276,7 +298,7 @@ reel_tensor *(reel_assign)(reel_tensor *target, reel_tensor *value)
     if (!written) return &tape->bad;
     reel_tensor *y = reel_record(&reel__assign_op, 2, (reel_tensor *[]){ target, value }, NULL, 0);
     if (y->is_bad) return y;
-    written->assigned = recording_id(tape);
+    __atomic_store_n(&written->assigned, recording_id(tape), __ATOMIC_RELAXED);
     REEL__AT(tape->assigns, reel_tensor *, tape->assigns.count++) = y;
     return y;
 }

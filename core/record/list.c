@@ -127,8 +127,7 @@ static bool is_wild(const char *pattern) { return !pattern || strpbrk(pattern, "
 static void not_found(reel_tape *tape, const reel_tensor *of, const char *pattern, bool cut, const reel_tensor *at)
 {
     const char *near = reel__model_nearest(tape->model, pattern ? pattern : "");
-    const reel__value *value =
-        pattern ? reel__value_find(&tape->model->values, pattern, reel__hash_string(pattern)) : NULL;
+    const reel__value *value = pattern ? reel__model_find(tape->model, pattern) : NULL;
     if (cut)
         reel__fail(tape, REEL_UNREACHED, "parameters: %s reaches \"%s\" only through %s, where the path is cut",
                    reel__node_text(of), pattern, reel__node_text(at));

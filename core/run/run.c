@@ -94,7 +94,7 @@ static void commit(reel_tape *tape)
         if (!reel__assigned_in_place(tape->program, y)) reel__program_read(tape->program, y, y->inputs[0]->value->data);
     }
     if (tape->options.evaluate) tape->runs++;
-    else tape->model->runs++;
+    else __atomic_store_n(&tape->model->runs, tape->model->runs + 1, __ATOMIC_RELAXED);
 }
 
 static reel_status begin(reel_tape *tape, const char *what)
