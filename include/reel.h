@@ -151,7 +151,8 @@ typedef struct reel_tape_options {
     bool keep_everything; /* run the plain executor and let every value be read; also REEL_KEEP_EVERYTHING=1 */
     bool checked;         /* stop at the first NaN or Inf and name the op that made it; also REEL_CHECKED=1 */
     bool profile;         /* measure each step, for reel_tape_write_plan() */
-    int threads;          /* at most this many; 0: OMP_NUM_THREADS or all cores. More never changes a bit */
+    int threads; /* of a run: at most this many, up to 1024; 0: OMP_NUM_THREADS, by default all, but not more than
+                           * the process has cores by its affinity and its control groups. No number changes a bit */
 } reel_tape_options;
 
 /* Constructors never return NULL: without memory they return a failed object that every call accepts. A model lives
@@ -174,7 +175,8 @@ static inline reel_tape *reel_tape_new(reel_model *model, reel_tape_options opti
  * Recording the same program again finds the old one and costs little. */
 REEL_API void reel_tape_clear(reel_tape *tape);
 
-/* The message of the last call on this model that failed, or NULL. */
+/* The message of the last call on this model that failed, or NULL. The text is the calling thread's own, until it has
+ * asked for four more. */
 REEL_API const char *reel_model_error(const reel_model *model);
 
 /* From now on a name that the model does not have is an error, with the nearest name that it has. */
@@ -336,6 +338,26 @@ REEL_API reel_status reel_run(reel_tape *tape);
 
 /* Computes only what these tensors need, so that they can be read, and assigns nothing. */
 REEL_API reel_status reel_eval(reel_tape *tape, int count, reel_tensor *const *tensors);
+
+/* Threads. A run has a team of its own, see .threads; a kernel of a user's op is called in the thread that runs the tape.
+ * What the user's threads may do at the same time:
+ *
+ *   - with different models: everything. Nothing is shared between models.
+ *   - with one tape, its tensors and its lists: nothing. One thread at a time has a tape; another may take it over when the
+ *     first is done with it (a mutex, a join). A second run of a tape that is running is an error where it is noticed.
+ *   - with several tapes of one model, each in one thread: make and free them, record, differentiate, write inputs; run,
+ *     evaluate and read evaluating tapes. Names are found and added under a lock of the model.
+ *   - with the model beside them: reel_model_error, _count, _name, _shape, _runs and _read_*, with unknown names as well.
+ *
+ * What changes a model's values has the model for itself, which nothing checks. While a training tape runs, or a parameter
+ * or state is written (reel_write_*, reel_model_write_*), no other call uses the model or its tapes but reel_model_error,
+ * _count, _name, _shape and _runs; while the model is reset, saved, loaded or sealed, none at all. So training in one
+ * thread and evaluating in others take turns.
+ *
+ * In a parallel region of the user's own, a run stays on the thread that calls it, whatever .threads says.
+ *
+ * Processes. A child of fork() may use whatever its parent had, to the same bits, on one thread if the parent had more than
+ * one when it forked. No other thread may be inside a call on the same model at that moment. */
 
 /* ---- 9  Looking inside ------------------------------------------------------------------------------------------- */
 

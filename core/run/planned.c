@@ -190,7 +190,7 @@ static reel_status run_steps(reel_tape *tape, reel__steps *steps)
 {
     running r = { .tape = tape, .steps = steps };
     double start = steps->threads > 1 ? reel__now() : 0;
-    bool team = steps->threads > 1 && (tape->alone_until <= 0 || start >= tape->alone_until);
+    bool team = steps->threads > 1 && reel__may_team() && (tape->alone_until <= 0 || start >= tape->alone_until);
     if (team) {
         reel__run_team(steps->threads, team_member, &r);
         note_team(tape, steps, reel__now() - start, &r.meeting);

@@ -36,7 +36,8 @@ bool reel__structure(reel_tape *tape, bool assigns, bool plain, int64_t count, r
 reel_status reel__execute_plain(reel_tape *tape);
 reel_status reel__execute_planned(reel_tape *tape);
 reel_status reel__check_written(reel_tape *tape);
-bool reel__checked_early(const reel_tensor *x); /* its check needs nothing computed, so it comes before everything else */
+bool reel__checked_early(
+    const reel_tensor *x); /* its check needs nothing computed, so it comes before everything else */
 reel_status reel__check_node(reel_tape *tape, const reel_tensor *x, const reel_call *call);
 void reel__set_stream(const reel_tape *tape, const reel_tensor *x, reel_call *call);
 

@@ -1,7 +1,9 @@
 /* Threads, by OpenMP where the library is built with it. Nothing else in the library knows of it. */
 #include "core/run/threads.h"
 
+#include <pthread.h>
 #include <sched.h>
+#include <sys/stat.h>
 #include <time.h>
 #if defined(_OPENMP)
 #include <omp.h>
@@ -36,21 +38,71 @@ void reel__meet(reel__meeting *meeting, double patience)
     if (waited > patience) __atomic_add_fetch(&meeting->lost, (int64_t)(waited * 1e9), __ATOMIC_RELAXED);
 }
 
+#if defined(_OPENMP)
+
+/* ---- Children of fork() -------------------------------------------------------------------------------------------- */
+
+/* Of a process's threads a child has only the one that forked. libgomp does not know that and waits for its own for ever.
+ * Whose threads there were cannot be asked, so any are reason enough; /proc counts them in its links. */
+static bool had_team, several, orphaned; /* atomic */
+
+static void before_fork(void)
+{
+    struct stat tasks;
+    bool many = __atomic_load_n(&had_team, __ATOMIC_RELAXED);
+    if (!many) many = stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink > 3; /* ".", "..", and one for each */
+    __atomic_store_n(&several, many, __ATOMIC_RELAXED);
+}
+
+static void after_fork(void)
+{
+    if (__atomic_load_n(&several, __ATOMIC_RELAXED)) __atomic_store_n(&orphaned, true, __ATOMIC_RELAXED);
+}
+
+/* When the library is loaded: a process may have had a team of its own before it first calls anything here. */
+__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(before_fork, NULL, after_fork); }
+
+bool reel__may_team(void) { return !__atomic_load_n(&orphaned, __ATOMIC_RELAXED) && !omp_in_parallel(); }
+
+/* ---- The team ------------------------------------------------------------------------------------------------------ */
+
+/* The quota is looked up once; whoever comes at the same time finds the same. */
+static int cores(void)
+{
+    static int quota; /* atomic; 0: not known yet */
+    int group = __atomic_load_n(&quota, __ATOMIC_RELAXED), affinity = omp_get_num_procs();
+    if (!group) {
+        group = reel__group_cores("");
+        __atomic_store_n(&quota, group, __ATOMIC_RELAXED);
+    }
+    return affinity < group ? affinity : group;
+}
+
+enum { MOST_THREADS = 1024 };
+
 int reel__threads_for(int wanted)
 {
-#if defined(_OPENMP)
     if (wanted > 0) return wanted;
-    return omp_in_parallel() ? 1 : omp_get_max_threads();
-#else
-    (void)wanted;
-    return 1;
-#endif
+    if (omp_in_parallel()) return 1;
+    int threads = omp_get_max_threads();
+    const int most[] = { MOST_THREADS, omp_get_thread_limit(), cores() };
+    for (int i = 0; i < 3; i++)
+        if (threads > most[i]) threads = most[i];
+    return threads > 1 ? threads : 1;
 }
+
+#else
+
+bool reel__may_team(void) { return false; }
+int reel__threads_for(int wanted) { return (void)wanted, 1; }
+
+#endif
 
 void reel__run_team(int threads, void (*work)(void *context, int thread, int threads), void *context)
 {
 #if defined(_OPENMP)
     if (threads > 1) {
+        __atomic_store_n(&had_team, true, __ATOMIC_RELAXED);
 #pragma omp parallel num_threads(threads)
         work(context, omp_get_thread_num(), omp_get_num_threads());
         return;

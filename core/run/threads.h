@@ -16,8 +16,17 @@ typedef struct reel__meeting {
 /* A wait of more than `patience` seconds is counted as lost. */
 void reel__meet(reel__meeting *meeting, double patience);
 
-/* Threads that a run may use: `wanted`, or with 0 what OpenMP would; one inside somebody else's parallel region. */
+/* Threads that a program is prepared for: `wanted`, or with 0 what OpenMP would take, at most as many as the process has
+ * cores; then one inside somebody else's parallel region. */
 int reel__threads_for(int wanted);
+
+/* Whether a run may have a team now: not inside somebody else's parallel region, whose threads have the cores, and not in
+ * a child that was forked while there were several threads, where OpenMP may wait for those that it had. */
+bool reel__may_team(void);
+
+/* Cores that the control groups of the process leave it, INT_MAX without a limit. Files are looked for below `root`, which
+ * is "" but for tests. */
+int reel__group_cores(const char *root);
 
 /* Runs work(context, thread, threads) on a team of up to `threads`; how many came is passed to each. */
 void reel__run_team(int threads, void (*work)(void *context, int thread, int threads), void *context);
