@@ -22,7 +22,9 @@
 #include <unistd.h>
 #if defined(_OPENMP)
 #include <omp.h>
+#define TEAMS 1 /* are possible */
 #else
+#define TEAMS 0
 static int omp_get_thread_num(void) { return 0; }
 static int omp_get_num_procs(void) { return 1; }
 static void omp_set_max_active_levels(int levels) { (void)levels; }
@@ -174,6 +176,20 @@ Test(teams, a_child_of_a_process_whose_threads_are_the_users_runs_to_the_same_bi
     cr_expect_eq(status_of(child), 0);
     end_training(&t);
     end_training(&other);
+}
+
+Test(teams, a_child_of_a_process_that_had_no_threads_has_a_team)
+{
+    share_everything();
+    const int before = tasks_now();
+    pid_t child = fork();
+    if (!child) {
+        const trained with = train_anew(2);
+        const int tasks = tasks_now();
+        const trained alone = train_anew(1);
+        _exit(!equal(&with, &alone) ? 1 : tasks);
+    }
+    cr_expect_eq(status_of(child), before == 1 ? TEAMS + 1 : 1, "%d threads before", before);
 }
 
 Test(teams, a_child_forked_inside_a_parallel_region_runs_to_the_same_bits)
@@ -404,12 +420,6 @@ static reported execute(const char *variable, const char *value, int threads, in
     if (n <= 0 || sscanf(text, "%llx %d", &r.digest, &r.tasks) != 2) r.status = 256;
     return r;
 }
-
-#if defined(_OPENMP)
-#define TEAMS 1
-#else
-#define TEAMS 0
-#endif
 
 Test(teams, the_threads_of_a_run_are_at_most_the_cores_unless_a_number_is_given, .timeout = 300)
 {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static reel_model *model;
 static reel_tape *tape, *other;
@@ -75,6 +76,20 @@ static reel_tensor *twice_merge(reel_tensor *at, int count, const reel_contribut
 
 #define OP(...) ((const reel_op){ .size = sizeof(reel_op), __VA_ARGS__ })
 #define TWICE(...) OP(.name = "twice", .shape = like_input, .run = twice_run, __VA_ARGS__)
+
+static reel_tensor *past_of_another_shape(reel_tensor *y, int count, reel_contribution *c)
+{
+    (void)y;
+    if (!count) return NULL;
+    reel_tensor *sum = reel_sum(c[0].gy, REEL_ALL, REEL_DROP);
+    c[0].y = NULL;
+    return sum;
+}
+static reel_tensor *no_past(reel_tensor *y, int count, reel_contribution *c)
+{
+    return (void)y, (void)count, (void)c, NULL;
+}
+static reel_tensor *no_vjp(reel_tensor *y, reel_tensor *gy, int input) { return (void)y, (void)gy, (void)input, NULL; }
 
 /* ---- What is wrong when a node is recorded ------------------------------------------------------------------------ */
 
@@ -212,6 +227,7 @@ Test(user_ops, what_a_call_of_record_gets_wrong_is_an_error)
              SIZE_MAX - 7, sizeof(reel_op));
     const reel_op none = sized(0), tiny = sized(7), large = sized(sizeof(reel_op) + 8), huge = sized(SIZE_MAX - 7),
                   nameless = sized(sizeof(size_t)), shapeless = sized(offsetof(reel_op, shape)), twice = TWICE();
+    const reel_op leaf = OP(.name = "one", .shape = scalar, .run = one_run, .vjp = no_vjp, .past = no_past);
     SAYS(REEL_BAD_ARGUMENT, "record: the op is NULL", reel_record(NULL, 1, &x, NULL, 0));
     SAYS(REEL_BAD_ARGUMENT, "record: the op is NULL", reel_record_leaf(tape, NULL, NULL, 0));
     SAYS(REEL_BAD_ARGUMENT, "record: .size of the op is 0; it is sizeof(reel_op)", reel_record(&none, 1, &x, NULL, 0));
@@ -227,6 +243,7 @@ Test(user_ops, what_a_call_of_record_gets_wrong_is_an_error)
          reel_record(&twice, 2, (reel_tensor *[]){ x, reel_list_at(reel_list_new(tape), 0) }, NULL, 0));
     SAYS(REEL_BAD_ARGUMENT, "twice: attr is NULL and attr_size is 8", reel_record(&twice, 1, &x, NULL, 8));
     SAYS(REEL_BAD_ARGUMENT, "twice: attr is NULL and attr_size is 8", reel_record_leaf(tape, &twice, NULL, 8));
+    SAYS(REEL_BAD_ARGUMENT, "one: .past is for an op of one input, not of 0", reel_record_leaf(tape, &leaf, NULL, 0));
     SAYS(REEL_TOO_LARGE, "twice: an attribute of 2147483648 bytes; at most 2147483647 are possible",
          reel_record(&twice, 1, &x, numbers, (size_t)INT32_MAX + 1));
 }
@@ -437,7 +454,6 @@ static reel_tensor *merge_of_another_shape(reel_tensor *at, int count, const ree
 {
     return (void)at, (void)count, reel_sum(c[0].gy, REEL_ALL, REEL_KEEP);
 }
-static reel_tensor *no_vjp(reel_tensor *y, reel_tensor *gy, int input) { return (void)y, (void)gy, (void)input, NULL; }
 static reel_tensor *no_merge(reel_tensor *at, int count, const reel_contribution *c)
 {
     return (void)at, (void)count, (void)c, NULL;
@@ -487,6 +503,8 @@ Test(user_ops, a_derivative_that_cannot_be_used_is_an_error)
         "twice: the result of its vjp for input 0 belongs to another tape than the rest: foreign");
     expect_derivative_error_with(&TWICE(.vjp = vjp_from_before), REEL_BAD_STATE,
                                  "twice: the result of its vjp for input 0 is from before reel_tape_clear()");
+    expect_derivative_error_with(&TWICE(.vjp = twice_vjp, .past = past_of_another_shape), REEL_BAD_SHAPE,
+                                 "twice: the result of its past for input 0 is f32 [], and the input f32 [2,3]");
     expect_derivative_error_with(&TWICE(.vjp = vjp_that_clears), REEL_BAD_STATE,
                                  "twice: the result of its vjp for input 0: it cleared the tape");
 }
@@ -619,6 +637,21 @@ Test(user_ops, a_check_of_several_operands_waits_for_all_of_them)
             if (fault) cr_expect(strstr(reel_tape_error(tape), "ordered: 1 is above 0"), "%s", reel_tape_error(tape));
             end();
         }
+}
+
+static void never_run(const reel_call *call) { (void)call, abort(); }
+
+/* Its kernel may rely on its check, and its value is of a run. */
+Test(user_ops, a_leaf_is_drawn_without_calling_its_kernel)
+{
+    begin();
+    const reel_op op = OP(.name = "one", .shape = scalar, .run = never_run, .check = accept);
+    reel_keep(reel_mul(reel_exp(x), reel_record_leaf(tape, &op, NULL, 0)), "y");
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/reel-user-op-%ld.dot", (long)getpid());
+    cr_expect_eq(reel_tape_write_dot(tape, path), REEL_OK, "%s", reel_tape_error(tape));
+    remove(path);
+    end();
 }
 
 static void nan_run(const reel_call *call) { *(float *)call->y = NAN; }
@@ -902,7 +935,7 @@ Test(user_ops, a_very_long_name_does_not_spoil_a_report)
     write_inputs();
     cr_expect_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
     char path[64];
-    snprintf(path, sizeof path, "/tmp/reel-user-op-%ld.txt", (long)rand());
+    snprintf(path, sizeof path, "/tmp/reel-user-op-%ld.txt", (long)getpid());
     cr_expect_eq(reel_tape_write_plan(tape, path), REEL_OK, "%s", reel_tape_error(tape));
     cr_expect_eq(reel_tape_write_dot(tape, path), REEL_OK, "%s", reel_tape_error(tape));
     remove(path);

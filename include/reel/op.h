@@ -14,8 +14,8 @@
 extern "C" {
 #endif
 
-/* What a kernel gets: contiguous operands of the node's inputs, in order, and room for its value; none of them overlap.
- * An operand or a value of no elements may have any address. */
+/* What a kernel gets: contiguous operands of the node's inputs, in order, and room for its value, which overlaps none of
+ * them. An operand or a value of no elements may have any address. */
 typedef struct reel_call {
     const reel_tensor *node;
     void *y;
