@@ -345,8 +345,8 @@ REEL_API reel_status reel_eval(reel_tape *tape, int count, reel_tensor *const *t
  *   - with different models: everything. Nothing is shared between models.
  *   - with one tape, its tensors and its lists: nothing. One thread at a time has a tape; another may take it over when the
  *     first is done with it (a mutex, a join). A second run of a tape that is running is an error where it is noticed.
- *   - with several tapes of one model, each in one thread: make and free them, record, differentiate, write inputs; run,
- *     evaluate and read evaluating tapes. Names are found and added under a lock of the model.
+ *   - with several tapes of one model, each in one thread: make and free them, record, differentiate, write inputs,
+ *     reel_eval() and read; reel_run() those that evaluate. Names are found and added under a lock of the model.
  *   - with the model beside them: reel_model_error, _count, _name, _shape, _runs and _read_*, with unknown names as well.
  *
  * What changes a model's values has the model for itself, which nothing checks. While a training tape runs, or a parameter

@@ -75,7 +75,8 @@ static void step(worker *w, bool train, int round)
     reel_assign(seen, reel_add(seen, loss));
     for (int i = 0; i < BATCH * WIDTH; i++) data[i] = (float)((i + 5 * round) % 11) / 11;
     reel_write_f32(in, data, BATCH * WIDTH);
-    EXPECT(w, reel_run(tape) == REEL_OK, "%s", reel_tape_error(tape));
+    const bool runs = train || reel_is_evaluating(tape);
+    EXPECT(w, (runs ? reel_run(tape) : reel_eval(tape, 1, &loss)) == REEL_OK, "%s", reel_tape_error(tape));
     w->loss[round] = (float)(reel_item(loss) + reel_item(seen));
 }
 
@@ -98,6 +99,14 @@ static void train(worker *w)
 static void evaluate(worker *w)
 {
     w->tape = new_tape(w->model, true);
+    steps(w, false);
+    reel_tape_free(w->tape);
+}
+
+/* On a tape for training, which assigns nothing as long as it does not run. */
+static void look(worker *w)
+{
+    w->tape = new_tape(w->model, false);
     steps(w, false);
     reel_tape_free(w->tape);
 }
@@ -141,13 +150,16 @@ static void look_around(worker *w)
 
 Test(threads, evaluate_one_model_on_a_tape_each)
 {
-    static worker w[THREADS + 1], alone;
-    alone.model = trained_model();
+    static worker w[THREADS + 3], alone, looking;
+    alone.model = looking.model = trained_model();
     evaluate(&alone);
-    for (int i = 0; i <= THREADS; i++) w[i].model = alone.model, w[i].work = evaluate;
-    w[THREADS].work = look_around;
-    run_together(w, THREADS + 1);
+    look(&looking);
+    cr_assert(!*alone.fault && !*looking.fault, "%s%s", alone.fault, looking.fault);
+    for (int i = 0; i < THREADS + 3; i++) w[i].model = alone.model, w[i].work = i < THREADS ? evaluate : look;
+    w[THREADS + 2].work = look_around;
+    run_together(w, THREADS + 3);
     for (int i = 0; i < THREADS; i++) cr_expect_arr_eq(w[i].loss, alone.loss, sizeof alone.loss);
+    for (int i = THREADS; i < THREADS + 2; i++) cr_expect_arr_eq(w[i].loss, looking.loss, sizeof looking.loss);
     reel_model_free(alone.model);
 }
 
