@@ -221,7 +221,7 @@ Test(teams, a_run_inside_a_parallel_region_stays_on_its_thread)
     share_everything();
     const trained right = train_anew(1);
     trained result[REGION];
-    int before = 0, after = 0;
+    int before = 0, after = 0, prepared_for = 0;
     memset(result, 0, sizeof result);
     omp_set_max_active_levels(4); /* nested teams would be made */
 #pragma omp parallel num_threads(REGION)
@@ -232,8 +232,9 @@ Test(teams, a_run_inside_a_parallel_region_stays_on_its_thread)
         result[omp_get_thread_num()] = train_anew(2);
 #pragma omp barrier
 #pragma omp single
-        after = tasks_now();
+        after = tasks_now(), prepared_for = reel__threads_for(0);
     }
+    cr_expect_eq(prepared_for, 1, "no room is taken for %d threads", prepared_for);
     cr_expect_eq(after, before, "%d threads have become %d", before, after);
     for (int i = 0; i < REGION; i++) cr_expect(equal(&result[i], &right) || result[i].loss == 0, "%d", i);
     cr_expect(equal(&result[0], &right));
