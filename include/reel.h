@@ -172,7 +172,8 @@ static inline reel_tape *reel_tape_new(reel_model *model, reel_tape_options opti
 }
 
 /* Forgets the recorded program, its tensors and its errors; a tensor from before is refused afterwards with a message.
- * Recording the same program again finds the old one and costs little. */
+ * Recording the same program again finds the old one and costs little. A tape that is recorded differently every time holds
+ * no more than the last few programs need. */
 REEL_API void reel_tape_clear(reel_tape *tape);
 
 /* The message of the last call on this model that failed, or NULL. The text is the calling thread's own, until it has
@@ -327,7 +328,7 @@ REEL_API reel_list *reel_list_new(reel_tape *tape);
 REEL_API reel_status reel_list_append(reel_list *list, const char *name, reel_tensor *x); /* name NULL: its own */
 REEL_API int reel_list_count(const reel_list *list);
 REEL_API reel_tensor *reel_list_at(const reel_list *list, int index);
-REEL_API const char *reel_list_name(const reel_list *list, int index);
+REEL_API const char *reel_list_name(const reel_list *list, int index); /* until the tape is cleared */
 REEL_API reel_tensor *reel_list_find(const reel_list *list, const char *name);
 
 /* ---- 8  Running -------------------------------------------------------------------------------------------------- */
@@ -370,7 +371,8 @@ REEL_API int reel_rank(const reel_tensor *x);
 REEL_API int64_t reel_dim(const reel_tensor *x, int axis); /* axis may be negative; 0 where there is none */
 REEL_API int64_t reel_count(const reel_tensor *x);
 REEL_API reel_shape reel_shape_of(const reel_tensor *x);
-REEL_API const char *reel_name_of(const reel_tensor *x); /* full name of a leaf; the op's name otherwise */
+REEL_API const char *reel_name_of(
+    const reel_tensor *x); /* full name of a leaf, until the tape is cleared; or the op's */
 REEL_API const char *reel_op_name(const reel_tensor *x);
 REEL_API int reel_input_count(const reel_tensor *x);
 REEL_API reel_tensor *reel_input_at(const reel_tensor *x, int index);

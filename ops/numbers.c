@@ -122,9 +122,13 @@ static void uniform_run(const reel_call *call)
         for (int64_t i = 0; i < y->count; i++) ((double *)call->y)[i] = reel__uniform_f64(stream, i);
 }
 
-static const reel_op uniform_op = {
-    .size = sizeof(reel_op), .name = "uniform", .shape = draw_shape, .run = uniform_run, .draws = true
-};
+static const reel__kind draw_kind = { .is_draw = true };
+static const reel_op uniform_op = { .size = sizeof(reel_op),
+                                    .name = "uniform",
+                                    .shape = draw_shape,
+                                    .run = uniform_run,
+                                    .draws = true,
+                                    .kind = &draw_kind };
 
 reel_tensor *reel_uniform(reel_tensor *like, const char *name, reel_shape shape)
 {

@@ -378,7 +378,7 @@ static void commit(loader *l)
         reel__value *v = REEL__AT(*staged, reel__value *, i), *old = find_value(l, v->name);
         if (old) memcpy(old->data, v->data, (size_t)reel__value_bytes(v));
         if (old) REEL__AT(*staged, reel__value *, left++) = v;
-        else REEL__AT(*list, reel__value *, list->count++) = v;
+        else REEL__AT(*list, reel__value *, list->count++) = v, reel__value_rank(&l->model->values, v);
     }
     staged->count = left;
     swap_buckets(l);

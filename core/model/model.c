@@ -3,6 +3,7 @@
 #include "core/model/model.h"
 
 #include "core/base/random.h"
+#include "core/base/hash.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,19 @@ reel__value *reel__value_find(const reel__values *values, const char *name, uint
     return NULL;
 }
 
+reel__value *reel__value_next(const reel__value *value)
+{
+    for (reel__value *v = value->next; v; v = v->next)
+        if (v->hash == value->hash && strcmp(v->name, value->name) == 0) return v;
+    return NULL;
+}
+
+static void put_in_bucket(reel__values *values, reel__value *v)
+{
+    reel__value **bucket = &values->buckets[v->hash & (uint64_t)(values->bucket_count - 1)];
+    v->next = *bucket, *bucket = v;
+}
+
 static bool grow_buckets(const reel_allocator *allocator, reel__values *values)
 {
     if (values->list.count < values->bucket_count) return true;
@@ -131,10 +145,26 @@ reel__value *reel__value_add(const reel_allocator *allocator, reel__values *valu
         value_free(allocator, v);
         return NULL;
     }
-    reel__value **bucket = &values->buckets[v->hash & (uint64_t)(values->bucket_count - 1)];
-    v->next = *bucket, *bucket = v;
+    put_in_bucket(values, v);
     REEL__AT(values->list, reel__value *, values->list.count++) = v;
     return v;
+}
+
+void reel__values_keep(const reel_allocator *allocator, reel__values *values,
+                       bool (*needed)(const reel__value *value, const void *context), const void *context)
+{
+    int64_t kept = 0;
+    memset(values->buckets, 0, (size_t)values->bucket_count * sizeof *values->buckets);
+    for (int64_t i = 0; i < values->list.count; i++) {
+        reel__value *v = REEL__AT(values->list, reel__value *, i);
+        if (!needed(v, context)) {
+            value_free(allocator, v);
+            continue;
+        }
+        put_in_bucket(values, v);
+        REEL__AT(values->list, reel__value *, kept++) = v;
+    }
+    values->list.count = kept;
 }
 
 void reel__values_free(const reel_allocator *allocator, reel__values *values)
@@ -208,16 +238,51 @@ int64_t reel_model_runs(const reel_model *model)
     return model ? (int64_t)__atomic_load_n(&model->runs, __ATOMIC_RELAXED) : 0;
 }
 
-/* The index-th smallest name: counted, so that nothing needs to be sorted or kept. */
+static int64_t below(const reel__value *v) { return v ? v->below : 0; }
+
+/* The names are a search tree and their hashes, mixed, a heap: so it is as deep as a tree of names in random order (Seidel
+ * and Aragon 1996), and nothing changes when it is looked into. */
+static uint64_t priority(const reel__value *v) { return reel__mix(v->hash, 0); }
+
+static void split(reel__value *tree, const char *name, reel__value **smaller, reel__value **larger)
+{
+    if (!tree) {
+        *smaller = *larger = NULL;
+    } else if (strcmp(tree->name, name) < 0) {
+        split(tree->after, name, &tree->after, larger);
+        *smaller = tree;
+    } else {
+        split(tree->before, name, smaller, &tree->before);
+        *larger = tree;
+    }
+    if (tree) tree->below = 1 + below(tree->before) + below(tree->after);
+}
+
+void reel__value_rank(reel__values *values, reel__value *value)
+{
+    reel__value **at = &values->root;
+    while (*at && priority(*at) >= priority(value)) {
+        (*at)->below++;
+        at = strcmp(value->name, (*at)->name) < 0 ? &(*at)->before : &(*at)->after;
+    }
+    value->below = 1 + below(*at);
+    split(*at, value->name, &value->before, &value->after);
+    *at = value;
+}
+
 static const char *name_at(const reel_model *model, int64_t index)
 {
-    for (int64_t i = 0; index >= 0 && i < model->values.list.count; i++) {
-        const char *name = list_name(model, i);
-        int64_t smaller = 0;
-        for (int64_t j = 0; j < model->values.list.count; j++) smaller += strcmp(list_name(model, j), name) < 0;
-        if (smaller == index) return name;
+    const reel__value *v = model->values.root;
+    if (index < 0) return NULL;
+    while (v && index != below(v->before)) {
+        if (index < below(v->before)) {
+            v = v->before;
+            continue;
+        }
+        index -= below(v->before) + 1;
+        v = v->after;
     }
-    return NULL;
+    return v ? v->name : NULL;
 }
 
 const char *reel_model_name(const reel_model *model, int64_t index)

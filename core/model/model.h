@@ -8,7 +8,9 @@
 
 #include <pthread.h>
 
-typedef struct reel__value {
+typedef struct reel__value reel__value;
+
+struct reel__value {
     char *name;
     uint64_t hash;
     bool is_state; /* a state is carried, a parameter trained */
@@ -22,14 +24,18 @@ typedef struct reel__value {
     int64_t count;
     reel_init init;
     void *data; /* contiguous, row-major */
-    struct reel__value *next;
-} reel__value;
+    reel__value *next;
+    reel__value *before, *after; /* of a model's, in the tree of names */
+    int64_t below;               /* nodes of that tree from here down */
+    int64_t users;               /* of an input: programs that read it */
+};
 
 /* Named values in a table; the model has one, an evaluating tape a second one for states of its own. */
 typedef struct reel__values {
     reel__value **buckets;
     int64_t bucket_count;
-    reel__array list; /* reel__value *, in order of creation */
+    reel__array list;  /* reel__value *, in order of creation */
+    reel__value *root; /* of the tree of names */
 } reel__values;
 
 struct reel_model {
@@ -53,6 +59,16 @@ reel__value *reel__value_find(const reel__values *values, const char *name, uint
 reel__value *reel__value_add(const reel_allocator *allocator, reel__values *values, const char *name, bool is_state,
                              reel_dtype dtype, int rank, const int64_t *size);
 void reel__values_free(const reel_allocator *allocator, reel__values *values);
+
+/* The next one of the same name. */
+reel__value *reel__value_next(const reel__value *value);
+
+/* Forgets the values that are not needed. */
+void reel__values_keep(const reel_allocator *allocator, reel__values *values,
+                       bool (*needed)(const reel__value *value, const void *context), const void *context);
+
+/* Gives a new value of a model its place among the names, of which reel_model_name() finds the index-th. */
+void reel__value_rank(reel__values *values, reel__value *value);
 
 /* Sets data to the initialiser's values, a function of (seed, name, element). */
 void reel__value_initialise(reel__value *value, uint64_t seed);

@@ -84,6 +84,7 @@ typedef struct reel__kind {
     int (*joined)(const reel_tensor *y);
 
     bool is_number; /* a leaf that is known before a run */
+    bool is_draw;   /* its attribute is a name, dtype and shape */
 } reel__kind;
 
 static inline const reel__kind *reel__kind_of(const reel_tensor *x) { return x->op->kind; }

@@ -187,7 +187,7 @@ static size_t partial_bytes(const reel__plan *plan, const reel__planned *p)
     return reel__bytes(blocks * p->x->count * (int64_t)reel__dtype_size((reel_dtype)p->x->dtype));
 }
 
-/* Where values go: offsets in the arena, or in the host, a joined value that a part is written into. */
+/* Where values go: offsets in the arena, or in the host, the joined value that a part is written into. */
 typedef struct layout {
     size_t *offset, *partial;
     int32_t *host; /* REEL__NONE: a place of its own */
@@ -229,6 +229,12 @@ static void find_joined(reel__plan *plan, layout *l)
         reel__planned *joined = &plan->node[l->host[i]];
         if (plan->node[i].last_use > joined->last_use) joined->last_use = plan->node[i].last_use;
     }
+    for (int64_t i = plan->count; i-- > 0;) { /* a part of a part is one of the whole: its host has been here before */
+        const int32_t host = l->host[i];
+        if (host < 0 || l->host[host] < 0) continue;
+        l->offset[i] += l->offset[host];
+        l->host[i] = l->host[host];
+    }
 }
 
 static size_t room_of(const reel__plan *plan, const reel__planned *p)
@@ -241,7 +247,7 @@ static size_t room_of(const reel__plan *plan, const reel__planned *p)
 /* The offset of a value's place in the arena when its group runs. */
 static void place_value(reel__plan *plan, places *p, layout *l, int32_t i, int32_t *by_last, int32_t *next)
 {
-    while (l->host[i] >= 0) i = l->host[i];
+    if (l->host[i] >= 0) i = l->host[i];
     reel__planned *n = &plan->node[i];
     if (l->offset[i] != nowhere) return;
     l->offset[i] = take(p, room_of(plan, n));
@@ -309,9 +315,8 @@ bool reel__plan_memory(reel__plan *plan)
     for (int64_t i = plan->count; good && i-- > 0;) {
         reel__planned *value = &plan->node[i];
         if (!computed(value) || !value->stored || value->in_place) continue;
-        size_t at = l.offset[i];
-        for (int32_t host = l.host[i]; host >= 0; host = l.host[host]) at += l.offset[host];
-        value->data = plan->arena + at;
+        const int32_t host = l.host[i];
+        value->data = plan->arena + l.offset[i] + (host >= 0 ? l.offset[host] : 0);
         if (value->level == REEL__LATE) value->partial = plan->arena + l.partial[i];
     }
     reel__release(&plan->allocator, memory, bytes);

@@ -97,26 +97,34 @@ static void shape_conflict(reel_tape *tape, const char *what, const reel__value 
                reel__dtype_name(dtype), reel__shape_text(&is, shape.rank, shape.size));
 }
 
-/* An input keeps a buffer for each shape that it was ever recorded with, under the name "x\n[32,64]f32", so alternating
- * batch sizes allocate once. Within one recording it has one shape. */
+/* Within one recording an input has one shape. Those that it had in programs that the tape still has are kept beside it,
+ * so alternating batch sizes allocate once. */
 static reel__value *input_value(reel_tape *tape, const char *full, reel_dtype dtype, reel_shape shape)
 {
-    for (int64_t i = 0; i < tape->inputs.list.count; i++) {
-        const reel__value *v = REEL__AT(tape->inputs.list, reel__value *, i);
-        bool same_name = strncmp(v->name, full, strlen(full)) == 0 && v->name[strlen(full)] == '\n';
-        if (same_name && v->stamp == tape->generation && !same_shape(v, dtype, shape)) {
+    reel__value *value = NULL, *v = reel__value_find(&tape->inputs, full, reel__hash_string(full));
+    for (; v; v = reel__value_next(v)) {
+        if (same_shape(v, dtype, shape)) value = v;
+        else if (v->stamp == tape->generation) {
             shape_conflict(tape, "input", v, full, dtype, shape);
             return NULL;
         }
     }
-    char key[800];
-    reel__text text;
-    snprintf(key, sizeof key, "%s\n%s%s", full, reel__shape_text(&text, shape.rank, shape.size),
-             reel__dtype_name(dtype));
-    reel__value *value = reel__value_find(&tape->inputs, key, reel__hash_string(key));
-    if (!value) value = reel__value_add(&tape->allocator, &tape->inputs, key, false, dtype, shape.rank, shape.size);
+    if (!value) value = reel__value_add(&tape->allocator, &tape->inputs, full, false, dtype, shape.rank, shape.size);
     if (!value) reel__out_of_memory(tape, full);
     return value;
+}
+
+/* Whether an input may be read by the recording that has just ended, which the next one walks along, or by a program. */
+static bool needed(const reel__value *value, const void *tape)
+{
+    return value->users || value->stamp == ((const reel_tape *)tape)->generation;
+}
+
+void reel__inputs_tidy(reel_tape *tape)
+{
+    if (tape->inputs.list.count > tape->used_inputs + tape->read_inputs)
+        reel__values_keep(&tape->allocator, &tape->inputs, needed, tape);
+    tape->used_inputs = 0;
 }
 
 reel_tensor *(reel_input)(reel_tape *tape, const char *name, reel_dtype dtype, reel_shape shape)
@@ -129,7 +137,10 @@ reel_tensor *(reel_input)(reel_tape *tape, const char *name, reel_dtype dtype, r
     reel__value *value =
         before && same_shape(before->value, dtype, shape) ? before->value : input_value(tape, full, dtype, shape);
     if (!value) return &tape->bad;
-    if (value->stamp != tape->generation) value->stamp = tape->generation, value->written = false;
+    if (value->stamp != tape->generation) {
+        value->stamp = tape->generation, value->written = false;
+        tape->used_inputs++;
+    }
     return leaf(tape, &reel__input_op, value, full);
 }
 
@@ -162,6 +173,7 @@ static reel__value *new_value(reel_tape *tape, const char *full, bool is_state, 
     }
     pin(value, init);
     reel__value_initialise(value, model->seed);
+    reel__value_rank(&model->values, value);
     return value;
 }
 
@@ -216,10 +228,8 @@ reel_tensor *(reel_parameter)(reel_tensor *like, const char *name, reel_shape sh
     reel__value *value =
         same ? before->value : model_value(tape, "parameter", full, false, (reel_dtype)like->dtype, shape, init);
     if (!value) return &tape->bad;
-    for (int64_t i = tape->replacements.count; i-- > 0;)
-        if (REEL__AT(tape->replacements, reel__replacement, i).value == value)
-            return REEL__AT(tape->replacements, reel__replacement, i).by;
-    return leaf(tape, &reel__parameter_op, value, full);
+    reel_tensor *by = tape->replacements.count ? reel__replaced(tape, full) : NULL;
+    return by ? by : leaf(tape, &reel__parameter_op, value, full);
 }
 
 /* An evaluating tape reads the model's state until it assigns to it itself: from then on it has a copy of its own. */
@@ -311,6 +321,7 @@ reel_tensor *(reel_keep)(reel_tensor *x, const char *name)
     if (!reel__reserve(&tape->allocator, &tape->keeps, tape->keeps.count, sizeof(reel__kept)))
         return reel__out_of_memory(tape, "keep");
     REEL__AT(tape->keeps, reel__kept, tape->keeps.count++) = (reel__kept){ full, x };
+    reel__string_of(full)->kept = x, reel__string_of(full)->generation = tape->generation;
     x->readable = true;
     return x;
 }
@@ -324,8 +335,8 @@ reel_tensor *(reel_find)(reel_tape *tape, const char *name)
 {
     if (!tape || tape->failed) return &reel__failed_tape.bad;
     if (tape->recording.status != REEL_OK) return &tape->bad;
-    for (int64_t i = tape->keeps.count; name && i-- > 0;)
-        if (strcmp(kept_name(tape, i), name) == 0) return REEL__AT(tape->keeps, reel__kept, i).x;
+    const reel__string *string = name ? reel__string_find(tape, name) : NULL;
+    if (string && string->generation == tape->generation) return string->kept;
     const char *near = reel__nearest(name ? name : "", tape->keeps.count, kept_name, tape);
     return reel__fail(tape, REEL_BAD_NAME, "find: nothing is kept as \"%s\"%s%s%s", name ? name : "(null)",
                       near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");

@@ -81,19 +81,61 @@ const char *reel_list_name(const reel_list *list, int index)
     return index >= 0 && index < reel_list_count(list) ? REEL__AT(list->items, reel__kept, index).name : NULL;
 }
 
+static const reel__kept *indexed(const reel_list *list, const char *name, uint64_t hash)
+{
+    int64_t at = 0;
+    for (uintptr_t place; (place = (uintptr_t)reel__table_next(&list->index, hash, &at));) {
+        const reel__kept *item = &REEL__AT(list->items, reel__kept, place - 1);
+        if (strcmp(item->name, name) == 0) return item;
+    }
+    return NULL;
+}
+
+/* The items that have come since the last time, each name once: the first of it is what is found. Without memory the rest
+ * is not in the index. */
+static void add_to_index(reel_list *list)
+{
+    for (; list->indexed < list->items.count; list->indexed++) {
+        const char *name = REEL__AT(list->items, reel__kept, list->indexed).name;
+        const uint64_t hash = reel__hash_string(name);
+        if (indexed(list, name, hash)) continue;
+        if (!reel__table_reserve(&list->tape->allocator, &list->index)) return;
+        reel__table_add(&list->index, hash, (void *)(uintptr_t)(list->indexed + 1));
+    }
+}
+
 reel_tensor *reel_list_find(const reel_list *list, const char *name)
 {
-    for (int i = 0; name && i < reel_list_count(list); i++)
-        if (strcmp(reel_list_name(list, i), name) == 0) return reel_list_at(list, i);
+    const int count = reel_list_count(list);
+    if (name && count) {
+        add_to_index((reel_list *)(uintptr_t)list);
+        const reel__kept *item = indexed(list, name, reel__hash_string(name));
+        if (item) return item->x;
+        for (int i = (int)list->indexed; i < count; i++)
+            if (strcmp(reel_list_name(list, i), name) == 0) return reel_list_at(list, i);
+    }
     return list ? &list->tape->bad : &reel__failed_tape.bad;
 }
 
 reel_tape *reel_list_tape(const reel_list *list) { return list ? list->tape : &reel__failed_tape; }
 
+static void forget_index(reel_list *list)
+{
+    reel__table_free(&list->tape->allocator, &list->index);
+    list->indexed = 0;
+}
+
+void reel__list_cut(reel_list *list, int64_t count)
+{
+    list->items.count = count;
+    if (list->indexed > count) forget_index(list);
+}
+
 /* A list from before the last clear is left for a while, so that using it is an error and not a crash. */
 void reel__list_retire(reel_tape *tape, reel_list *list)
 {
     if (list->items.capacity > OLD_ITEMS) reel__array_free(&tape->allocator, &list->items, sizeof(reel__kept));
+    forget_index(list);
     list->next = NULL;
     if (tape->old_list_count) tape->old_lists->next = list;
     else tape->oldest_list = list;

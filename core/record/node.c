@@ -328,21 +328,32 @@ void reel__nodes_clear(reel_tape *tape)
     tape->node_count = tape->draws = 0;
 }
 
+static int64_t used_of(const reel_tape *tape, int64_t chunk)
+{
+    return chunk + 1 == tape->chunks.count ? tape->chunk_used : CHUNK;
+}
+
+void reel__nodes_forget(reel_tape *tape)
+{
+    static const int64_t no_size = 0;
+    drop_previous(tape);
+    for (int64_t c = 0; c < tape->chunks.count; c++)
+        for (int64_t i = 0; i < used_of(tape, c); i++) {
+            reel_tensor *x = &REEL__AT(tape->chunks, reel_tensor *, c)[i];
+            x->name = NULL, x->scope = &tape->root, x->size = &no_size, x->rank = 0;
+        }
+}
+
 void reel__nodes_free(reel_tape *tape)
 {
     for (int64_t c = 0; c < tape->chunks.count; c++) {
         reel_tensor *chunk = REEL__AT(tape->chunks, reel_tensor *, c);
-        int64_t used = c + 1 == tape->chunks.count ? tape->chunk_used : CHUNK;
-        for (int64_t i = 0; i < used; i++) free_payload(tape, &chunk[i]);
+        for (int64_t i = 0; i < used_of(tape, c); i++) free_payload(tape, &chunk[i]);
         reel__release(&tape->allocator, chunk, CHUNK * sizeof *chunk);
     }
     reel__descriptors_free(tape);
     reel__array_free(&tape->allocator, &tape->chunks, sizeof(reel_tensor *));
     reel__array_free(&tape->allocator, &tape->log, sizeof(reel_tensor *));
     reel__release(&tape->allocator, tape->table, (size_t)tape->table_size * sizeof *tape->table);
-    for (int64_t i = 0; i < tape->shape_table.capacity; i++) {
-        int64_t *s = REEL__AT(tape->shape_table, int64_t *, i);
-        if (s) reel__release(&tape->allocator, s, (size_t)(s[0] + 1) * sizeof *s);
-    }
-    reel__array_free(&tape->allocator, &tape->shape_table, sizeof(int64_t *));
+    reel__shapes_free(tape);
 }

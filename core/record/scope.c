@@ -1,17 +1,22 @@
-/* Scopes and the rule for names: once per entry of a scope. Scopes and names live as long as the tape, so recording
- * again finds them. */
+/* Scopes and the rule for names: once per entry of a scope. Scopes and names are found by hash, and stay for the next
+ * recordings. */
 #include "core/base/random.h"
 #include "core/record/tape.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static reel__used *find_used(const reel__scope *scope, const char *name, uint64_t hash)
+/* What is called `name` in a scope. */
+static uint64_t hash_in(const reel__scope *scope, const char *name)
 {
-    for (int64_t i = 0; i < scope->names.count; i++) {
-        reel__used *used = REEL__AT(scope->names, reel__used *, i);
-        if (used->hash == hash && strcmp(used->own, name) == 0) return used;
-    }
+    return reel__mix(reel__hash_string(name), (uintptr_t)scope);
+}
+
+static reel__used *find_used(const reel_tape *tape, const char *name)
+{
+    int64_t at = 0;
+    for (reel__used *used; (used = reel__table_next(&tape->names, hash_in(tape->scope, name), &at));)
+        if (used->scope == tape->scope && strcmp(used->own, name) == 0) return used;
     return NULL;
 }
 
@@ -62,20 +67,19 @@ static void used_twice(reel_tape *tape, const char *what, const reel__used *used
 }
 
 /* A name of the open scope that was not used in it before. */
-static reel__used *new_name(reel_tape *tape, const char *what, const char *name, uint64_t hash)
+static reel__used *new_name(reel_tape *tape, const char *what, const char *name)
 {
-    reel__scope *scope = tape->scope;
+    const reel__scope *scope = tape->scope;
     const char *full = join(tape, scope->path, name);
     if (!full) return NULL;
     reel__used *used = NULL;
-    if (reel__reserve(&tape->allocator, &scope->names, scope->names.count, sizeof used))
-        used = reel__allocate(&tape->allocator, sizeof *used);
+    if (reel__table_reserve(&tape->allocator, &tape->names)) used = reel__allocate(&tape->allocator, sizeof *used);
     if (!used) {
         reel__out_of_memory(tape, what);
         return NULL;
     }
-    *used = (reel__used){ .name = full, .own = full + strlen(full) - strlen(name), .scope = scope, .hash = hash };
-    REEL__AT(scope->names, reel__used *, scope->names.count++) = used;
+    *used = (reel__used){ .name = full, .own = full + strlen(full) - strlen(name), .scope = scope };
+    reel__table_add(&tape->names, hash_in(scope, name), used);
     return used;
 }
 
@@ -85,9 +89,8 @@ static reel__used *use(reel_tape *tape, const char *what, const char *name)
     reel__used *used = used_before(tape, name);
     if (!used) {
         if (!check_name(tape, what, name)) return NULL;
-        uint64_t hash = reel__hash_string(name);
-        used = find_used(tape->scope, name, hash);
-        if (!used && !(used = new_name(tape, what, name, hash))) return NULL;
+        used = find_used(tape, name);
+        if (!used && !(used = new_name(tape, what, name))) return NULL;
     }
     if (used->entry == tape->scope->entry) {
         used_twice(tape, what, used);
@@ -119,18 +122,27 @@ void reel__stamp_uses(reel_tape *tape, const char *file, int line)
     }
 }
 
+static reel__scope *find_scope(const reel_tape *tape, const reel__scope *parent, const char *name)
+{
+    int64_t at = 0;
+    for (reel__scope *s; (s = reel__table_next(&tape->scopes, hash_in(parent, name), &at));)
+        if (s->parent == parent && strcmp(s->name, name) == 0) return s;
+    return NULL;
+}
+
 static reel__scope *child_scope(reel_tape *tape, reel__scope *parent, const char *name)
 {
-    for (reel__scope *s = parent->child; s; s = s->sibling)
-        if (strcmp(s->name, name) == 0) return s;
-    const char *path = join(tape, parent->path, name), *own = path ? reel__intern(tape, name) : NULL;
-    reel__scope *scope = own ? reel__allocate(&tape->allocator, sizeof *scope) : NULL;
+    reel__scope *scope = find_scope(tape, parent, name);
+    if (scope) return scope;
+    const char *path = join(tape, parent->path, name);
+    if (path && reel__table_reserve(&tape->allocator, &tape->scopes))
+        scope = reel__allocate(&tape->allocator, sizeof *scope);
     if (!scope) {
         reel__out_of_memory(tape, "a scope");
         return NULL;
     }
-    *scope = (reel__scope){ .parent = parent, .sibling = parent->child, .path = path, .name = own };
-    parent->child = scope;
+    *scope = (reel__scope){ .parent = parent, .path = path, .name = path + strlen(path) - strlen(name) };
+    reel__table_add(&tape->scopes, hash_in(parent, name), scope);
     return scope;
 }
 
@@ -158,12 +170,9 @@ static void enter(reel_tape *tape, reel__scope *scope)
 
 static void push(reel_tape *tape, const char *name)
 {
-    for (reel__scope *s = tape->scope->child; s && name; s = s->sibling)
-        if (strcmp(s->name, name) == 0) {
-            enter(tape, s);
-            return;
-        }
-    if (check_name(tape, "scope_push", name)) enter(tape, scope_within(tape, name));
+    reel__scope *known = name ? find_scope(tape, tape->scope, name) : NULL;
+    if (known) enter(tape, known);
+    else if (check_name(tape, "scope_push", name)) enter(tape, scope_within(tape, name));
 }
 
 /* Ends a call whose macro gave a line beforehand: what it used and recorded has that line. */
@@ -206,35 +215,39 @@ reel_status(reel_scope_pop)(reel_tape *tape)
     return end_of_call(tape);
 }
 
-/* Frees the tree without recursion: the deepest first child is taken off until only the root is left. */
 void reel__scopes_free(reel_tape *tape)
 {
-    reel__scope *scope = &tape->root;
-    while (scope) {
-        if (scope->child) {
-            scope = scope->child;
-            continue;
-        }
-        for (int64_t i = 0; i < scope->names.count; i++)
-            reel__release(&tape->allocator, REEL__AT(scope->names, reel__used *, i), sizeof(reel__used));
-        reel__array_free(&tape->allocator, &scope->names, sizeof(reel__used *));
-        reel__scope *parent = scope->parent;
-        if (parent) {
-            parent->child = scope->sibling;
-            reel__release(&tape->allocator, scope, sizeof *scope);
-        }
-        scope = parent;
-    }
+    for (int64_t i = 0; i < tape->names.capacity; i++)
+        reel__release(&tape->allocator, tape->names.slots[i].item, sizeof(reel__used));
+    for (int64_t i = 0; i < tape->scopes.capacity; i++)
+        reel__release(&tape->allocator, tape->scopes.slots[i].item, sizeof(reel__scope));
+    reel__table_free(&tape->allocator, &tape->names);
+    reel__table_free(&tape->allocator, &tape->scopes);
 }
 
 /* ---- Replacing parameters ---------------------------------------------------------------------------------------- */
 
-static bool replace(reel_tape *tape, const reel__value *value, reel_tensor *by)
+/* A parameter's string knows its newest replacement, and this one the one before. */
+static bool replace(reel_tape *tape, const char *name, reel_tensor *by)
 {
-    if (!reel__reserve(&tape->allocator, &tape->replacements, tape->replacements.count, sizeof(reel__replacement)))
+    reel__array *all = &tape->replacements;
+    if (!reel__reserve(&tape->allocator, all, all->count, sizeof(reel__replacement)))
         return !reel__out_of_memory(tape, "with_push")->is_bad;
-    REEL__AT(tape->replacements, reel__replacement, tape->replacements.count++) = (reel__replacement){ value, by };
+    REEL__AT(*all, reel__replacement, all->count) = (reel__replacement){ .name = name, .by = by };
+    if (name) {
+        REEL__AT(*all, reel__replacement, all->count).before = reel__string_of(name)->replacement;
+        reel__string_of(name)->replacement = all->count;
+    }
+    all->count++;
     return true;
+}
+
+reel_tensor *reel__replaced(const reel_tape *tape, const char *name)
+{
+    const int64_t newest = reel__string_of(name)->replacement;
+    if (newest >= tape->replacements.count) return NULL; /* from before a clear, as is one of another name */
+    const reel__replacement *r = &REEL__AT(tape->replacements, reel__replacement, newest);
+    return r->name == name ? r->by : NULL;
 }
 
 static bool check_pair(reel_tape *tape, const reel__kept *parameter, const reel__kept *value)
@@ -263,7 +276,7 @@ reel_status(reel_with_push)(reel_tape *tape, const reel_list *parameters, const 
     bool good = tape->recording.status == REEL_OK && replace(tape, NULL, NULL);
     for (int64_t i = 0; good && i < parameters->items.count; i++) {
         const reel__kept *p = &REEL__AT(parameters->items, reel__kept, i), *v = &REEL__AT(values->items, reel__kept, i);
-        good = check_pair(tape, p, v) && replace(tape, p->x->value, v->x);
+        good = check_pair(tape, p, v) && replace(tape, p->x->name, v->x);
     }
     return end_of_call(tape);
 }
@@ -273,7 +286,10 @@ reel_status(reel_with_pop)(reel_tape *tape)
     if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
     if (tape->recording.status != REEL_OK) return end_of_call(tape);
     if (tape->replacements.count == 0) reel__fail(tape, REEL_BAD_STATE, "with_pop: no reel_with_push() is open");
-    while (tape->replacements.count > 0)
-        if (!REEL__AT(tape->replacements, reel__replacement, --tape->replacements.count).value) break;
+    while (tape->replacements.count > 0) {
+        const reel__replacement *last = &REEL__AT(tape->replacements, reel__replacement, --tape->replacements.count);
+        if (!last->name) break;
+        reel__string_of(last->name)->replacement = last->before;
+    }
     return end_of_call(tape);
 }

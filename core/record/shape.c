@@ -6,45 +6,28 @@
 #include <string.h>
 
 /* A shared shape is a block of int64: rank first. Nodes point behind the rank. */
-static uint64_t shape_hash(int rank, const int64_t *size)
-{
-    return reel__hash_bytes(0xcbf29ce484222325u + (uint64_t)rank, size, (uint64_t)rank * sizeof *size) >> 7;
-}
-
-static bool grow(reel_tape *tape)
-{
-    if (tape->shape_count * 2 < tape->shape_table.capacity) return true;
-    reel__array bigger = { 0 };
-    int64_t capacity = tape->shape_table.capacity ? tape->shape_table.capacity * 2 : 64;
-    if (!reel__reserve(&tape->allocator, &bigger, capacity - 1, sizeof(int64_t *))) return false;
-    for (int64_t i = 0; i < tape->shape_table.capacity; i++) {
-        int64_t *s = REEL__AT(tape->shape_table, int64_t *, i);
-        if (!s) continue;
-        uint64_t slot = shape_hash((int)s[0], s + 1) & (uint64_t)(bigger.capacity - 1);
-        while (REEL__AT(bigger, int64_t *, slot)) slot = (slot + 1) & (uint64_t)(bigger.capacity - 1);
-        REEL__AT(bigger, int64_t *, slot) = s;
-    }
-    reel__array_free(&tape->allocator, &tape->shape_table, sizeof(int64_t *));
-    tape->shape_table = bigger;
-    return true;
-}
-
 const int64_t *reel__intern_shape(reel_tape *tape, int rank, const int64_t *size)
 {
-    if (!grow(tape)) return NULL;
-    uint64_t mask = (uint64_t)(tape->shape_table.capacity - 1), slot = shape_hash(rank, size) & mask;
-    for (;; slot = (slot + 1) & mask) {
-        int64_t *s = REEL__AT(tape->shape_table, int64_t *, slot);
-        if (!s) break;
-        if (s[0] == rank && memcmp(s + 1, size, (size_t)rank * sizeof *size) == 0) return s + 1;
-    }
-    int64_t *s = reel__allocate(&tape->allocator, (size_t)(rank + 1) * sizeof *s);
-    if (!s) return NULL;
+    const size_t bytes = (size_t)rank * sizeof *size;
+    const uint64_t hash = reel__mix(reel__hash_bytes(0xcbf29ce484222325u + (uint64_t)rank, size, bytes), 0);
+    int64_t at = 0, *s;
+    while ((s = reel__table_next(&tape->shapes, hash, &at)))
+        if (s[0] == rank && memcmp(s + 1, size, bytes) == 0) return s + 1;
+    if (!reel__table_reserve(&tape->allocator, &tape->shapes)) return NULL;
+    if (!(s = reel__allocate(&tape->allocator, bytes + sizeof *s))) return NULL;
     s[0] = rank;
     for (int i = 0; i < rank; i++) s[i + 1] = size[i];
-    REEL__AT(tape->shape_table, int64_t *, slot) = s;
-    tape->shape_count++;
+    reel__table_add(&tape->shapes, hash, s);
     return s + 1;
+}
+
+void reel__shapes_free(reel_tape *tape)
+{
+    for (int64_t i = 0; i < tape->shapes.capacity; i++) {
+        int64_t *s = tape->shapes.slots[i].item;
+        if (s) reel__release(&tape->allocator, s, (size_t)(s[0] + 1) * sizeof *s);
+    }
+    reel__table_free(&tape->allocator, &tape->shapes);
 }
 
 bool reel_set_shape(reel_tensor *y, reel_dtype dtype, int rank, const int64_t *size)

@@ -65,7 +65,7 @@ reel_list *reel__span_again(reel_tape *tape, const reel__asked *asked)
     reel__nodes_skip(tape, span->to);
     tape->spans.count++, tape->previous_spans--;
     span->list->generation = tape->generation;
-    span->list->items.count = span->items; /* without what was appended to it */
+    reel__list_cut(span->list, span->items); /* without what was appended to it */
     return span->list;
 }
 

@@ -1,8 +1,6 @@
 /* Tapes: making, clearing and freeing them, their one channel of errors, and the user's line. */
 #include "core/record/tape.h"
 
-#include "core/base/random.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +39,7 @@ reel_tape *reel_tape_new_sized(reel_model *model, const reel_tape_options *optio
     tape->serial = (uint32_t)__atomic_add_fetch(&model->tapes, 1, __ATOMIC_RELAXED);
     tape->bad = (reel_tensor){ .tape = tape, .is_bad = true };
     tape->bad_list = (reel_list){ .tape = tape, .is_bad = true };
+    tape->most_names = REEL__FEW_NAMES;
     tape->root.path = tape->root.name = "";
     tape->root.entry = ++tape->entries;
     tape->scope = &tape->root;
@@ -54,19 +53,13 @@ reel_tape *reel_tape_new_sized(reel_model *model, const reel_tape_options *optio
     return tape;
 }
 
-static void strings_free(reel_tape *tape)
-{
-    for (int64_t i = 0; i < tape->strings.capacity; i++)
-        reel__free_string(&tape->allocator, REEL__AT(tape->strings, char *, i));
-    reel__array_free(&tape->allocator, &tape->strings, sizeof(char *));
-}
-
 void reel_tape_clear(reel_tape *tape)
 {
     if (!tape || tape->failed) return;
     reel__nodes_clear(tape);
     reel__spans_clear(tape);
     reel__lists_clear(tape);
+    reel__inputs_tidy(tape);
     tape->generation++;
     tape->recording.status = tape->running.status = REEL_OK;
     tape->site_file = NULL, tape->origin = NULL;
@@ -74,6 +67,7 @@ void reel_tape_clear(reel_tape *tape)
     tape->root.entry = ++tape->entries;
     tape->uses.count = tape->unstamped_uses = tape->replacements.count = 0;
     tape->keeps.count = tape->losses.count = tape->assigns.count = 0;
+    reel__names_tidy(tape);
 }
 
 void reel_tape_free(reel_tape *tape)
@@ -85,10 +79,9 @@ void reel_tape_free(reel_tape *tape)
     reel__nodes_free(tape);
     reel__spans_free(tape);
     reel__lists_free(tape);
-    reel__scopes_free(tape);
+    reel__names_free(tape);
     reel__values_free(&allocator, &tape->inputs);
     reel__values_free(&allocator, &tape->states);
-    strings_free(tape);
     reel__array_free(&allocator, &tape->uses, sizeof(reel__used *));
     reel__array_free(&allocator, &tape->replacements, sizeof(reel__replacement));
     reel__array_free(&allocator, &tape->keeps, sizeof(reel__kept));
@@ -104,35 +97,6 @@ void reel_tape_free(reel_tape *tape)
     reel_model *model = tape->model;
     reel__release(&allocator, tape, sizeof *tape);
     reel__model_release(model);
-}
-
-const char *reel__intern(reel_tape *tape, const char *text)
-{
-    if (tape->string_count * 2 >= tape->strings.capacity) {
-        reel__array bigger = { 0 };
-        int64_t capacity = tape->strings.capacity ? tape->strings.capacity * 2 : 64;
-        if (!reel__reserve(&tape->allocator, &bigger, capacity - 1, sizeof(char *))) goto failed;
-        for (int64_t i = 0; i < tape->strings.capacity; i++) {
-            char *s = REEL__AT(tape->strings, char *, i);
-            if (!s) continue;
-            uint64_t slot = reel__hash_string(s) & (uint64_t)(bigger.capacity - 1);
-            while (REEL__AT(bigger, char *, slot)) slot = (slot + 1) & (uint64_t)(bigger.capacity - 1);
-            REEL__AT(bigger, char *, slot) = s;
-        }
-        reel__array_free(&tape->allocator, &tape->strings, sizeof(char *));
-        tape->strings = bigger;
-    }
-    uint64_t mask = (uint64_t)(tape->strings.capacity - 1), slot = reel__hash_string(text) & mask;
-    for (; REEL__AT(tape->strings, char *, slot); slot = (slot + 1) & mask)
-        if (strcmp(REEL__AT(tape->strings, char *, slot), text) == 0) return REEL__AT(tape->strings, char *, slot);
-    char *copy = reel__copy_string(&tape->allocator, text);
-    if (!copy) goto failed;
-    REEL__AT(tape->strings, char *, slot) = copy;
-    tape->string_count++;
-    return copy;
-failed:
-    reel__out_of_memory(tape, "names");
-    return NULL;
 }
 
 /* ---- Errors ------------------------------------------------------------------------------------------------------ */

@@ -5,17 +5,21 @@
  *     node.c    recording a node, finding the same one  leaf.c    inputs, parameters, states, assignments
  *     list.c    lists, patterns                         walk.c    the order of a program
  *     shape.c   shapes and their checks                 span.c    calls answered as a whole when made again
- *     descriptor.c   the descriptors of ops */
+ *     names.c   shared strings, forgetting old names    descriptor.c   the descriptors of ops */
 #ifndef REEL_CORE_RECORD_TAPE_H
 #define REEL_CORE_RECORD_TAPE_H
 
 #include "core/base/error.h"
 #include "core/base/memory.h"
+#include "core/base/hash.h"
 #include "core/model/model.h"
 
 #include <reel/op.h>
 
-enum { REEL__INLINE_INPUTS = 3 };
+enum {
+    REEL__INLINE_INPUTS = 3,
+    REEL__FEW_NAMES = 4096 /* are never forgotten */
+};
 
 typedef struct reel__scope reel__scope;
 
@@ -50,23 +54,30 @@ struct reel_tensor {
     bool is_bad, readable;
 };
 
+/* A shared string; what is handed out is its text. */
+typedef struct reel__string {
+    reel_tensor *kept;   /* what was kept last under this full name, */
+    uint32_t generation; /* in this recording */
+    int64_t replacement; /* the newest of the parameter of this name, if it is one: a place in tape->replacements */
+    char text[];
+} reel__string;
+
 /* A name in a scope, and where it was last used. */
 typedef struct reel__used {
     const char *name, *file;
     const char *own; /* the name's end: without the scope's path */
     const reel__scope *scope;
     reel__scope *layer; /* the scope that a layer of this name opens, once it has */
-    uint64_t hash, entry;
+    uint64_t entry;
     int line;
 } reel__used;
 
 struct reel__scope {
-    reel__scope *parent, *child, *sibling;
+    reel__scope *parent;
     reel__scope *opener; /* the scope that was open when this one was opened */
     const char *path;    /* "block0/attention"; "" is the root */
     const char *name;
-    uint64_t entry;    /* the open or last entry, a number never given twice */
-    reel__array names; /* reel__used *, never moved */
+    uint64_t entry; /* the open or last entry, a number never given twice */
 };
 
 typedef struct reel__kept {
@@ -82,8 +93,9 @@ typedef struct reel__shown {
 } reel__shown;
 
 typedef struct reel__replacement {
-    const reel__value *value; /* NULL: the mark of a push */
+    const char *name; /* of the parameter; NULL: the mark of a push */
     reel_tensor *by;
+    int64_t before; /* the place that its string had for it */
 } reel__replacement;
 
 /* What a call that returns a list was asked for. Unused parts are NULL. */
@@ -118,6 +130,8 @@ struct reel_list {
     uint32_t generation;
     bool is_bad;
     reel__array items; /* reel__kept */
+    reel__table index; /* by name: places plus one of the first `indexed` items, made by reel_list_find() */
+    int64_t indexed;
 };
 
 struct reel_tape {
@@ -148,11 +162,14 @@ struct reel_tape {
     int64_t next_composed, last_composed; /* those of the one before that are left */
     reel_tensor **table;
     int64_t table_size, table_used;
-    reel__array shapes, shape_table; /* sizes shared by nodes */
-    reel__array strings;             /* shared strings, a table */
-    int64_t string_count, shape_count;
+    reel__table shapes;  /* int64_t *: a rank and the sizes, shared by nodes */
+    reel__table strings; /* reel__string * */
+    int64_t most_names;  /* strings, shapes, names and scopes that may be there when a recording begins */
+    int64_t clears;      /* since they were forgotten, or found to be needed by one large program */
 
     reel__scope root, *scope;
+    reel__table scopes; /* reel__scope *, by parent and name; all but the root */
+    reel__table names;  /* reel__used *, by scope and name */
     uint64_t entries;
     reel__array uses;                           /* reel__used *: in order; beyond count, those of earlier recordings */
     int64_t known_uses, unstamped_uses;         /* how many are in it; those from here on have no line yet */
@@ -161,7 +178,8 @@ struct reel_tape {
     reel__array losses, assigns;                /* reel_tensor * */
     reel_list *lists, *old_lists, *oldest_list; /* old ones: a queue, from before the last clear */
     int64_t old_list_count;
-    reel__values inputs, states; /* states: those that an evaluating tape has of its own */
+    reel__values inputs, states;      /* states: those that an evaluating tape has of its own */
+    int64_t used_inputs, read_inputs; /* by this recording; by programs */
 
     reel__array stack, order; /* of walks */
     reel__array outputs;      /* reel_tensor *: scratch of a run */
@@ -194,7 +212,6 @@ reel_tensor *reel__fail(reel_tape *tape, reel_status status, const char *format,
 reel_status reel__run_fail(reel_tape *tape, reel_status status, const char *format, ...) REEL_PRINTF(3, 4);
 reel_tensor *reel__out_of_memory(reel_tape *tape, const char *what);
 reel_tape *reel__tape_of_all(int count, reel_tensor *const *x); /* the first that is not failed; never NULL */
-const char *reel__intern(reel_tape *tape, const char *text);    /* NULL: out of memory, recorded */
 const char *reel__node_text(const reel_tensor *x);              /* "matmul [2,3] (net.c:12)" for messages */
 extern reel_tape reel__failed_tape;
 
@@ -209,29 +226,44 @@ const reel_op *reel__whole_descriptor(reel_tape *tape, const reel_op *op);
 bool reel__descriptor_good(reel_tape *tape, const reel_op *op);
 void reel__descriptors_free(reel_tape *tape);
 
+/* names.c */
+const char *reel__intern(reel_tape *tape, const char *text); /* NULL: out of memory, recorded */
+reel__string *reel__string_find(const reel_tape *tape, const char *text);
+static inline reel__string *reel__string_of(const char *interned)
+{
+    return (reel__string *)(uintptr_t)(interned - offsetof(reel__string, text));
+}
+void reel__names_tidy(reel_tape *tape); /* as a recording begins: forgets old names once there are many */
+void reel__names_free(reel_tape *tape);
+
 /* node.c */
 reel_tensor *reel__record(reel_tape *tape, const reel_op *op, int count, reel_tensor *const *inputs, const void *attr,
                           size_t attr_size);
 void reel__nodes_clear(reel_tape *tape);
+void reel__nodes_forget(reel_tape *tape); /* the recording before; no node has a name, scope or shape any more */
 void reel__nodes_free(reel_tape *tape);
 void reel__nodes_skip(reel_tape *tape, int64_t to); /* the log up to there is recorded again */
 const reel_tensor *reel__next_leaf(const reel_tape *tape, const reel_op *op, const char *full_name);
 
 /* shape.c */
 const int64_t *reel__intern_shape(reel_tape *tape, int rank, const int64_t *size);
+void reel__shapes_free(reel_tape *tape);
 
 /* scope.c */
 bool reel__use_name(reel_tape *tape, const char *what, const char *name, const char **full_name);
+reel_tensor *reel__replaced(const reel_tape *tape, const char *name); /* what stands for a parameter, or NULL */
 void reel__scopes_free(reel_tape *tape);
 void reel__stamp_uses(reel_tape *tape, const char *file, int line);
 
 /* leaf.c */
 extern const reel_op reel__input_op, reel__parameter_op, reel__state_op, reel__assign_op;
+void reel__inputs_tidy(reel_tape *tape); /* as a recording ends: frees those that nobody reads any more */
 
 /* list.c */
 reel_list *reel__list_new(reel_tape *tape);
 bool reel__list_append(reel_list *list, const char *name, reel_tensor *x);
 reel_list *reel__list_fail(reel_tape *tape);
+void reel__list_cut(reel_list *list, int64_t count); /* to its first items */
 void reel__list_retire(reel_tape *tape, reel_list *list);
 void reel__lists_clear(reel_tape *tape);
 void reel__lists_free(reel_tape *tape);

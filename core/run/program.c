@@ -86,18 +86,33 @@ static bool ordered_outputs(reel_tape *tape, reel__array *all)
     return good;
 }
 
-/* Numbers the draws of one name in the order of the last walk. */
-static void number_in_order(reel_tape *tape)
+/* Draws of one name stand together, in the order of the last walk. */
+static int by_draw(const void *a, const void *b)
 {
-    for (int64_t i = 0; i < tape->order.count; i++) {
+    const reel_tensor *x = *(reel_tensor *const *)a, *y = *(reel_tensor *const *)b;
+    if (x->name != y->name) return (uintptr_t)x->name < (uintptr_t)y->name ? -1 : 1;
+    return x->index < y->index ? -1 : 1;
+}
+
+/* Numbers the draws of one name in the order of the last walk, those that have no number yet after the one before. */
+static bool number_in_order(reel_tape *tape)
+{
+    reel__array draws = { 0 };
+    bool good = true;
+    for (int64_t i = 0; good && i < tape->order.count; i++) {
         reel_tensor *x = REEL__AT(tape->order, reel_tensor *, i);
-        if (!x->op->draws || x->entry) continue;
-        x->entry = 1;
-        for (int64_t k = i; k-- > 0 && x->entry == 1;) {
-            const reel_tensor *other = REEL__AT(tape->order, reel_tensor *, k);
-            if (other->op->draws && other->name == x->name) x->entry = other->entry + 1;
-        }
+        if (!x->op->draws) continue;
+        good = reel__reserve(&tape->allocator, &draws, draws.count, sizeof x);
+        if (good) REEL__AT(draws, reel_tensor *, draws.count++) = x;
     }
+    if (good && draws.count) qsort(draws.items, (size_t)draws.count, sizeof(reel_tensor *), by_draw);
+    for (int64_t i = 0; good && i < draws.count; i++) {
+        const reel_tensor *before = i ? REEL__AT(draws, reel_tensor *, i - 1) : NULL;
+        reel_tensor *x = REEL__AT(draws, reel_tensor *, i);
+        if (!x->entry) x->entry = before && before->name == x->name ? before->entry + 1 : 1;
+    }
+    reel__array_free(&tape->allocator, &draws, sizeof(reel_tensor *));
+    return good;
 }
 
 /* Draws of one name in several entries of a scope are told apart by their order in the whole program, walked from the
@@ -124,13 +139,13 @@ static bool number_draws(reel_tape *tape, int64_t count, reel_tensor *const *out
                 REEL__AT(roots, reel_tensor *, n++) = REEL__AT(roots, reel_tensor *, i);
         good = reel__walk(tape, n, roots.items);
     }
-    if (good) number_in_order(tape);
+    good = good && number_in_order(tape);
     for (int64_t i = 0; good && i < count; i++) { /* and those that only an evaluation needs */
         good = reel__reserve(&tape->allocator, &roots, roots.count, sizeof(reel_tensor *));
         if (good) REEL__AT(roots, reel_tensor *, roots.count++) = outputs[i];
     }
     good = good && reel__walk(tape, roots.count, roots.items);
-    if (good) number_in_order(tape);
+    good = good && number_in_order(tape);
     reel__array_free(&tape->allocator, &all, sizeof(reel__kept));
     reel__array_free(&tape->allocator, &roots, sizeof(reel_tensor *));
     return good;
@@ -165,9 +180,25 @@ static bool place_values(reel_tape *tape, reel__program *program)
     return true;
 }
 
+/* The inputs of a program stay as long as it does. */
+static bool use_inputs(reel_tape *tape, reel__program *program)
+{
+    for (int64_t i = 0; i < program->nodes.count; i++) {
+        const reel_tensor *x = REEL__AT(program->nodes, reel_tensor *, i);
+        if (x->op != &reel__input_op) continue;
+        if (!reel__reserve(&tape->allocator, &program->inputs, program->inputs.count, sizeof x->value)) return false;
+        REEL__AT(program->inputs, reel__value *, program->inputs.count++) = x->value;
+        if (x->value->users++ == 0) tape->read_inputs++;
+    }
+    return true;
+}
+
 static void free_program(reel_tape *tape, reel__program *program)
 {
     const reel_allocator *a = &tape->allocator;
+    for (int64_t i = 0; i < program->inputs.count; i++)
+        if (--REEL__AT(program->inputs, reel__value *, i)->users == 0) tape->read_inputs--;
+    reel__array_free(a, &program->inputs, sizeof(reel__value *));
     reel__steps_release(tape, program);
     reel__array_free(a, &program->structure, 1);
     reel__array_free(a, &program->nodes, sizeof(reel_tensor *));
@@ -278,7 +309,7 @@ static bool make_program(reel_tape *tape, bool assigns, bool plain, int64_t coun
     program->assigns = assigns;
     choose(tape, tape->programs.count - 1);
     tape->plans++;
-    return copy_outputs(tape, program, count, outputs) &&
+    return copy_outputs(tape, program, count, outputs) && use_inputs(tape, program) &&
            (plain ? place_values(tape, program) : reel__steps_prepare(tape, program));
 }
 

@@ -9,6 +9,7 @@ typedef struct reel__program {
     reel__array structure; /* bytes: what it is, apart from which nodes it has */
     reel__array nodes;     /* reel_tensor *: all that the outputs need, inputs first */
     reel__array outputs;   /* reel_tensor *: what it was prepared for */
+    reel__array inputs;    /* reel__value *: those that it reads */
     /* plain */
     reel__array values;  /* void *: where each node's value is */
     reel__array scratch; /* const void *: operands of one call */

@@ -1,6 +1,7 @@
 /* What a program is, apart from which nodes it has: its nodes in order, each with op, attribute, shape, dtype, places of
  * its inputs and the value that a leaf is bound to; its outputs; how it is run. Two programs of equal bytes have the same
- * plan. Not in it: the data of numbers, lines, scopes, which draw of its name a draw is. */
+ * plan. Not in it: the data of numbers, lines, scopes, names, which draw of its name a draw is; nor what may be freed
+ * while the program is kept. */
 #include "core/plan/plan.h"
 #include "core/run/program.h"
 
@@ -16,7 +17,6 @@ typedef struct head {
 
 typedef struct entry {
     const reel_op *op;
-    const int64_t *size; /* one for all nodes of this shape */
     const reel__value *value;
     int32_t attr_size, input_count, dtype, rank;
 } entry;
@@ -33,14 +33,16 @@ static void put(writer *w, const void *data, size_t size)
     w->size += size;
 }
 
-/* The attribute of a number is data. */
+/* The attribute of a number is data; that of a leaf or a draw is its name, and what else is in it stands here already. */
 static void put_node(writer *w, const reel_tensor *x)
 {
-    bool number = x->op->unique && x->op->kind;
-    const entry e = { x->op, x->size, x->value, x->attr_size, x->input_count, x->dtype, x->rank };
+    const reel__kind *kind = x->op->kind;
+    const bool apart = x->value || (kind && (x->op->unique || kind->is_draw));
+    const entry e = { x->op, x->value, x->attr_size, x->input_count, x->dtype, x->rank };
     put(w, &e, sizeof e);
+    put(w, x->size, (size_t)x->rank * sizeof *x->size);
     for (int i = 0; i < x->input_count; i++) put(w, &x->inputs[i]->index, sizeof x->inputs[i]->index);
-    if (!number) put(w, x->attr, (size_t)x->attr_size);
+    if (!apart) put(w, x->attr, (size_t)x->attr_size);
 }
 
 static void put_all(writer *w, const reel_tape *tape, const head *h, reel_tensor *const *outputs)
