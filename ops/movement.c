@@ -476,6 +476,7 @@ reel_tensor *reel_flip(reel_tensor *x, reel_axes axes)
 
 typedef struct concat_attr {
     int64_t axis;
+    int64_t start[]; /* of each part along it */
 } concat_attr;
 
 static bool concat_shape(reel_tensor *y)
@@ -516,10 +517,9 @@ static void concat_run(const reel_call *call)
 
 static reel_tensor *concat_vjp(reel_tensor *y, reel_tensor *gy, int input)
 {
-    int axis = (int)((const concat_attr *)y->attr)->axis;
-    int64_t start = 0;
-    for (int i = 0; i < input; i++) start += y->inputs[i]->size[axis];
-    return reel_slice(gy, axis, start, start + y->inputs[input]->size[axis]);
+    const concat_attr *c = y->attr;
+    const int64_t start = c->start[input];
+    return reel_slice(gy, (int)c->axis, start, start + y->inputs[input]->size[c->axis]);
 }
 
 static int concat_axis(const reel_tensor *y) { return (int)((const concat_attr *)y->attr)->axis; }
@@ -534,13 +534,27 @@ static const reel_op concat_op = {
     .kind = &concat_kind,
 };
 
+enum { FEW_PARTS = 64 };
+
 reel_tensor *reel_concat(int count, reel_tensor *const *x, int axis)
 {
     if (count < 1 || !x) return &reel__failed_tape.bad;
     if (!reel__good("concat", count, x)) return &reel__tape_of_all(count, x)->bad;
     if (!reel__check_axis(x[0]->tape, "concat", x[0], &axis)) return bad(x[0]);
-    concat_attr attr = { axis };
-    return count == 1 ? x[0] : reel_record(&concat_op, count, x, &attr, sizeof attr);
+    if (count == 1) return x[0];
+    int64_t few[1 + FEW_PARTS], start = 0;
+    const reel_allocator *a = &x[0]->tape->allocator;
+    const size_t bytes = sizeof(concat_attr) + (size_t)count * sizeof start;
+    concat_attr *attr = count <= FEW_PARTS ? (void *)few : reel__allocate(a, bytes);
+    if (!attr) return reel__out_of_memory(x[0]->tape, "concat");
+    attr->axis = axis;
+    for (int i = 0; i < count; i++) { /* the shape rule refuses what has no such axis, or overflows */
+        attr->start[i] = start;
+        if (axis >= x[i]->rank || !reel__add_sizes(start, x[i]->size[axis], &start)) start = 0;
+    }
+    reel_tensor *y = reel_record(&concat_op, count, x, attr, bytes);
+    if (count > FEW_PARTS) reel__release(a, attr, bytes);
+    return y;
 }
 
 reel_tensor *reel_stack(int count, reel_tensor *const *x, int axis)
