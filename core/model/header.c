@@ -32,17 +32,17 @@ static const struct {
     { "F8_E4M3", 1, REEL__STORED_OTHERWISE, 0 }, { "F8_E5M2", 1, REEL__STORED_OTHERWISE, 0 },
 };
 
-static const char *quote(reel__quoted *quoted, const reel__string *string)
+static const char *quote(reel__quoted *quoted, const reel__json_text *string)
 {
     return reel__quote_bytes(quoted, string->text, string->length);
 }
 
-static bool equal(const reel__string *string, const char *text)
+static bool equal(const reel__json_text *string, const char *text)
 {
     return string->length == strlen(text) && memcmp(string->text, text, string->length) == 0;
 }
 
-static bool has_nul(const reel__string *string) { return strlen(string->text) < string->length; }
+static bool has_nul(const reel__json_text *string) { return strlen(string->text) < string->length; }
 
 /* ---- One value ----------------------------------------------------------------------------- */
 
@@ -81,7 +81,7 @@ static bool read_offsets(reel__json *j, draft *d)
     return e->begin <= e->end || reel__json_fail(j, "%s: data_offsets are no begin and end", quote(&name, &e->name));
 }
 
-static bool entry_member(reel__json *j, reel__string *key, void *context)
+static bool entry_member(reel__json *j, reel__json_text *key, void *context)
 {
     draft *d = context;
     reel__quoted name, field;
@@ -150,17 +150,17 @@ static bool reserve(reel__header *h, reel__array *array, size_t item_size)
     return reel__json_fail(&h->json, "out of memory");
 }
 
-static bool pair_member(reel__json *j, reel__string *key, void *context)
+static bool pair_member(reel__json *j, reel__json_text *key, void *context)
 {
     reel__header *h = context;
-    reel__string value;
+    reel__json_text value;
     if (!reel__json_string(j, &value) || !reserve(h, &h->pairs, sizeof(reel__pair))) return false;
     if (has_nul(key) || has_nul(&value)) return true;
     REEL__AT(h->pairs, reel__pair, h->pairs.count++) = (reel__pair){ key->text, value.text };
     return true;
 }
 
-static bool top_member(reel__json *j, reel__string *key, void *context)
+static bool top_member(reel__json *j, reel__json_text *key, void *context)
 {
     reel__header *h = context;
     if (equal(key, "__metadata__")) {
@@ -182,7 +182,7 @@ static int by_key(const void *a, const void *b)
 
 static int by_name(const void *a, const void *b)
 {
-    const reel__string *x = &((const reel__entry *)a)->name, *y = &((const reel__entry *)b)->name;
+    const reel__json_text *x = &((const reel__entry *)a)->name, *y = &((const reel__entry *)b)->name;
     const int order = memcmp(x->text, y->text, x->length < y->length ? x->length : y->length);
     return order ? order : (x->length > y->length) - (x->length < y->length);
 }

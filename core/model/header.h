@@ -39,7 +39,7 @@ typedef enum reel__hindrance {
 
 /* One value; begin and end are offsets in the data. */
 typedef struct reel__entry {
-    reel__string name, type; /* as in the file */
+    reel__json_text name, type; /* as in the file */
     reel__stored stored;
     reel_dtype dtype; /* in the model */
     reel__hindrance hindrance;

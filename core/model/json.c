@@ -162,7 +162,7 @@ static bool escape(reel__json *j, size_t *out)
 }
 
 /* The NUL takes the place of the closing quote at the latest. */
-bool reel__json_string(reel__json *j, reel__string *result)
+bool reel__json_string(reel__json *j, reel__json_text *result)
 {
     if (!reel__json_take(j, '"')) return expected(j, "a string");
     size_t start = (size_t)j->at, out = start;
@@ -183,7 +183,7 @@ bool reel__json_string(reel__json *j, reel__string *result)
     }
     j->text[out] = 0;
     j->at++;
-    *result = (reel__string){ .text = j->text + start, .length = out - start };
+    *result = (reel__json_text){ .text = j->text + start, .length = out - start };
     return true;
 }
 
@@ -231,7 +231,7 @@ static bool skip_number(reel__json *j)
 
 static bool skip_value(reel__json *j, int depth);
 
-static bool skip_member(reel__json *j, reel__string *key, void *depth)
+static bool skip_member(reel__json *j, reel__json_text *key, void *depth)
 {
     (void)key;
     return skip_value(j, *(int *)depth);
@@ -248,7 +248,7 @@ static bool skip_array(reel__json *j, int depth)
 
 static bool skip_value(reel__json *j, int depth)
 {
-    reel__string string;
+    reel__json_text string;
     skip_space(j);
     if (j->at >= j->size) return expected(j, "a value");
     if (++depth > DEEPEST) return fault(j, j->at, "more than 128 values in one another");
@@ -268,7 +268,7 @@ bool reel__json_object(reel__json *j, reel__json_member *member, void *context)
     if (!reel__json_expect(j, '{')) return false;
     if (reel__json_take(j, '}')) return true;
     do {
-        reel__string key;
+        reel__json_text key;
         if (!reel__json_string(j, &key) || !reel__json_expect(j, ':') || !member(j, &key, context)) return false;
     } while (reel__json_take(j, ','));
     return reel__json_expect(j, '}');

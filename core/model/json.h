@@ -12,10 +12,10 @@ typedef struct reel__json {
 } reel__json;
 
 /* Unescaped, UTF-8, with a NUL behind it; there may be others in it. */
-typedef struct reel__string {
+typedef struct reel__json_text {
     const char *text;
     size_t length;
-} reel__string;
+} reel__json_text;
 
 bool reel__json_fail(reel__json *json, const char *format, ...) REEL_PRINTF(2, 3); /* sets the reason */
 
@@ -23,13 +23,13 @@ bool reel__json_fail(reel__json *json, const char *format, ...) REEL_PRINTF(2, 3
 bool reel__json_take(reel__json *json, char c);
 bool reel__json_expect(reel__json *json, char c);
 bool reel__json_word(reel__json *json, const char *word);
-bool reel__json_string(reel__json *json, reel__string *string);
+bool reel__json_string(reel__json *json, reel__json_text *string);
 bool reel__json_integer(reel__json *json, int64_t *value); /* digits alone: no sign, fraction, exponent, leading zero */
 bool reel__json_skip(reel__json *json);                    /* any value */
 bool reel__json_end(reel__json *json);
 
 /* {"key": member, ...}, where member scans what stands behind the colon. */
-typedef bool reel__json_member(reel__json *json, reel__string *key, void *context);
+typedef bool reel__json_member(reel__json *json, reel__json_text *key, void *context);
 bool reel__json_object(reel__json *json, reel__json_member *member, void *context);
 
 /* How many bytes a UTF-8 character has; 0: there is none at text (Unicode 15, table 3-7). */
