@@ -619,7 +619,7 @@ static reel_tensor *permuted(reel_tensor *x)
 static reel_tensor *expanded(reel_tensor *x)
 {
     reel_shape s = reel_shape_of(x);
-    if (chance(0.5)) x = reel_unsqueeze(x, below(s.rank + 1)), s = reel_shape_of(x);
+    if (s.rank < REEL_MAX_RANK && chance(0.5)) x = reel_unsqueeze(x, below(s.rank + 1)), s = reel_shape_of(x);
     for (int d = 0; d < s.rank; d++)
         if (s.size[d] == 1) s.size[d] = random_size() % 70;
     return count_of(s) > MOST ? x : reel_expand(x, s);
