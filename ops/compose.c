@@ -1,6 +1,7 @@
 /* Compositions: activations, softmax and its kin, mean and variance, clip. No kernels and no derivatives are here. */
 #include "ops/family.h"
 
+#include <float.h>
 #include <math.h>
 
 static reel_tensor *number(reel_tensor *x, double value) { return reel_number(x, value); }
@@ -53,38 +54,62 @@ reel_tensor *reel_relu(reel_tensor *x)
     return reel_where(reel_le(x, zero), zero, x);
 }
 
+static reel_tensor *at_least(reel_tensor *x, double low)
+{
+    reel_tensor *l = number(x, low);
+    return reel_where(reel_lt(x, l), l, x);
+}
+
+static reel_tensor *at_most(reel_tensor *x, double high)
+{
+    reel_tensor *h = number(x, high);
+    return reel_where(reel_lt(h, x), h, x);
+}
+
+/* The slope is chosen, not the result: slope x may overflow where it is not wanted. */
 reel_tensor *reel_leaky_relu(reel_tensor *x, double slope)
 {
     NEEDS_FLOAT("leaky_relu", x);
-    return reel_where(reel_le(x, number(x, 0)), reel_scale(x, slope), x);
+    if (!isfinite(slope)) return reel__fail(x->tape, REEL_BAD_ARGUMENT, "leaky_relu: the slope is %g", slope);
+    if (slope == 0) x = at_least(x, x->dtype == REEL_F32 ? -(double)FLT_MAX : -DBL_MAX); /* 0 · Inf is NaN */
+    return reel_mul(x, reel_where(reel_le(x, number(x, 0)), number(x, slope), number(x, 1)));
 }
 
 /* The exponential sees only what is not positive, so the branch that is not taken cannot overflow. */
 reel_tensor *reel_elu(reel_tensor *x, double alpha)
 {
     NEEDS_FLOAT("elu", x);
+    if (!isfinite(alpha)) return reel__fail(x->tape, REEL_BAD_ARGUMENT, "elu: alpha is %g", alpha);
     reel_tensor *zero = number(x, 0), *negative = reel_le(x, zero);
     return reel_where(negative, reel_scale(reel_expm1(reel_where(negative, x, zero)), alpha), x);
 }
 
+/* The following three are x times a gate of x, which beyond ±64 is 0 or 1 in either type. What is below is taken as −64,
+ * for −Inf · 0 is NaN; and what is above as 64 in the gate, for in the derivatives x meets those of the gate, which are
+ * 0 there. */
+enum { SHUT = -64, OPEN = 64 };
+
 reel_tensor *reel_silu(reel_tensor *x)
 {
     NEEDS_FLOAT("silu", x);
-    return reel_mul(x, reel_sigmoid(x));
+    x = at_least(x, SHUT);
+    return reel_mul(x, reel_sigmoid(at_most(x, OPEN)));
 }
 
 reel_tensor *reel_gelu(reel_tensor *x)
 {
     NEEDS_FLOAT("gelu", x);
-    reel_tensor *e = reel_erf(reel_scale(x, 0.70710678118654752440));
+    x = at_least(x, SHUT);
+    reel_tensor *e = reel_erf(reel_scale(at_most(x, OPEN), 0.70710678118654752440));
     return reel_mul(reel_scale(x, 0.5), reel_shift(e, 1));
 }
 
 reel_tensor *reel_gelu_tanh(reel_tensor *x)
 {
     NEEDS_FLOAT("gelu_tanh", x);
-    reel_tensor *cube = reel_mul(reel_mul(x, x), x);
-    reel_tensor *t = reel_tanh(reel_scale(reel_add(x, reel_scale(cube, 0.044715)), 0.79788456080286535588));
+    x = at_least(x, SHUT);
+    reel_tensor *u = at_most(x, OPEN), *cube = reel_mul(reel_mul(u, u), u);
+    reel_tensor *t = reel_tanh(reel_scale(reel_add(u, reel_scale(cube, 0.044715)), 0.79788456080286535588));
     return reel_mul(reel_scale(x, 0.5), reel_shift(t, 1));
 }
 
@@ -122,34 +147,46 @@ reel_tensor *reel_min(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
     return reel_neg(reel_max(reel_neg(x), axes, keep));
 }
 
-/* What is subtracted before an exponential: the maximum, but 0 where that is infinite, since Inf − Inf is NaN. Any value
- * would do, so no gradient passes. */
-static reel_tensor *offset(reel_tensor *x, reel_axes axes)
+/* What a sum of exponentials is taken relative to: the maximum, but 0 where that is infinite, since Inf − Inf is NaN. Any
+ * value would do, so no gradient passes. `none` is 1 in rows of −Inf alone and of Inf or NaN, else 0: added to a sum, it
+ * makes that of no terms 1, and its logarithm and its reciprocal finite. */
+typedef struct relative {
+    reel_tensor *top, *offset, *none;
+} relative;
+
+static relative relative_to_top(reel_tensor *x, reel_axes axes)
 {
     reel_tensor *top = reel_detach(reel_max(x, axes, REEL_KEEP));
-    if (top->is_bad) return top;
-    return reel_where(reel_lt(reel_abs(top), number(top, (double)INFINITY)), top, number(top, 0));
+    if (top->is_bad) return (relative){ top, top, top };
+    reel_tensor *finite = reel_lt(reel_abs(top), number(top, (double)INFINITY)), *zero = number(top, 0);
+    return (relative){ top, reel_where(finite, top, zero), reel_where(finite, zero, number(top, 1)) };
+}
+
+static reel_tensor *sum_of(reel_tensor *e, relative r, reel_axes axes)
+{
+    return reel_add(reel_sum(e, axes, REEL_KEEP), r.none);
 }
 
 reel_tensor *reel_logsumexp(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 {
     NEEDS_AXES("logsumexp", x, axes);
-    reel_tensor *top = offset(x, axes);
-    reel_tensor *log = reel_log(reel_sum(reel_exp(reel_sub(x, top)), axes, REEL_KEEP));
-    reel_tensor *y = reel_add(log, top);
+    const relative r = relative_to_top(x, axes);
+    reel_tensor *y = reel_add(reel_log(sum_of(reel_exp(reel_sub(x, r.offset)), r, axes)), r.top);
     return keep == REEL_KEEP ? y : reel_sum(y, axes, REEL_DROP); /* of size 1: a reshape */
 }
 
 reel_tensor *reel_softmax(reel_tensor *x, int axis)
 {
     NEEDS_AXES("softmax", x, REEL_AXES(axis));
-    reel_tensor *e = reel_exp(reel_sub(x, offset(x, REEL_AXES(axis))));
-    return reel_div(e, reel_sum(e, REEL_AXES(axis), REEL_KEEP));
+    const relative r = relative_to_top(x, REEL_AXES(axis));
+    reel_tensor *e = reel_exp(reel_sub(x, r.offset));
+    return reel_div(e, sum_of(e, r, REEL_AXES(axis)));
 }
 
 reel_tensor *reel_log_softmax(reel_tensor *x, int axis)
 {
     NEEDS_AXES("log_softmax", x, REEL_AXES(axis));
-    reel_tensor *shifted = reel_sub(x, offset(x, REEL_AXES(axis))); /* first, so that nothing large is left to cancel */
-    return reel_sub(shifted, reel_log(reel_sum(reel_exp(shifted), REEL_AXES(axis), REEL_KEEP)));
+    const relative r = relative_to_top(x, REEL_AXES(axis));
+    reel_tensor *shifted = reel_sub(x, r.offset); /* first, so that nothing large is left to cancel */
+    return reel_sub(shifted, reel_log(sum_of(reel_exp(shifted), r, REEL_AXES(axis))));
 }

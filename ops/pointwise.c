@@ -2,6 +2,7 @@
  * are no rows: where and cast, whose operands differ in type; detach and variable, which compute nothing. Kernels are in pointwise.kernel.c. */
 #include "ops/pointwise.h"
 
+#include <math.h>
 #include <string.h>
 
 static const reel__pointwise_links *const links[REEL__ISAS] = {
@@ -45,15 +46,18 @@ static bool compare_shape(reel_tensor *y) { return reel__same_dtype(y) && alike(
 /* ---- Derivatives that are more than a line ----------------------------------------------------------------------- */
 
 static reel_tensor *one_minus(reel_tensor *x) { return reel_sub(reel_number(x, 1), x); }
-static reel_tensor *cube(reel_tensor *x) { return reel_mul(reel_mul(x, x), x); }
+static reel_tensor *zero_like(reel_tensor *x) { return reel_number(x, 0); }
 
-/* erf' = 2/√π e^(−x²) */
+/* −½ y³, with the half inside, so that what can be represented does not overflow on the way. */
+static reel_tensor *rsqrt_slope(reel_tensor *y) { return reel_mul(reel_scale(reel_mul(y, y), -0.5), y); }
+
+/* erf' = 2/√π e^(−x²). What is beyond 32, where this is 0 in either type, is taken as 32: an x² of Inf would make the
+ * derivatives 0 · Inf. */
 static reel_tensor *bell(reel_tensor *x)
 {
-    return reel_scale(reel_exp(reel_neg(reel_mul(x, x))), 1.12837916709551257390);
+    reel_tensor *far = reel_number(x, 32), *near = reel_where(reel_lt(far, reel_abs(x)), far, x);
+    return reel_scale(reel_exp(reel_neg(reel_mul(near, near))), 1.12837916709551257390);
 }
-
-static reel_tensor *zero_like(reel_tensor *x) { return reel_number(x, 0); }
 
 /* gy to the one that was chosen, half where they are equal. */
 static reel_tensor *share_less(reel_tensor *gy, reel_tensor *chosen, reel_tensor *other)
@@ -68,19 +72,32 @@ static reel_tensor *share_more(reel_tensor *gy, reel_tensor *chosen, reel_tensor
     return reel_where(reel_lt(other, chosen), gy, tie);
 }
 
-/* d a^b / da = b a^(b−1), and 0 where b is 0, whatever a */
+/* i32 conditions: both, either of two that exclude each other. */
+static reel_tensor *both(reel_tensor *p, reel_tensor *q) { return reel_mul(p, q); }
+static reel_tensor *either(reel_tensor *p, reel_tensor *q) { return reel_add(p, q); }
+
+static reel_tensor *infinity(reel_tensor *x) { return reel_number(x, (double)INFINITY); }
+
+/* d a^b / da = b a^(b−1). Three guards, of operands, so that they hold in the derivatives of this as well:
+ * - where b is 0 this is 0, but a^(−1) need not be finite: there it is b / a, of which only the derivative by b is not 0;
+ * - where b is 0 and a is 0 or NaN it is b / 1;
+ * - where b is infinite and the power 0, it is 0 · 0. */
 static reel_tensor *power_base(reel_tensor *gy, reel_tensor *a, reel_tensor *b)
 {
-    reel_tensor *slope = reel_mul(b, reel_pow(a, reel_shift(b, -1)));
-    return reel_mul(gy, reel_where(reel_eq(b, zero_like(b)), zero_like(b), slope));
+    reel_tensor *zero = zero_like(b), *one = reel_number(b, 1), *constant = reel_eq(b, zero);
+    reel_tensor *power = reel_pow(a, reel_shift(reel_where(constant, one, b), -1));
+    reel_tensor *vanishes = both(reel_eq(power, zero), reel_eq(reel_abs(b), infinity(b)));
+    reel_tensor *slope = reel_mul(reel_where(vanishes, zero, b), power);
+    reel_tensor *divisor = reel_where(both(constant, reel_lt(zero, reel_abs(a))), a, one);
+    return reel_mul(gy, reel_where(constant, reel_div(reel_where(constant, b, zero), divisor), slope));
 }
 
-/* d a^b / db = a^b ln a, and 0 where a is 0 and b is not negative */
+/* d a^b / db = a^b ln a, and 0 where a is 0 and b not negative, or a is Inf and b negative: there ln 1 is taken. */
 static reel_tensor *power_exponent(reel_tensor *gy, reel_tensor *y, reel_tensor *a, reel_tensor *b)
 {
-    reel_tensor *flat = reel_mul(reel_eq(a, zero_like(a)), reel_ge(b, zero_like(b)));
-    reel_tensor *safe = reel_where(flat, reel_number(a, 1), a);
-    return reel_mul(gy, reel_where(flat, zero_like(a), reel_mul(y, reel_log(safe))));
+    reel_tensor *zero = zero_like(b);
+    reel_tensor *flat = either(both(reel_eq(a, zero), reel_ge(b, zero)), both(reel_eq(a, infinity(a)), reel_lt(b, zero)));
+    return reel_mul(gy, reel_mul(y, reel_log(reel_where(flat, reel_number(a, 1), a))));
 }
 
 /* ---- The rows ---------------------------------------------------------------------------------------------------- */

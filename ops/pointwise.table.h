@@ -19,7 +19,7 @@ UNARY( cos,      FLOATS,  FN(cos)(x),                      reel_neg(reel_mul(gy,
 UNARY( tanh,     FLOATS,  FN(tanh)(x),                     reel_mul(gy, one_minus(reel_mul(y, y))),          -2.0, 2.0)
 UNARY( erf,      FLOATS,  FN(erf)(x),                      reel_mul(gy, bell(x)),                            -2.0, 2.0)
 UNARY( sqrt,     FLOATS,  FN(sqrt)(x),                     reel_div(reel_scale(gy, 0.5), y),                  0.3, 3.0)
-UNARY( rsqrt,    FLOATS,  1 / FN(sqrt)(x),                 reel_mul(reel_scale(gy, -0.5), cube(y)),           0.3, 3.0)
+UNARY( rsqrt,    FLOATS,  1 / FN(sqrt)(x),                 reel_mul(gy, rsqrt_slope(y)),                      0.3, 3.0)
 
 /*      op       types    y =               ga =                              gb =                           tested on */
 BINARY( add,     NUMBERS, a + b,            gy,                               gy,                            -2.0, 2.0)

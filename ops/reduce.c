@@ -68,13 +68,14 @@ static reel_tensor *sum_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return spread(gy, y->inputs[input], axis_of(y));
 }
 
-/* To each of the largest elements an equal share. */
+/* To each of the largest elements an equal share. Where there is a NaN, none is the largest. */
 static reel_tensor *max_vjp(reel_tensor *y, reel_tensor *gy, int input)
 {
     reel_tensor *x = y->inputs[input];
     int axis = axis_of(y);
     reel_tensor *largest = reel_eq(x, spread(y, x, axis));
     reel_tensor *ties = reel_sum(reel_cast(largest, (reel_dtype)x->dtype), REEL_AXES(axis), REEL_DROP);
+    ties = reel_maximum(ties, reel_number(ties, 1));
     return reel_where(largest, spread(reel_div(gy, ties), x, axis), reel_number(x, 0));
 }
 

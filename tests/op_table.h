@@ -318,13 +318,12 @@ static const special_row special_rows[] = {
                   { 2,   2,    1,       2,       1,             2,       1,          2,          1,    2,    1 }, .number = { 2 } },
 { .op = "elu",          { 0.0, -0.0, TINY,    -2*TINY, SUB,           -2*SUB,  BIG,        -2,         INF,  -2,   NONE },
                   { 2,   2,    1,       2,       1,             2,       1,          0,          1,    0,    1 }, .number = { 2 } },
-/* x sigmoid(x) and its like are products with x: at -Inf they are Inf · 0. */
-{ .op = "silu",         { 0.0, -0.0, 0.0,     -0.0,    0x1p-127,      -0x1p-127, BIG,      -0.0,       INF,  NONE, NONE },
-                  { SIX(0.5),                                            1,          0,          NONE, NONE, NONE } },
-{ .op = "gelu",         { 0.0, -0.0, 0.0,     -0.0,    0x1p-127,      -0x1p-127, BIG,      -0.0,       INF,  NONE, NONE },
-                  { SIX(0.5),                                            1,          0,          NONE, NONE, NONE } },
-{ .op = "gelu_tanh",    { 0.0, -0.0, 0.0,     -0.0,    0x1p-127,      -0x1p-127, BIG,      -0.0,       INF,  NONE, NONE },
-                  { SIX(0.5),                                            NONE,       NONE,       NONE, NONE, NONE } },
+{ .op = "silu",         { 0.0, -0.0, 0.0,     -0.0,    0x1p-127,      -0x1p-127, BIG,      -0.0,       INF,  -0.0, NONE },
+                  { SIX(0.5),                                            1,          0,          1,    0,    NONE } },
+{ .op = "gelu",         { 0.0, -0.0, 0.0,     -0.0,    0x1p-127,      -0x1p-127, BIG,      -0.0,       INF,  -0.0, NONE },
+                  { SIX(0.5),                                            1,          0,          1,    0,    NONE } },
+{ .op = "gelu_tanh",    { 0.0, -0.0, 0.0,     -0.0,    0x1p-127,      -0x1p-127, BIG,      -0.0,       INF,  -0.0, NONE },
+                  { SIX(0.5),                                            1,          0,          1,    0,    NONE } },
 };
 
 /* Chosen pairs of two operands: y, and the gradients of a and b for gy = 1. C99's annex F, and the header's rules. */
@@ -380,7 +379,7 @@ static const special_pair special_pairs[] = {
 { "pow",      INF,   2,     INF,   INF,    INF },
 { "pow",      -INF,  3,     -INF,  INF,    NONE },
 { "pow",      -INF,  -3,    -0.0,  0,      NONE },
-{ "pow",      0.5,   INF,   0.0,   NONE,   0 },
+{ "pow",      0.5,   INF,   0.0,   0,      0 },
 { "pow",      2,     INF,   INF,   INF,    INF },
 { "pow",      BIG,   2,     INF,   INF,    INF },
 { "pow",      TINY,  0.5,   3.74339213e-23, 1.33568695e22, -3.86613533e-21 },

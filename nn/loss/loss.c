@@ -1,4 +1,5 @@
 /* Losses and the accuracy. Their factors are fixed in the table at the top of reel/nn.h. */
+#include <math.h>
 #include <reel.h>
 #include <stdio.h>
 
@@ -46,6 +47,13 @@ static reel_tensor *chosen(reel_tensor *log_p, reel_tensor *classes)
     return reel_where(hit, log_p, reel_number(log_p, 0));
 }
 
+/* y ln p, and 0 where y is 0 and ln p −Inf. */
+static reel_tensor *weighted(reel_tensor *log_p, reel_tensor *y)
+{
+    reel_tensor *zero = reel_number(y, 0), *never = reel_eq(log_p, reel_number(log_p, -(double)INFINITY));
+    return reel_mul(y, reel_where(reel_mul(reel_eq(y, zero), never), zero, log_p));
+}
+
 reel_tensor *reel_cross_entropy(reel_tensor *logits, reel_tensor *y)
 {
     if (reel_is_bad(logits) || reel_is_bad(y)) return reel_sub(logits, y);
@@ -56,7 +64,7 @@ reel_tensor *reel_cross_entropy(reel_tensor *logits, reel_tensor *y)
         return differ("cross_entropy", logits, y, " (classes are the logits' shape without the last axis)");
     if (!classes && !same_shape(logits, y)) return differ("cross_entropy", logits, y, " (distributions are alike)");
     reel_tensor *log_p = reel_log_softmax(logits, -1);
-    reel_tensor *terms = classes ? chosen(log_p, y) : reel_mul(y, log_p);
+    reel_tensor *terms = classes ? chosen(log_p, y) : weighted(log_p, y);
     return reel_neg(reel_mean(reel_sum(terms, REEL_AXES(-1), REEL_DROP), REEL_ALL, REEL_DROP));
 }
 
