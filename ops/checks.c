@@ -33,6 +33,13 @@ bool reel__check_axis(reel_tape *tape, const char *op, const reel_tensor *x, int
     return true;
 }
 
+bool reel__check_keep(reel_tape *tape, const char *op, reel_keep_dims keep)
+{
+    if (keep == REEL_DROP || keep == REEL_KEEP) return true;
+    reel__fail(tape, REEL_BAD_ARGUMENT, "%s: %d is neither REEL_DROP nor REEL_KEEP", op, (int)keep);
+    return false;
+}
+
 bool reel__good(const char *op, int count, reel_tensor *const *x)
 {
     reel_tape *tape = reel__tape_of_all(count, x);

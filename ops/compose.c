@@ -123,12 +123,13 @@ static bool good_axes(const char *op, reel_tensor *x, reel_axes axes)
     return good || axes.count > REEL_MAX_RANK;
 }
 
-#define NEEDS_AXES(name, x, axes)                                                                                      \
-    if (!reel__good_floats(name, 1, &(x)) || !good_axes(name, x, axes)) return &reel__tape_of_all(1, &(x))->bad
+#define NEEDS_AXES(name, x, axes, keep)                                                                                \
+    if (!reel__good_floats(name, 1, &(x)) || !good_axes(name, x, axes) || !reel__check_keep((x)->tape, name, keep))    \
+    return &reel__tape_of_all(1, &(x))->bad
 
 reel_tensor *reel_mean(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 {
-    NEEDS_AXES("mean", x, axes);
+    NEEDS_AXES("mean", x, axes, keep);
     reel_tensor *sum = reel_sum(x, axes, keep);
     if (sum->is_bad) return sum;
     double n = sum->count ? (double)x->count / (double)sum->count : 0;
@@ -137,56 +138,52 @@ reel_tensor *reel_mean(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 
 reel_tensor *reel_var(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 {
-    NEEDS_AXES("var", x, axes);
+    NEEDS_AXES("var", x, axes, keep);
     return reel_mean(reel_square(reel_sub(x, reel_mean(x, axes, REEL_KEEP))), axes, keep);
 }
 
 reel_tensor *reel_min(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 {
-    if (!reel__good("min", 1, &x) || !good_axes("min", x, axes)) return &reel__tape_of_all(1, &x)->bad;
+    if (!reel__good("min", 1, &x) || !good_axes("min", x, axes) || !reel__check_keep(x->tape, "min", keep))
+        return &reel__tape_of_all(1, &x)->bad;
     return reel_neg(reel_max(reel_neg(x), axes, keep));
 }
 
-/* What a sum of exponentials is taken relative to: the maximum, but 0 where that is infinite, since Inf − Inf is NaN. Any
- * value would do, so no gradient passes. `none` is 1 in rows of −Inf alone and of Inf or NaN, else 0: added to a sum, it
- * makes that of no terms 1, and its logarithm and its reciprocal finite. */
-typedef struct relative {
-    reel_tensor *top, *offset, *none;
-} relative;
+/* The maximum, which no gradient passes, since any value would do where it is used. */
+static reel_tensor *top_of(reel_tensor *x, reel_axes axes) { return reel_detach(reel_max(x, axes, REEL_KEEP)); }
 
-static relative relative_to_top(reel_tensor *x, reel_axes axes)
+/* What is subtracted before an exponential: the maximum, but finite, since Inf − Inf is NaN. */
+static reel_tensor *offset(reel_tensor *top)
 {
-    reel_tensor *top = reel_detach(reel_max(x, axes, REEL_KEEP));
-    if (top->is_bad) return (relative){ top, top, top };
-    reel_tensor *finite = reel_lt(reel_abs(top), number(top, (double)INFINITY)), *zero = number(top, 0);
-    return (relative){ top, reel_where(finite, top, zero), reel_where(finite, zero, number(top, 1)) };
+    const double most = top->dtype == REEL_F32 ? (double)FLT_MAX : DBL_MAX;
+    return reel_minimum(reel_maximum(top, number(top, -most)), number(top, most));
 }
 
-static reel_tensor *sum_of(reel_tensor *e, relative r, reel_axes axes)
+/* Σ e, of which one is 1 unless the row is −Inf alone. Then it is not 0 but what beside 1 is nothing: its logarithm, its
+ * reciprocal and their derivatives are finite, and the row's share is 0. */
+static reel_tensor *sum_of(reel_tensor *e, reel_axes axes)
 {
-    return reel_add(reel_sum(e, axes, REEL_KEEP), r.none);
+    return reel_shift(reel_sum(e, axes, REEL_KEEP), e->dtype == REEL_F32 ? 0x1p-30 : 0x1p-60);
 }
 
 reel_tensor *reel_logsumexp(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 {
-    NEEDS_AXES("logsumexp", x, axes);
-    const relative r = relative_to_top(x, axes);
-    reel_tensor *y = reel_add(reel_log(sum_of(reel_exp(reel_sub(x, r.offset)), r, axes)), r.top);
+    NEEDS_AXES("logsumexp", x, axes, keep);
+    reel_tensor *top = top_of(x, axes);
+    reel_tensor *y = reel_add(reel_log(sum_of(reel_exp(reel_sub(x, offset(top))), axes)), top);
     return keep == REEL_KEEP ? y : reel_sum(y, axes, REEL_DROP); /* of size 1: a reshape */
 }
 
 reel_tensor *reel_softmax(reel_tensor *x, int axis)
 {
-    NEEDS_AXES("softmax", x, REEL_AXES(axis));
-    const relative r = relative_to_top(x, REEL_AXES(axis));
-    reel_tensor *e = reel_exp(reel_sub(x, r.offset));
-    return reel_div(e, sum_of(e, r, REEL_AXES(axis)));
+    NEEDS_AXES("softmax", x, REEL_AXES(axis), REEL_KEEP);
+    reel_tensor *e = reel_exp(reel_sub(x, offset(top_of(x, REEL_AXES(axis)))));
+    return reel_div(e, sum_of(e, REEL_AXES(axis)));
 }
 
 reel_tensor *reel_log_softmax(reel_tensor *x, int axis)
 {
-    NEEDS_AXES("log_softmax", x, REEL_AXES(axis));
-    const relative r = relative_to_top(x, REEL_AXES(axis));
-    reel_tensor *shifted = reel_sub(x, r.offset); /* first, so that nothing large is left to cancel */
-    return reel_sub(shifted, reel_log(sum_of(reel_exp(shifted), r, REEL_AXES(axis))));
+    NEEDS_AXES("log_softmax", x, REEL_AXES(axis), REEL_KEEP);
+    reel_tensor *shifted = reel_sub(x, offset(top_of(x, REEL_AXES(axis)))); /* first: nothing large is left to cancel */
+    return reel_sub(shifted, reel_log(sum_of(reel_exp(shifted), REEL_AXES(axis))));
 }

@@ -18,6 +18,7 @@ bool reel__same_dtype(reel_tensor *y); /* all inputs alike */
 bool reel__float_inputs(reel_tensor *y);
 bool reel__check_axis(reel_tape *tape, const char *op, const reel_tensor *x,
                       int *axis); /* and counts it from the front */
+bool reel__check_keep(reel_tape *tape, const char *op, reel_keep_dims keep); /* is one of the two */
 
 /* Inputs checked and on one tape; otherwise the error is recorded. */
 bool reel__good(const char *op, int count, reel_tensor *const *x);

@@ -183,6 +183,8 @@ reel_tensor *reel_scatter_add(reel_tensor *x, int axis, reel_tensor *indices, in
 reel_tensor *reel_one_hot(reel_tensor *indices, int64_t classes, reel_dtype dtype)
 {
     reel_tensor *checked = reel_in_range(indices, classes);
+    if (!checked->is_bad && (unsigned)dtype > REEL_I32)
+        return reel__fail(checked->tape, REEL_BAD_DTYPE, "one_hot: %d is no dtype", (int)dtype);
     reel_tensor *column = reel_unsqueeze(checked, -1);
     return reel_cast(reel_eq(column, reel_iota(column, classes)), dtype);
 }

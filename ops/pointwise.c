@@ -2,6 +2,7 @@
  * are no rows: where and cast, whose operands differ in type; detach and variable, which compute nothing. Kernels are in pointwise.kernel.c. */
 #include "ops/pointwise.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -72,32 +73,31 @@ static reel_tensor *share_more(reel_tensor *gy, reel_tensor *chosen, reel_tensor
     return reel_where(reel_lt(other, chosen), gy, tie);
 }
 
-/* i32 conditions: both, either of two that exclude each other. */
-static reel_tensor *both(reel_tensor *p, reel_tensor *q) { return reel_mul(p, q); }
-static reel_tensor *either(reel_tensor *p, reel_tensor *q) { return reel_add(p, q); }
-
 static reel_tensor *infinity(reel_tensor *x) { return reel_number(x, (double)INFINITY); }
 
 /* d a^b / da = b a^(b−1). Three guards, of operands, so that they hold in the derivatives of this as well:
  * - where b is 0 this is 0, but a^(−1) need not be finite: there it is b / a, of which only the derivative by b is not 0;
- * - where b is 0 and a is 0 or NaN it is b / 1;
+ * - where b is 0 and a is NaN or has no finite reciprocal it is b / 1;
  * - where b is infinite and the power 0, it is 0 · 0. */
 static reel_tensor *power_base(reel_tensor *gy, reel_tensor *a, reel_tensor *b)
 {
+    const double normal = a->dtype == REEL_F32 ? (double)FLT_MIN : DBL_MIN;
     reel_tensor *zero = zero_like(b), *one = reel_number(b, 1), *constant = reel_eq(b, zero);
     reel_tensor *power = reel_pow(a, reel_shift(reel_where(constant, one, b), -1));
-    reel_tensor *vanishes = both(reel_eq(power, zero), reel_eq(reel_abs(b), infinity(b)));
-    reel_tensor *slope = reel_mul(reel_where(vanishes, zero, b), power);
-    reel_tensor *divisor = reel_where(both(constant, reel_lt(zero, reel_abs(a))), a, one);
-    return reel_mul(gy, reel_where(constant, reel_div(reel_where(constant, b, zero), divisor), slope));
+    reel_tensor *finite = reel_where(reel_eq(reel_abs(b), infinity(b)), zero, b);
+    reel_tensor *slope = reel_mul(reel_where(reel_eq(power, zero), finite, b), power);
+    reel_tensor *divisor = reel_where(reel_le(reel_number(a, normal), reel_abs(a)), a, one);
+    reel_tensor *flat = reel_div(reel_where(constant, b, zero), reel_where(constant, divisor, one));
+    return reel_mul(gy, reel_where(constant, flat, slope));
 }
 
 /* d a^b / db = a^b ln a, and 0 where a is 0 and b not negative, or a is Inf and b negative: there ln 1 is taken. */
 static reel_tensor *power_exponent(reel_tensor *gy, reel_tensor *y, reel_tensor *a, reel_tensor *b)
 {
-    reel_tensor *zero = zero_like(b);
-    reel_tensor *flat = either(both(reel_eq(a, zero), reel_ge(b, zero)), both(reel_eq(a, infinity(a)), reel_lt(b, zero)));
-    return reel_mul(gy, reel_mul(y, reel_log(reel_where(flat, reel_number(a, 1), a))));
+    reel_tensor *zero = zero_like(b), *one = reel_number(a, 1);
+    reel_tensor *below = reel_where(reel_le(zero, b), one, a), *above = reel_where(reel_lt(b, zero), one, a);
+    reel_tensor *safe = reel_where(reel_eq(a, zero), below, reel_where(reel_eq(a, infinity(a)), above, a));
+    return reel_mul(gy, reel_mul(y, reel_log(safe)));
 }
 
 /* ---- The rows ---------------------------------------------------------------------------------------------------- */

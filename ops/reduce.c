@@ -136,7 +136,7 @@ reel_tensor *reel_sum(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 {
     bool chosen[REEL_MAX_RANK];
     if (!reel__good("sum", 1, &x)) return x ? &x->tape->bad : &reel__failed_tape.bad;
-    if (!choose("sum", x, axes, chosen)) return &x->tape->bad;
+    if (!choose("sum", x, axes, chosen) || !reel__check_keep(x->tape, "sum", keep)) return &x->tape->bad;
     reel_tensor *y = x;
     for (int d = x->rank; d-- > 0;) {
         if (!chosen[d]) continue;
@@ -166,7 +166,7 @@ reel_tensor *reel_max(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 {
     bool chosen[REEL_MAX_RANK];
     if (!reel__good("max", 1, &x)) return x ? &x->tape->bad : &reel__failed_tape.bad;
-    if (!choose("max", x, axes, chosen)) return &x->tape->bad;
+    if (!choose("max", x, axes, chosen) || !reel__check_keep(x->tape, "max", keep)) return &x->tape->bad;
     int count = 0, only = 0;
     for (int d = 0; d < x->rank; d++)
         if (chosen[d]) count++, only = d;

@@ -2,6 +2,8 @@
 #include "core/base/random.h"
 #include "core/record/tape.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -213,6 +215,32 @@ static reel__value *model_value(reel_tape *tape, const char *what, const char *f
     return value;
 }
 
+/* What is wrong with an initialiser, NULL: nothing. A constant may be any number. */
+static const char *init_fault(reel_init init, reel_dtype dtype)
+{
+    double largest = dtype == REEL_F32 ? (double)FLT_MAX : DBL_MAX, width = init.b - init.a;
+    bool one = fabs(init.a) <= largest, two = one && fabs(init.b) <= largest;
+    switch (init.kind) {
+    case REEL_INIT_CONSTANT: return NULL;
+    case REEL_INIT_UNIFORM:
+        return two && width >= 0 && width <= DBL_MAX ? NULL : "low ≤ high, both finite, is asked for";
+    case REEL_INIT_NORMAL:
+        return two && init.b >= 0 ? NULL : "a finite mean and deviation, which is not negative, are asked for";
+    case REEL_INIT_FAN_IN_UNIFORM:
+    case REEL_INIT_GLOROT_UNIFORM: return one && init.a >= 0 ? NULL : "a finite gain that is not negative is asked for";
+    }
+    return "there is no such kind";
+}
+
+static bool check_init(reel_tape *tape, const char *name, reel_init init, reel_dtype dtype)
+{
+    const char *fault = init_fault(init, dtype);
+    if (fault)
+        reel__fail(tape, REEL_BAD_ARGUMENT, "parameter: \"%s\" has the initialiser kind %d (%g, %g): %s", name,
+                   (int)init.kind, init.a, init.b, fault);
+    return !fault;
+}
+
 reel_tensor *(reel_parameter)(reel_tensor *like, const char *name, reel_shape shape, reel_init init)
 {
     reel_tape *tape = like ? like->tape : &reel__failed_tape;
@@ -225,6 +253,7 @@ reel_tensor *(reel_parameter)(reel_tensor *like, const char *name, reel_shape sh
     const reel_tensor *before = reel__next_leaf(tape, &reel__parameter_op, full);
     bool same = before && is_pinned(before->value) && same_shape(before->value, (reel_dtype)like->dtype, shape) &&
                 reel__init_equal(before->value->init, init);
+    if (!same && !check_init(tape, full, init, (reel_dtype)like->dtype)) return &tape->bad;
     reel__value *value =
         same ? before->value : model_value(tape, "parameter", full, false, (reel_dtype)like->dtype, shape, init);
     if (!value) return &tape->bad;

@@ -30,8 +30,8 @@ REEL_API void reel_shuffle(int64_t *order, int64_t count, uint64_t seed, uint64_
 typedef struct reel_progress reel_progress;
 
 typedef struct reel_progress_options {
-    int64_t epochs;  /* total, for the bar */
-    int64_t samples; /* in an epoch */
+    int64_t epochs;  /* total, for the bar; 0 or less: not known */
+    int64_t samples; /* in an epoch; likewise */
     bool quiet;      /* print nothing */
     void *file;      /* a FILE *; NULL is stderr */
 } reel_progress_options;

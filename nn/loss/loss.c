@@ -51,7 +51,7 @@ static reel_tensor *chosen(reel_tensor *log_p, reel_tensor *classes)
 static reel_tensor *weighted(reel_tensor *log_p, reel_tensor *y)
 {
     reel_tensor *zero = reel_number(y, 0), *never = reel_eq(log_p, reel_number(log_p, -(double)INFINITY));
-    return reel_mul(y, reel_where(reel_mul(reel_eq(y, zero), never), zero, log_p));
+    return reel_mul(y, reel_where(reel_eq(y, zero), reel_where(never, zero, log_p), log_p));
 }
 
 reel_tensor *reel_cross_entropy(reel_tensor *logits, reel_tensor *y)
@@ -81,6 +81,8 @@ reel_tensor *reel_accuracy(reel_tensor *scores, reel_tensor *classes)
 
 reel_tensor *reel_l2(reel_tensor *of, const char *pattern, double lambda)
 {
+    if (!(lambda >= 0 && isfinite(lambda)) && !reel_is_bad(of))
+        return reel_fail(reel_tape_of(of), REEL_BAD_ARGUMENT, "l2: lambda is %g, not 0 or a positive number", lambda);
     reel_list *parameters = reel_parameters(of, pattern);
     reel_tensor *sum = NULL;
     for (int i = 0; i < reel_list_count(parameters); i++) {

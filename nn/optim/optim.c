@@ -1,4 +1,5 @@
 /* Optimisers: updates recorded as ops, with their state in the model under "prefix/parameter/…". */
+#include <float.h>
 #include <math.h>
 #include <reel.h>
 #include <stdio.h>
@@ -6,25 +7,55 @@
 
 static reel_list *bad_list(reel_tape *tape) { return reel_list_new(tape); /* on a tape with an error, its bad list */ }
 
-static reel_list *fail(reel_tape *tape, reel_status status, const char *message)
+/* As a tensor of like's type has it. */
+static double rounded(const reel_tensor *like, double value)
 {
-    reel_fail(tape, status, "%s", message);
-    return bad_list(tape);
+    return reel_dtype_of(like) == REEL_F32 ? (double)(float)value : value;
+}
+
+static bool is_positive(const reel_tensor *like, double value)
+{
+    return rounded(like, value) > 0 && isfinite(rounded(like, value));
+}
+
+static const char *type_of(const reel_tensor *x) { return reel_dtype_of(x) == REEL_F32 ? "f32" : "f64"; }
+
+/* The option of a call that is no positive number; or, where none is allowed as well, neither 0 nor one. */
+static void refuse(reel_tape *tape, const char *name, const char *option, double value, const char *wanted,
+                   const reel_tensor *like)
+{
+    const bool rounds = isfinite(value) && value > 0;
+    reel_fail(tape, REEL_BAD_ARGUMENT, "%s: %s is %g%s%s, not %s", name, option, value, rounds ? " in " : "",
+              rounds ? type_of(like) : "", wanted);
+}
+
+#define POSITIVE "a positive number"
+#define NOT_NEGATIVE "0 or a positive number"
+
+static bool check_decay(reel_tape *tape, const char *name, const reel_tensor *like, double decay)
+{
+    const bool good = decay == 0 || is_positive(like, decay);
+    if (!good) refuse(tape, name, ".weight_decay", decay, NOT_NEGATIVE, like);
+    return good;
 }
 
 /* The learning rate as a scalar; false with an error. */
 static bool learning_rate(reel_tape *tape, const char *name, const reel_list *parameters, double lr,
                           reel_tensor *lr_tensor, reel_tensor **result)
 {
+    reel_tensor *first = reel_list_at(parameters, 0);
     if (lr_tensor && lr != 0) reel_fail(tape, REEL_BAD_ARGUMENT, "%s: both .lr and .lr_tensor are given", name);
     else if (lr_tensor && (reel_is_bad(lr_tensor) || reel_count(lr_tensor) != 1 || reel_rank(lr_tensor) != 0))
         reel_fail(tape, REEL_BAD_SHAPE, "%s: .lr_tensor must be a scalar", name);
+    else if (lr_tensor && reel_dtype_of(lr_tensor) != reel_dtype_of(first))
+        reel_fail(tape, REEL_BAD_DTYPE, "%s: .lr_tensor must be %s, as the parameters (use reel_cast)", name,
+                  type_of(first));
     else if (lr_tensor) *result = lr_tensor;
     else if (lr == 0)
         reel_fail(tape, REEL_BAD_ARGUMENT,
                   "%s: .lr is 0 (set it, or .lr_tensor; leave parameters out by a pattern to freeze them)", name);
-    else if (!isfinite(lr)) reel_fail(tape, REEL_BAD_ARGUMENT, "%s: .lr is %g", name, lr);
-    else *result = reel_number(reel_list_at(parameters, 0), lr);
+    else if (!is_positive(first, lr)) refuse(tape, name, ".lr", lr, POSITIVE, first);
+    else *result = reel_number(first, lr);
     return reel_tape_status(tape) == REEL_OK;
 }
 
@@ -56,6 +87,14 @@ static reel_tensor *sgd_step(reel_tensor *p, reel_tensor *g, reel_tensor *lr, co
     return reel_assign(p, reel_sub(p, reel_mul(lr, g)));
 }
 
+static bool check_momentum(reel_tape *tape, const reel_sgd_options *o)
+{
+    const bool within = o->momentum >= 0 && o->momentum < 1, used = o->momentum != 0 || !o->nesterov;
+    if (!within) reel_fail(tape, REEL_BAD_ARGUMENT, "sgd: .momentum is %g, not within 0 ≤ momentum < 1", o->momentum);
+    else if (!used) reel_fail(tape, REEL_BAD_ARGUMENT, "sgd: .nesterov without .momentum is plain descent (set it)");
+    return within && used;
+}
+
 reel_list *reel_sgd_update_sized(const reel_list *parameters, const reel_list *gradients,
                                  const reel_sgd_options *options, size_t size)
 {
@@ -66,8 +105,8 @@ reel_list *reel_sgd_update_sized(const reel_list *parameters, const reel_list *g
     if (reel_tape_status(tape) != REEL_OK || !check_lists(tape, "sgd", parameters, gradients) ||
         !learning_rate(tape, "sgd", parameters, o.lr, o.lr_tensor, &lr))
         return bad_list(tape);
-    if (!(o.momentum >= 0 && o.momentum < 1))
-        return fail(tape, REEL_BAD_ARGUMENT, "sgd: .momentum is not within 0 ≤ momentum < 1");
+    if (!check_momentum(tape, &o) || !check_decay(tape, "sgd", reel_list_at(parameters, 0), o.weight_decay))
+        return bad_list(tape);
     reel_list *updated = reel_list_new(tape);
     for (int i = 0; i < reel_list_count(parameters); i++)
         reel_list_append(updated, reel_list_name(parameters, i),
@@ -83,10 +122,11 @@ reel_list *reel_sgd_sized(reel_tensor *loss, const reel_sgd_options *options, si
     return reel_sgd_update_sized(parameters, reel_gradients(loss, parameters), &o, sizeof o);
 }
 
-/* A moment, without what is too small to matter but slow to compute with. */
-static reel_tensor *flushed(reel_tensor *m)
+/* Which elements of a moment are subnormal. They are flushed to 0, since many processors are slow with them. */
+static reel_tensor *subnormal(reel_tensor *m)
 {
-    return reel_where(reel_lt(reel_abs(m), reel_number(m, 0x1p-100)), reel_number(m, 0), m);
+    const double normal = reel_dtype_of(m) == REEL_F32 ? (double)FLT_MIN : DBL_MIN;
+    return reel_lt(reel_abs(m), reel_number(m, normal));
 }
 
 /* 1 / (1 − βᵗ), once for all elements; 1 − βᵗ = −expm1(t ln β), without the cancellation of the difference. */
@@ -103,11 +143,16 @@ typedef struct adam_shared {
 static reel_tensor *adam_step(reel_tensor *p, reel_tensor *g, const adam_shared *s, const reel_adam_options *o)
 {
     reel_tensor *m = state_of(p, o->state, "m"), *v = state_of(p, o->state, "v");
-    m = reel_assign(m, flushed(reel_add(reel_scale(m, o->betas[0]), reel_scale(g, 1 - o->betas[0]))));
-    v = reel_assign(v, flushed(reel_add(reel_scale(v, o->betas[1]), reel_scale(reel_square(g), 1 - o->betas[1]))));
+    reel_tensor *m_next = reel_add(reel_scale(m, o->betas[0]), reel_scale(g, 1 - o->betas[0]));
+    reel_tensor *v_next = reel_add(reel_scale(v, o->betas[1]), reel_scale(reel_square(g), 1 - o->betas[1]));
+    reel_tensor *zero = reel_number(p, 0), *one = reel_number(p, 1), *flat = subnormal(v_next);
+    m = reel_assign(m, reel_where(subnormal(m_next), zero, m_next));
+    v = reel_assign(v, reel_where(flat, zero, v_next));
+    v = reel_where(flat, one, v); /* the derivative of √0 is infinite */
     reel_tensor *m_hat = s->m_correction ? reel_mul(m, s->m_correction) : m;
     reel_tensor *v_hat = s->v_correction ? reel_mul(v, s->v_correction) : v;
-    reel_tensor *step = reel_div(m_hat, reel_shift(reel_sqrt(v_hat), o->epsilon));
+    reel_tensor *root = reel_where(flat, zero, reel_sqrt(v_hat));
+    reel_tensor *step = reel_div(m_hat, reel_shift(root, o->epsilon));
     if (o->weight_decay != 0) step = reel_add(step, reel_scale(p, o->weight_decay));
     return reel_assign(p, reel_sub(p, reel_mul(s->lr, step)));
 }
@@ -118,6 +163,13 @@ static bool check_betas(reel_tape *tape, const reel_adam_options *o)
         if (!(o->betas[i] >= 0 && o->betas[i] < 1))
             reel_fail(tape, REEL_BAD_ARGUMENT, "adam: .betas[%d] is %g, not within 0 ≤ beta < 1", i, o->betas[i]);
     return reel_tape_status(tape) == REEL_OK;
+}
+
+static bool check_adam(reel_tape *tape, const reel_tensor *like, const reel_adam_options *o)
+{
+    if (is_positive(like, o->epsilon)) return check_decay(tape, "adam", like, o->weight_decay);
+    refuse(tape, "adam", ".epsilon", o->epsilon, POSITIVE, like);
+    return false;
 }
 
 reel_list *reel_adam_update_sized(const reel_list *parameters, const reel_list *gradients,
@@ -131,7 +183,8 @@ reel_list *reel_adam_update_sized(const reel_list *parameters, const reel_list *
     reel_tape *tape = reel_list_tape(parameters);
     reel_tensor *lr = NULL;
     if (reel_tape_status(tape) != REEL_OK || !check_lists(tape, "adam", parameters, gradients) ||
-        !check_betas(tape, &o) || !learning_rate(tape, "adam", parameters, o.lr, o.lr_tensor, &lr))
+        !check_betas(tape, &o) || !check_adam(tape, reel_list_at(parameters, 0), &o) ||
+        !learning_rate(tape, "adam", parameters, o.lr, o.lr_tensor, &lr))
         return bad_list(tape);
     char name[600];
     snprintf(name, sizeof name, "%s/step", o.state);
@@ -154,21 +207,85 @@ reel_list *reel_adam_sized(reel_tensor *loss, const reel_adam_options *options, 
     return reel_adam_update_sized(parameters, reel_gradients(loss, parameters), &o, sizeof o);
 }
 
+/* ---- Clipping ---------------------------------------------------------------------------------------------------- */
+
+/* The largest magnitude of all elements, a constant for derivatives; NULL of none. */
+static reel_tensor *largest(const reel_list *list)
+{
+    reel_tensor *top = NULL;
+    for (int i = 0; i < reel_list_count(list); i++) {
+        if (!reel_count(reel_list_at(list, i))) continue;
+        reel_tensor *one = reel_max(reel_abs(reel_list_at(list, i)), REEL_ALL, REEL_DROP);
+        top = top ? reel_maximum(top, one) : one;
+    }
+    return top ? reel_detach(top) : NULL;
+}
+
+/* What the elements are divided by before they are squared, so that the squares do not overflow: 1 where all is ordinary,
+ * else the largest magnitude. That squares vanish matters only where max_norm is as small; only then `low` is there, which
+ * is likewise 1 or the largest magnitude. */
+typedef struct unit {
+    reel_tensor *high, *low;
+} unit;
+
+static unit unit_of(reel_tensor *top, double max_norm)
+{
+    const bool single = reel_dtype_of(top) == REEL_F32;
+    const double ordinary = single ? 0x1p50 : 0x1p400;
+    reel_tensor *one = reel_number(top, 1);
+    unit u = { .high = reel_where(reel_lt(reel_number(top, ordinary), top), top, one) };
+    if (max_norm > 0x1p20 / ordinary) return u;
+    reel_tensor *normal = reel_number(top, single ? (double)FLT_MIN : DBL_MIN);
+    u.low = reel_where(reel_lt(top, reel_number(top, 1 / ordinary)), reel_maximum(top, normal), one);
+    return u;
+}
+
+static reel_tensor *squares(const reel_list *list, reel_tensor *scale)
+{
+    reel_tensor *total = NULL;
+    for (int i = 0; i < reel_list_count(list); i++) {
+        reel_tensor *scaled = reel_mul(reel_list_at(list, i), scale);
+        reel_tensor *sum = reel_sum(reel_square(scaled), REEL_ALL, REEL_DROP);
+        total = total ? reel_add(total, sum) : sum;
+    }
+    return total;
+}
+
+static bool check_clip(reel_tape *tape, const reel_list *list, double max_norm)
+{
+    const reel_tensor *first = reel_list_at(list, 0);
+    for (int i = 0; i < reel_list_count(list); i++) {
+        const reel_dtype dtype = reel_dtype_of(reel_list_at(list, i));
+        if (dtype != REEL_I32 && dtype == reel_dtype_of(first)) continue;
+        reel_fail(tape, REEL_BAD_DTYPE, "clip_norm: the tensors must all be f32 or all f64");
+        return false;
+    }
+    if (max_norm > 0 && isfinite(max_norm) && rounded(first, max_norm) > 0) return true;
+    refuse(tape, "clip_norm", "max_norm", max_norm, POSITIVE, first);
+    return false;
+}
+
+/* With u the unit and r the norm of g / u, the result is (g / u) (max_norm / r) where max_norm < r u, else g. Where it is
+ * g, the root of 1 is taken for r, since the derivative of √0 is infinite. */
 reel_list *reel_clip_norm(const reel_list *list, double max_norm)
 {
     reel_tape *tape = reel_list_tape(list);
-    if (reel_tape_status(tape) != REEL_OK) return bad_list(tape);
-    if (!(max_norm > 0)) return fail(tape, REEL_BAD_ARGUMENT, "clip_norm: max_norm must be positive");
+    if (reel_tape_status(tape) != REEL_OK || !check_clip(tape, list, max_norm)) return bad_list(tape);
     reel_list *clipped = reel_list_new(tape);
-    reel_tensor *total = NULL;
-    for (int i = 0; i < reel_list_count(list); i++) {
-        reel_tensor *squares = reel_sum(reel_square(reel_list_at(list, i)), REEL_ALL, REEL_DROP);
-        total = total ? reel_add(total, squares) : squares;
+    reel_tensor *top = largest(list), *scale = NULL, *factor = NULL;
+    if (top) {
+        const double most = reel_dtype_of(top) == REEL_F32 ? (double)FLT_MAX : DBL_MAX;
+        const unit u = unit_of(top, max_norm);
+        reel_tensor *one = reel_number(top, 1), *limit = reel_number(top, fmin(max_norm, most));
+        scale = reel_div(one, u.low ? reel_mul(u.high, u.low) : u.high);
+        reel_tensor *total = squares(list, scale), *norm = reel_sqrt(total);
+        reel_tensor *longer = reel_lt(reel_div(limit, u.high), u.low ? reel_mul(norm, u.low) : norm);
+        factor = reel_where(longer, reel_div(limit, reel_sqrt(reel_where(longer, total, one))), one);
+        scale = reel_where(longer, scale, one);
     }
-    if (!total) return clipped;
-    reel_tensor *norm = reel_sqrt(total), *limit = reel_number(norm, max_norm);
-    reel_tensor *factor = reel_where(reel_lt(limit, norm), reel_div(limit, norm), reel_number(norm, 1));
-    for (int i = 0; i < reel_list_count(list); i++)
-        reel_list_append(clipped, reel_list_name(list, i), reel_mul(reel_list_at(list, i), factor));
+    for (int i = 0; i < reel_list_count(list); i++) {
+        reel_tensor *g = reel_list_at(list, i);
+        reel_list_append(clipped, reel_list_name(list, i), top ? reel_mul(reel_mul(g, scale), factor) : g);
+    }
     return clipped;
 }

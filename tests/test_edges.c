@@ -1,0 +1,188 @@
+/* Everything that takes real numbers, at zeros, infinities, NaN, the largest, the smallest and subnormal numbers: value and
+ * three derivatives, in f32 and f64, are the mathematical limits, which edges.h computes. What is finite is not refused
+ * in checked mode. Then two operands at a time, and what is scaled: norms and moments. */
+#include <criterion/criterion.h>
+
+#include "edges.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef REEL_SOURCE_ROOT
+#define REEL_SOURCE_ROOT getenv("REEL_SOURCE_ROOT")
+#endif
+
+#define COUNT(list) ((int)(sizeof(list) / sizeof *(list)))
+
+/* ---- Points ------------------------------------------------------------------------------------------------------ */
+
+enum { POINTS = 28 };
+
+static void points_of(const type *t, real *x)
+{
+    const real half[] = {
+        0, inf, t->largest, t->largest / 2, t->normal, t->normal - t->least, t->least, 1e-10L, 0.5L, 1,
+        2, 20,  100,        1e10L
+    };
+    for (int i = 0; i < POINTS / 2; i++) x[2 * i] = half[i], x[2 * i + 1] = -half[i];
+}
+
+static real rounded(real x, const type *t) { return t->dtype == REEL_F32 ? (real)(float)x : (real)(double)x; }
+
+/* ---- Programs ---------------------------------------------------------------------------------------------------- */
+
+typedef struct program {
+    reel_model *model;
+    reel_tape *tape;
+    reel_tensor *x, *d[ORDERS];
+    int orders;
+} program;
+
+/* The derivative of y by x, elementwise. Where y does not depend on x it is 0, which the second term is always. */
+static reel_tensor *derivative(reel_tensor *y, reel_tensor *x)
+{
+    reel_tensor *reaching = reel_add(reel_reshape(y, REEL_SHAPE(1)), reel_scale(x, 0));
+    reel_list *wrt = reel_list_new(reel_tape_of(x));
+    reel_list_append(wrt, "x", x);
+    return reel_list_at(reel_vjp(reaching, reel_fill(x, REEL_SHAPE(1), 1), wrt), 0);
+}
+
+static program program_of(const row *r, const type *t, reel_tape_options options, int orders)
+{
+    program p = { .model = reel_model_new((reel_model_options){ .seed = 1 }), .orders = orders };
+    p.tape = reel_tape_new(p.model, options);
+    p.x = reel_parameter(reel_input(p.tape, "like", t->dtype, REEL_SCALAR), "x", REEL_SHAPE(1), reel_zeros());
+    p.d[0] = r->record(p.x);
+    for (int k = 1; k < orders; k++) p.d[k] = derivative(p.d[k - 1], p.x);
+    cr_assert_eq(reel_tape_status(p.tape), REEL_OK, "%s: %s", r->name, reel_tape_error(p.tape));
+    for (int k = 0; k < orders; k++) cr_assert_eq(reel_count(p.d[k]), 1, "%s", r->name);
+    return p;
+}
+
+static void program_free(program *p)
+{
+    reel_tape_free(p->tape);
+    reel_model_free(p->model);
+}
+
+static reel_status run_at(program *p, real x)
+{
+    const float f32 = (float)x;
+    const double f64 = (double)x;
+    reel_status status =
+        reel_dtype_of(p->x) == REEL_F32 ? reel_write_f32(p->x, &f32, 1) : reel_write_f64(p->x, &f64, 1);
+    return status == REEL_OK ? reel_eval(p->tape, p->orders, p->d) : status;
+}
+
+/* ---- What is right ------------------------------------------------------------------------------------------------- */
+
+static bool is_right(real got, real want, real near, const type *t)
+{
+    const real as_type = rounded(want, t);
+    if (want == anything) return true;
+    if (isnan(want)) return isnan(got);
+    if (isinf(as_type)) return got == as_type || (isfinite(want) && fabsl(got) > t->largest * (1 - 64 * t->epsilon));
+    return fabsl(got - want) <= 64 * t->epsilon * (fabsl(want) + near) + 8 * t->least;
+}
+
+static void expect_row(const row *r, const type *t)
+{
+    real x[POINTS + 1];
+    points_of(t, x);
+    x[POINTS] = (real)NAN;
+    program p = program_of(r, t, (reel_tape_options){ .threads = 1 }, ORDERS);
+    program plain = program_of(r, t, (reel_tape_options){ .keep_everything = true }, ORDERS);
+    for (int i = 0; i <= POINTS; i++) {
+        real want[ORDERS] = { 0 };
+        x[i] = rounded(x[i], t);
+        r->right(x[i], t, want);
+        cr_assert_eq(run_at(&p, x[i]), REEL_OK, "%s: %s", r->name, reel_tape_error(p.tape));
+        cr_assert_eq(run_at(&plain, x[i]), REEL_OK);
+        for (int k = 0; k < ORDERS; k++) {
+            const double got = reel_item(p.d[k]), other = reel_item(plain.d[k]);
+            cr_expect(is_right(got, want[k], isfinite(x[i]) ? r->near : 0, t),
+                      "row %d, %s, derivative %d at %Lg in %s: %g, not %Lg", (int)(r - rows), r->name, k, x[i],
+                      t->dtype == REEL_F32 ? "f32" : "f64", got, want[k]);
+            cr_expect(memcmp(&got, &other, sizeof got) == 0 || (isnan(got) && isnan(other)),
+                      "row %d, %s, derivative %d at %Lg: %a planned, %a plain", (int)(r - rows), r->name, k, x[i], got,
+                      other);
+        }
+    }
+    program_free(&p);
+    program_free(&plain);
+}
+
+Test(edges, values_and_three_derivatives_are_the_limits_in_f32)
+{
+    for (int i = 0; i < ROWS; i++) expect_row(&rows[i], &types[0]);
+}
+
+Test(edges, values_and_three_derivatives_are_the_limits_in_f64)
+{
+    for (int i = 0; i < ROWS; i++) expect_row(&rows[i], &types[1]);
+}
+
+/* ---- Checked mode ------------------------------------------------------------------------------------------------ */
+
+/* Of the program for the first derivatives, as many as are finite. */
+static void expect_unrefused(const row *r, const type *t, int orders)
+{
+    real x[POINTS];
+    points_of(t, x);
+    program p = program_of(r, t, (reel_tape_options){ .checked = true }, orders);
+    for (int i = 0; i < POINTS; i++) {
+        real want[ORDERS] = { 0 };
+        bool finite = isfinite(rounded(x[i], t));
+        r->right(rounded(x[i], t), t, want);
+        for (int k = 0; k < ORDERS; k++)
+            finite &= want[k] != anything && (k >= orders || isfinite(rounded(want[k], t)));
+        if (finite)
+            cr_expect_eq(run_at(&p, x[i]), REEL_OK, "row %d, %s at %Lg in %s, %d derivatives: %s", (int)(r - rows),
+                         r->name, x[i], t->dtype == REEL_F32 ? "f32" : "f64", orders - 1, reel_tape_error(p.tape));
+    }
+    program_free(&p);
+}
+
+Test(edges, what_is_finite_is_not_refused_in_checked_mode)
+{
+    for (int i = 0; i < ROWS; i++)
+        for (int t = 0; t < COUNT(types); t++)
+            for (int orders = 1; orders <= ORDERS; orders++) expect_unrefused(&rows[i], &types[t], orders);
+}
+
+/* ---- The table is complete --------------------------------------------------------------------------------------- */
+
+static bool has_row(const char *name)
+{
+    bool found = false;
+    for (int i = 0; i < ROWS; i++) found |= !strcmp(rows[i].name, name);
+    for (int i = 0; i < COUNT(without_rows); i++) found |= !strcmp(without_rows[i], name);
+    return found;
+}
+
+/* The macros that stamp lines, one for each call: "#define reel_exp(...)". */
+static int expect_rows_of(const char *path)
+{
+    static const char start[] = "#define reel_";
+    char line[400], name[80];
+    int count = 0;
+    snprintf(line, sizeof line, "%s/%s", REEL_SOURCE_ROOT, path);
+    FILE *file = fopen(line, "r");
+    cr_assert(file, "%s", line);
+    while (fgets(line, sizeof line, file)) {
+        if (strncmp(line, start, sizeof start - 1) != 0 || !strstr(line, "(...)")) continue;
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(line + sizeof start - 1, "("), line + sizeof start - 1);
+        if (strlen(name) > 5 && !strcmp(name + strlen(name) - 5, "_with")) name[strlen(name) - 5] = 0;
+        cr_expect(has_row(name), "reel_%s of %s has no row in tests/edges.h", name, path);
+        count++;
+    }
+    fclose(file);
+    return count;
+}
+
+Test(edges, has_a_row_for_everything_that_takes_real_numbers)
+{
+    cr_expect_geq(expect_rows_of("include/reel/ops.h"), 75);
+    cr_expect_geq(expect_rows_of("include/reel/nn.h"), 11);
+}
