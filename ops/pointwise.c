@@ -73,20 +73,19 @@ static reel_tensor *share_more(reel_tensor *gy, reel_tensor *chosen, reel_tensor
     return reel_where(reel_lt(other, chosen), gy, tie);
 }
 
-static reel_tensor *infinity(reel_tensor *x) { return reel_number(x, (double)INFINITY); }
-
 /* d a^b / da = b a^(b−1). Three guards, of operands, so that they hold in the derivatives of this as well:
  * - where b is 0 this is 0, but a^(−1) need not be finite: there it is b / a, of which only the derivative by b is not 0;
  * - where b is 0 and a is NaN or has no finite reciprocal it is b / 1;
- * - where b is infinite and the power 0, it is 0 · 0. */
+ * - where b is large and the power 0, it is 0 · 0: b, or a product of such, may be infinite. */
 static reel_tensor *power_base(reel_tensor *gy, reel_tensor *a, reel_tensor *b)
 {
-    const double normal = a->dtype == REEL_F32 ? (double)FLT_MIN : DBL_MIN;
+    const bool single = a->dtype == REEL_F32;
     reel_tensor *zero = zero_like(b), *one = reel_number(b, 1), *constant = reel_eq(b, zero);
     reel_tensor *power = reel_pow(a, reel_shift(reel_where(constant, one, b), -1));
-    reel_tensor *finite = reel_where(reel_eq(reel_abs(b), infinity(b)), zero, b);
-    reel_tensor *slope = reel_mul(reel_where(reel_eq(power, zero), finite, b), power);
-    reel_tensor *divisor = reel_where(reel_le(reel_number(a, normal), reel_abs(a)), a, one);
+    reel_tensor *small = reel_where(reel_lt(reel_number(b, single ? 0x1p40 : 0x1p340), reel_abs(b)), zero, b);
+    reel_tensor *slope = reel_mul(reel_where(reel_eq(power, zero), small, b), power);
+    reel_tensor *normal = reel_number(a, single ? (double)FLT_MIN : DBL_MIN);
+    reel_tensor *divisor = reel_where(reel_le(normal, reel_abs(a)), a, one);
     reel_tensor *flat = reel_div(reel_where(constant, b, zero), reel_where(constant, divisor, one));
     return reel_mul(gy, reel_where(constant, flat, slope));
 }
@@ -96,7 +95,8 @@ static reel_tensor *power_exponent(reel_tensor *gy, reel_tensor *y, reel_tensor 
 {
     reel_tensor *zero = zero_like(b), *one = reel_number(a, 1);
     reel_tensor *below = reel_where(reel_le(zero, b), one, a), *above = reel_where(reel_lt(b, zero), one, a);
-    reel_tensor *safe = reel_where(reel_eq(a, zero), below, reel_where(reel_eq(a, infinity(a)), above, a));
+    reel_tensor *safe =
+        reel_where(reel_eq(a, zero), below, reel_where(reel_eq(a, reel_number(a, (double)INFINITY)), above, a));
     return reel_mul(gy, reel_mul(y, reel_log(safe)));
 }
 
