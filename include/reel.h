@@ -215,7 +215,8 @@ REEL_API int64_t reel_model_runs(const reel_model *model); /* finished training 
 /* ---- 4  Names, parameters, scopes -------------------------------------------------------------------------------- */
 
 /* Initial values, a function of (model seed, full name, element). fan_in is the product of all sizes but the last,
- * fan_out the last (a weight is [in, out], y = x w + b). */
+ * fan_out the last (a weight is [in, out], y = x w + b). A constant may be any number; else numbers are finite in the
+ * parameter's dtype, b − a, a deviation and a gain not negative. */
 typedef enum reel_init_kind {
     REEL_INIT_CONSTANT,       /* a everywhere */
     REEL_INIT_UNIFORM,        /* uniform in [a, b) */

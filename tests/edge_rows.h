@@ -61,6 +61,7 @@ static reel_tensor *index_0(reel_tensor *x) { return reel_iota(x, 1); }
 RECORD(gather, reel_gather(with(x, 1), 0, index_0(x)))
 RECORD(scatter_add, first(reel_scatter_add(x, 0, index_0(x), 3)))
 RECORD(detach, reel_detach(x))
+RECORD(variable, reel_variable(x, "v"))
 RECORD(where, reel_where(reel_iota(x, 1), constant(x, INFINITY), x))
 RECORD(where_other, reel_where(reel_shift(reel_iota(x, 1), 1), constant(x, 2), x))
 RIGHT(two, set(d, 2, 0, 0, 0);)
@@ -364,7 +365,7 @@ static const row rows[] = {
     ROW_AS(concat, concat, identity, 0), ROW_AS(stack, stack, identity, 0),
     ROW_AS(unsqueeze, unsqueeze, identity, 0), ROW_AS(squeeze, squeeze, identity, 0),
     ROW_AS(gather, gather, identity, 0), ROW_AS(scatter_add, scatter_add, identity, 0),
-    ROW_AS(cast, cast, identity, 0), ROW_AS(detach, detach, none, 0),
+    ROW_AS(cast, cast, identity, 0), ROW_AS(variable, variable, identity, 0), ROW_AS(detach, detach, none, 0),
     ROW_AS(where, where, identity, 0), ROW_AS(where, where_other, two, 0),
     ROW(eq, 0), ROW(ne, 0), ROW(lt, 0), ROW(le, 0), ROW(gt, 0), ROW(ge, 0), ROW(argmax, 0), ROW(accuracy, 0),
 

@@ -48,42 +48,47 @@ REEL_API reel_tensor *reel_dropout(reel_tensor *x, const char *name, double rate
 
 /* ---- Losses: scalars --------------------------------------------------------------------------------------------- */
 
-/* ½ mean (y − a)²; a and y of the same shape. */
+/* ½ mean (y − a)²; a and y of the same shape. The squares must not overflow; the gradient needs none. */
 REEL_API reel_tensor *reel_mse(reel_tensor *a, reel_tensor *y);
 
 /* −mean ln softmax(logits)[class]. logits [..., K]; y either i32 classes [...] in 0 … K − 1, or distributions [..., K]
- * in the logits' dtype: −mean Σ y ln softmax(logits). */
+ * in the logits' dtype: −mean Σ y ln softmax(logits), where 0 ln 0 is 0, with derivative 0 by this y. A logit may be −Inf,
+ * which leaves its class out; an Inf makes NaN of what it should not. */
 REEL_API reel_tensor *reel_cross_entropy(reel_tensor *logits, reel_tensor *y);
 
 /* Share of rows whose largest score is that of the class: scores [..., K], classes i32 [...]. */
 REEL_API reel_tensor *reel_accuracy(reel_tensor *scores, reel_tensor *classes);
 
-/* (lambda/2) Σ w² over the parameters of `of` that the pattern names (see reel_parameters). */
+/* (lambda/2) Σ w² over the parameters of `of` that the pattern names (see reel_parameters). lambda is finite and not
+ * negative. */
 REEL_API reel_tensor *reel_l2(reel_tensor *of, const char *pattern, double lambda);
 
 /* ---- Optimisers -------------------------------------------------------------------------------------------------- */
 
-/* Either lr, or lr_tensor, a scalar of the parameters' dtype: a schedule made of ops, or an input. An lr of 0 is an
- * error: a parameter that is not to move is left out by the pattern. */
+/* Either lr, or lr_tensor, a scalar of the parameters' dtype: a schedule made of ops, or an input. lr is positive: to
+ * climb, negate the loss; a parameter that is not to move is left out by the pattern. What is negative, infinite or NaN
+ * is refused; so is what is no longer positive in the parameters' dtype. */
 typedef struct reel_sgd_options {
     double lr;
     reel_tensor *lr_tensor;
     const char *parameters; /* pattern; NULL is all */
     const char *state;      /* prefix of the states' names; NULL is "sgd" */
-    double momentum;        /* v ← momentum v + g; w ← w − lr v. 0: none, and no state */
-    bool nesterov;          /* w ← w − lr (g + momentum v) (Sutskever et al. 2013) */
+    double momentum;        /* 0 ≤ momentum < 1: v ← momentum v + g; w ← w − lr v. 0: none, and no state */
+    bool nesterov;          /* w ← w − lr (g + momentum v) (Sutskever et al. 2013); needs a momentum */
     double weight_decay;    /* g ← g + weight_decay w */
 } reel_sgd_options;
 
 /* Kingma and Ba 2015: m ← β₁ m + (1 − β₁) g; v ← β₂ v + (1 − β₂) g²; w ← w − lr m̂ / (√v̂ + ε), where
- * m̂ = m · 1/(1 − β₁ᵗ) and v̂ = v · 1/(1 − β₂ᵗ). Moments smaller than 2⁻¹⁰⁰ are flushed to 0. */
+ * m̂ = m · 1/(1 − β₁ᵗ) and v̂ = v · 1/(1 − β₂ᵗ). Moments that are subnormal in their dtype are flushed to 0, where their
+ * derivatives are 0. Since v is a square, in f32 a gradient counts in it from about 10⁻¹⁷ on; one beyond 1.8 · 10¹⁹ makes
+ * it infinite, and the parameter moves no more: reel_clip_norm() comes before. */
 typedef struct reel_adam_options {
     double lr;
     reel_tensor *lr_tensor;
     const char *parameters; /* pattern; NULL is all */
     const char *state;      /* prefix of the states' names; NULL is "adam" */
-    double betas[2];        /* both 0: 0.9 and 0.999 */
-    double epsilon;         /* 0: 1e-8 */
+    double betas[2];        /* 0 ≤ β < 1; both 0: 0.9 and 0.999 */
+    double epsilon;         /* positive; 0: 1e-8 */
     double weight_decay;    /* w ← w − lr weight_decay w, beside the step */
 } reel_adam_options;
 
@@ -115,8 +120,9 @@ static inline reel_list *reel_adam_update(const reel_list *parameters, const ree
     return reel_adam_update_sized(parameters, gradients, &options, sizeof options);
 }
 
-/* Scales all tensors of a list by min(1, max_norm / norm), norm the Euclidean norm of all elements together
- * (Pascanu et al. 2013). */
+/* Scales all tensors of a list, of one dtype, by min(1, max_norm / norm), norm the Euclidean norm of all elements together
+ * (Pascanu et al. 2013). Neither the norm nor its square need be representable. Where it does not exceed max_norm, which
+ * is positive and finite, the tensors are as they were, and so they are if one has an Inf or NaN. */
 REEL_API reel_list *reel_clip_norm(const reel_list *list, double max_norm);
 
 #ifdef __cplusplus

@@ -1,7 +1,13 @@
 /* The ops: what a tape can record. Each line is a prototype with its formula. Here y is what is returned, x, a and b are
  * operands. Binary ops broadcast as NumPy does, visibly: an expand is recorded. Types must agree. Unless it says
  * otherwise an op takes f32 and f64; axes may be negative. Primitives are marked |; the rest are compositions of them.
- * All have gradients of every order except where "no gradient" stands. */
+ * All have gradients of every order except where "no gradient" stands.
+ *
+ * At zeros, infinities, NaN, the largest and the smallest numbers, values are those of C99's annex F, and derivatives
+ * are the limits, where there is one; what else they are stands with the op. (tests/edge_rows.h is the table.) What a
+ * formula has on the way has to be representable: the sum of a mean, the squares of a variance, gy y for a gradient
+ * of y = a / b by b. A gradient of 0 times an infinite slope is NaN: where an op is not to be computed, reel_where() has
+ * to choose its operand, not only its result. */
 #ifndef REEL_OPS_H
 #define REEL_OPS_H
 
@@ -27,9 +33,9 @@ REEL_API reel_tensor *reel_iota(reel_tensor *like, int64_t count);  /* | 0, 1, �
 REEL_API reel_tensor *reel_add(reel_tensor *a, reel_tensor *b);     /* | a + b */
 REEL_API reel_tensor *reel_sub(reel_tensor *a, reel_tensor *b);     /* | a − b */
 REEL_API reel_tensor *reel_mul(reel_tensor *a, reel_tensor *b);     /* | a b */
-REEL_API reel_tensor *reel_div(reel_tensor *a, reel_tensor *b);     /* | a / b */
-REEL_API reel_tensor *reel_pow(reel_tensor *a, reel_tensor *b);     /* | a to the power b, C99's special cases */
-REEL_API reel_tensor *reel_minimum(reel_tensor *a, reel_tensor *b); /* | NaN if either is; −0 < +0; a tie's gradient is halved */
+REEL_API reel_tensor *reel_div(reel_tensor *a, reel_tensor *b);     /* | a / b; where a is 0 or Inf, derivatives by b need 1/b to their order */
+REEL_API reel_tensor *reel_pow(reel_tensor *a, reel_tensor *b);     /* | a to the power b, C99's special cases; derivatives as below */
+REEL_API reel_tensor *reel_minimum(reel_tensor *a, reel_tensor *b); /* | NaN, without a gradient, if either is; −0 < +0; a tie's gradient is halved */
 REEL_API reel_tensor *reel_maximum(reel_tensor *a, reel_tensor *b); /* | likewise */
 REEL_API reel_tensor *reel_eq(reel_tensor *a, reel_tensor *b);      /* | a = b: 1 or 0 in i32; no gradient, as below */
 REEL_API reel_tensor *reel_ne(reel_tensor *a, reel_tensor *b);      /* | a ≠ b */
@@ -39,6 +45,10 @@ REEL_API reel_tensor *reel_gt(reel_tensor *a, reel_tensor *b);      /* b < a */
 REEL_API reel_tensor *reel_ge(reel_tensor *a, reel_tensor *b);      /* b ≤ a */
 REEL_API reel_tensor *reel_where(reel_tensor *condition, reel_tensor *a, reel_tensor *b); /* | a where the i32 condition is not 0, else b */
 
+/* Derivatives of a^b. By a: b a^(b−1), which is 0 for b = 0 and has the limits at a = 0 and ±Inf; b − 1 is rounded, and
+ * powers that are subnormal count as they are. By b: a^b ln a, which is 0 for a = 0 and b ≥ 0, and NaN for a < 0. By both:
+ * right for normal a > 0, and 0 for a = 0 and b > 1; nothing is promised elsewhere. */
+
 /* ---- Pointwise, one operand; neg, abs and sign also for i32 ------------------------------------------------------ */
 
 REEL_API reel_tensor *reel_neg(reel_tensor *x);        /* | −x */
@@ -46,18 +56,18 @@ REEL_API reel_tensor *reel_abs(reel_tensor *x);        /* | |x|; gradient 0 at 0
 REEL_API reel_tensor *reel_sign(reel_tensor *x);       /* | −1, 0 or 1 (a zero keeps its sign, NaN stays NaN); gradient 0 */
 REEL_API reel_tensor *reel_floor(reel_tensor *x);      /* | largest whole number ≤ x; gradient 0 */
 REEL_API reel_tensor *reel_exp(reel_tensor *x);        /* | e^x */
-REEL_API reel_tensor *reel_log(reel_tensor *x);        /* | ln x */
+REEL_API reel_tensor *reel_log(reel_tensor *x);        /* | ln x; derivative 1/x everywhere: ±Inf at ±0, and a number below 0 where ln x is NaN */
 REEL_API reel_tensor *reel_expm1(reel_tensor *x);      /* | e^x − 1 */
-REEL_API reel_tensor *reel_log1p(reel_tensor *x);      /* | ln(1 + x) */
-REEL_API reel_tensor *reel_sin(reel_tensor *x);        /* | sin x */
-REEL_API reel_tensor *reel_cos(reel_tensor *x);        /* | cos x */
+REEL_API reel_tensor *reel_log1p(reel_tensor *x);      /* | ln(1 + x); derivative 1/(1 + x) likewise */
+REEL_API reel_tensor *reel_sin(reel_tensor *x);        /* | sin x; NaN at ±Inf */
+REEL_API reel_tensor *reel_cos(reel_tensor *x);        /* | cos x; NaN at ±Inf */
 REEL_API reel_tensor *reel_tanh(reel_tensor *x);       /* | tanh x */
 REEL_API reel_tensor *reel_erf(reel_tensor *x);        /* | 2/√π ∫₀ˣ e^(−t²) dt */
-REEL_API reel_tensor *reel_sqrt(reel_tensor *x);       /* | √x */
-REEL_API reel_tensor *reel_rsqrt(reel_tensor *x);      /* | 1 / √x, with two roundings */
+REEL_API reel_tensor *reel_sqrt(reel_tensor *x);       /* | √x; derivative ±Inf at ±0 */
+REEL_API reel_tensor *reel_rsqrt(reel_tensor *x);      /* | 1 / √x, with two roundings; ±Inf at ±0 */
 REEL_API reel_tensor *reel_square(reel_tensor *x);     /* x x */
 REEL_API reel_tensor *reel_reciprocal(reel_tensor *x); /* 1 / x */
-REEL_API reel_tensor *reel_clip(reel_tensor *x, double low, double high); /* low where x < low, high where x > high, else x */
+REEL_API reel_tensor *reel_clip(reel_tensor *x, double low, double high); /* low where x < low, high where x > high, else x, with gradient 1 at both */
 REEL_API reel_tensor *reel_cast(reel_tensor *x, reel_dtype dtype); /* | to i32: towards zero, saturating, NaN gives 0; no gradient through i32 */
 REEL_API reel_tensor *reel_detach(reel_tensor *x);     /* | x, through which no gradient passes */
 
@@ -76,14 +86,14 @@ REEL_API reel_tensor *reel_gelu_tanh(reel_tensor *x);   /* ½ x (1 + tanh(√(2/
 /* ---- Reductions -------------------------------------------------------------------------------------------------- */
 
 REEL_API reel_tensor *reel_sum(reel_tensor *x, reel_axes axes, reel_keep_dims keep);  /* | also i32 */
-REEL_API reel_tensor *reel_mean(reel_tensor *x, reel_axes axes, reel_keep_dims keep); /* sum / number of elements */
-REEL_API reel_tensor *reel_var(reel_tensor *x, reel_axes axes, reel_keep_dims keep);  /* mean of (x − mean)², not n − 1 */
-REEL_API reel_tensor *reel_max(reel_tensor *x, reel_axes axes, reel_keep_dims keep);  /* | also i32; not of an empty axis; ties share the gradient equally */
+REEL_API reel_tensor *reel_mean(reel_tensor *x, reel_axes axes, reel_keep_dims keep); /* sum / number of elements; the sum must not overflow */
+REEL_API reel_tensor *reel_var(reel_tensor *x, reel_axes axes, reel_keep_dims keep);  /* mean of (x − mean)², not n − 1; NaN where an x is infinite */
+REEL_API reel_tensor *reel_max(reel_tensor *x, reel_axes axes, reel_keep_dims keep);  /* | also i32; not of an empty axis; ties share the gradient equally; NaN, without a gradient, if there is one */
 REEL_API reel_tensor *reel_min(reel_tensor *x, reel_axes axes, reel_keep_dims keep);  /* −max(−x) */
 REEL_API reel_tensor *reel_argmax(reel_tensor *x, int axis); /* | i32 index of the first maximum (a NaN is one); the axis is dropped; no gradient */
-REEL_API reel_tensor *reel_logsumexp(reel_tensor *x, reel_axes axes, reel_keep_dims keep); /* ln Σ e^x, without overflow */
-REEL_API reel_tensor *reel_softmax(reel_tensor *x, int axis);     /* e^x / Σ e^x */
-REEL_API reel_tensor *reel_log_softmax(reel_tensor *x, int axis); /* x − ln Σ e^x */
+REEL_API reel_tensor *reel_logsumexp(reel_tensor *x, reel_axes axes, reel_keep_dims keep); /* ln Σ e^x, without overflow; of −Inf alone −Inf, with gradient 0; with an Inf Inf, with gradient NaN */
+REEL_API reel_tensor *reel_softmax(reel_tensor *x, int axis);     /* e^x / Σ e^x; of −Inf alone 0, with gradient 0; an Inf gives NaN */
+REEL_API reel_tensor *reel_log_softmax(reel_tensor *x, int axis); /* x − ln Σ e^x; of −Inf alone −Inf, with the gradient of x; an Inf gives NaN */
 
 /* ---- Products ---------------------------------------------------------------------------------------------------- */
 

@@ -122,11 +122,11 @@ reel_list *reel_sgd_sized(reel_tensor *loss, const reel_sgd_options *options, si
     return reel_sgd_update_sized(parameters, reel_gradients(loss, parameters), &o, sizeof o);
 }
 
-/* Which elements of a moment are subnormal. They are flushed to 0, since many processors are slow with them. */
-static reel_tensor *subnormal(reel_tensor *m)
+/* A moment of the magnitude `size`, without what is subnormal, since many processors are slow with it. */
+static reel_tensor *flushed(reel_tensor *m, reel_tensor *size)
 {
     const double normal = reel_dtype_of(m) == REEL_F32 ? (double)FLT_MIN : DBL_MIN;
-    return reel_lt(reel_abs(m), reel_number(m, normal));
+    return reel_where(reel_lt(size, reel_number(m, normal)), reel_number(m, 0), m);
 }
 
 /* 1 / (1 − βᵗ), once for all elements; 1 − βᵗ = −expm1(t ln β), without the cancellation of the difference. */
@@ -142,17 +142,14 @@ typedef struct adam_shared {
 
 static reel_tensor *adam_step(reel_tensor *p, reel_tensor *g, const adam_shared *s, const reel_adam_options *o)
 {
-    reel_tensor *m = state_of(p, o->state, "m"), *v = state_of(p, o->state, "v");
-    reel_tensor *m_next = reel_add(reel_scale(m, o->betas[0]), reel_scale(g, 1 - o->betas[0]));
-    reel_tensor *v_next = reel_add(reel_scale(v, o->betas[1]), reel_scale(reel_square(g), 1 - o->betas[1]));
-    reel_tensor *zero = reel_number(p, 0), *one = reel_number(p, 1), *flat = subnormal(v_next);
-    m = reel_assign(m, reel_where(subnormal(m_next), zero, m_next));
-    v = reel_assign(v, reel_where(flat, zero, v_next));
-    v = reel_where(flat, one, v); /* the derivative of √0 is infinite */
+    reel_tensor *m_state = state_of(p, o->state, "m"), *v_state = state_of(p, o->state, "v");
+    reel_tensor *m = reel_add(reel_scale(m_state, o->betas[0]), reel_scale(g, 1 - o->betas[0]));
+    reel_tensor *v = reel_add(reel_scale(v_state, o->betas[1]), reel_scale(reel_square(g), 1 - o->betas[1]));
+    m = reel_assign(m_state, flushed(m, reel_abs(m)));
+    v = reel_assign(v_state, flushed(v, v));
     reel_tensor *m_hat = s->m_correction ? reel_mul(m, s->m_correction) : m;
     reel_tensor *v_hat = s->v_correction ? reel_mul(v, s->v_correction) : v;
-    reel_tensor *root = reel_where(flat, zero, reel_sqrt(v_hat));
-    reel_tensor *step = reel_div(m_hat, reel_shift(root, o->epsilon));
+    reel_tensor *step = reel_div(m_hat, reel_shift(reel_sqrt(v_hat), o->epsilon));
     if (o->weight_decay != 0) step = reel_add(step, reel_scale(p, o->weight_decay));
     return reel_assign(p, reel_sub(p, reel_mul(s->lr, step)));
 }
