@@ -1,7 +1,6 @@
 /* Compositions: activations, softmax and its kin, mean and variance, clip. No kernels and no derivatives are here. */
 #include "ops/family.h"
 
-#include <float.h>
 #include <math.h>
 
 static reel_tensor *number(reel_tensor *x, double value) { return reel_number(x, value); }
@@ -71,7 +70,7 @@ reel_tensor *reel_leaky_relu(reel_tensor *x, double slope)
 {
     NEEDS_FLOAT("leaky_relu", x);
     if (!isfinite(slope)) return reel__fail(x->tape, REEL_BAD_ARGUMENT, "leaky_relu: the slope is %g", slope);
-    if (slope == 0) x = at_least(x, x->dtype == REEL_F32 ? -(double)FLT_MAX : -DBL_MAX); /* 0 · Inf is NaN */
+    if (slope == 0) x = reel_where(reel_eq(x, number(x, -(double)INFINITY)), number(x, -1), x); /* 0 · Inf is NaN */
     return reel_mul(x, reel_where(reel_le(x, number(x, 0)), number(x, slope), number(x, 1)));
 }
 
@@ -152,11 +151,10 @@ reel_tensor *reel_min(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 /* The maximum, which no gradient passes, since any value would do where it is used. */
 static reel_tensor *top_of(reel_tensor *x, reel_axes axes) { return reel_detach(reel_max(x, axes, REEL_KEEP)); }
 
-/* What is subtracted before an exponential: the maximum, but finite, since Inf − Inf is NaN. */
+/* What is subtracted before an exponential: the maximum, but 0 where that is infinite, since Inf − Inf is NaN. */
 static reel_tensor *offset(reel_tensor *top)
 {
-    const double most = top->dtype == REEL_F32 ? (double)FLT_MAX : DBL_MAX;
-    return reel_minimum(reel_maximum(top, number(top, -most)), number(top, most));
+    return reel_where(reel_lt(reel_abs(top), number(top, (double)INFINITY)), top, number(top, 0));
 }
 
 /* Σ e, of which one is 1 unless the row is −Inf alone. Then it is not 0 but what beside 1 is nothing: its logarithm, its

@@ -11,7 +11,7 @@
 #define INFINITE ((double)INFINITY)
 
 static reel_model *model;
-static reel_tape *tape;
+static reel_tape *tape, *other;
 static reel_tensor *x, *d, *s, *d0, *idx,
     *loss; /* f32 [2,3], f64 [2,3], f32 [], f64 [], i32 [2]; of a parameter "w" [3,2] */
 
@@ -30,8 +30,10 @@ static void begin(void)
 
 static void end(void)
 {
+    reel_tape_free(other);
     reel_tape_free(tape);
     reel_model_free(model);
+    other = NULL;
 }
 
 /* A row: the call, and the message without the line that it ends with. */
@@ -76,6 +78,13 @@ static reel_list *mixed(void)
     return list;
 }
 
+/* A scalar of another tape. */
+static reel_tensor *foreign(void)
+{
+    if (!other) other = reel_tape_new(model, (reel_tape_options){ 0 });
+    return reel_input(other, "s", REEL_F32, REEL_SCALAR);
+}
+
 #define SGD(...) reel_sgd(loss, (reel_sgd_options){ __VA_ARGS__ })
 #define ADAM(...) reel_adam(loss, (reel_adam_options){ __VA_ARGS__ })
 #define NOT_POSITIVE ", not a positive number"
@@ -92,6 +101,7 @@ Test(options, of_optimisers)
     REFUSED(REEL_BAD_ARGUMENT, "sgd: .lr is 1e-50 in f32" NOT_POSITIVE, SGD(.lr = 1e-50));
     REFUSED(REEL_BAD_DTYPE, "sgd: .lr_tensor must be f32, as the parameters (use reel_cast)", SGD(.lr_tensor = d0));
     REFUSED(REEL_BAD_SHAPE, "sgd: .lr_tensor must be a scalar", SGD(.lr_tensor = x));
+    REFUSED(REEL_BAD_STATE, "sgd: .lr_tensor is of another tape", SGD(.lr_tensor = foreign()));
     REFUSED(REEL_BAD_ARGUMENT, "sgd: both .lr and .lr_tensor are given", SGD(.lr = NOT_A_NUMBER, .lr_tensor = s));
     REFUSED(REEL_BAD_ARGUMENT, "sgd: .momentum is -0.5" WITHIN, SGD(.lr = 1, .momentum = -0.5));
     REFUSED(REEL_BAD_ARGUMENT, "sgd: .momentum is nan" WITHIN, SGD(.lr = 1, .momentum = NOT_A_NUMBER));

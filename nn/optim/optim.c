@@ -47,6 +47,8 @@ static bool learning_rate(reel_tape *tape, const char *name, const reel_list *pa
     if (lr_tensor && lr != 0) reel_fail(tape, REEL_BAD_ARGUMENT, "%s: both .lr and .lr_tensor are given", name);
     else if (lr_tensor && (reel_is_bad(lr_tensor) || reel_count(lr_tensor) != 1 || reel_rank(lr_tensor) != 0))
         reel_fail(tape, REEL_BAD_SHAPE, "%s: .lr_tensor must be a scalar", name);
+    else if (lr_tensor && reel_tape_of(lr_tensor) != tape)
+        reel_fail(tape, REEL_BAD_STATE, "%s: .lr_tensor is of another tape", name);
     else if (lr_tensor && reel_dtype_of(lr_tensor) != reel_dtype_of(first))
         reel_fail(tape, REEL_BAD_DTYPE, "%s: .lr_tensor must be %s, as the parameters (use reel_cast)", name,
                   type_of(first));
