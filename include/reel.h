@@ -300,6 +300,10 @@ REEL_API double reel_item(reel_tensor *x);
 REEL_API const char *reel_tape_error(const reel_tape *tape);
 REEL_API reel_status reel_tape_status(const reel_tape *tape);
 
+/* The status of the recording alone: what an op asks for that has to stop at an error. A run, a read or a write that
+ * failed is none of its business, since nothing recorded depends on it. */
+REEL_API reel_status reel_recording_status(const reel_tape *tape);
+
 /* For writers of layers: records an error with a message of their own, and returns the bad tensor. */
 REEL_API reel_tensor *reel_fail(reel_tape *tape, reel_status status, const char *format, ...) REEL_PRINTF(3, 4);
 REEL_API bool reel_is_bad(const reel_tensor *x);

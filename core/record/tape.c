@@ -169,6 +169,11 @@ reel_status reel_tape_status(const reel_tape *tape)
     return tape->recording.status != REEL_OK ? tape->recording.status : tape->running.status;
 }
 
+reel_status reel_recording_status(const reel_tape *tape)
+{
+    return (tape ? tape : &reel__failed_tape)->recording.status;
+}
+
 reel_tape *reel__tape_of_all(int count, reel_tensor *const *x)
 {
     for (int i = 0; i < count; i++)

@@ -58,7 +58,7 @@ static bool learning_rate(reel_tape *tape, const char *name, const reel_list *pa
                   "%s: .lr is 0 (set it, or .lr_tensor; leave parameters out by a pattern to freeze them)", name);
     else if (!is_positive(first, lr)) refuse(tape, name, ".lr", lr, POSITIVE, first);
     else *result = reel_number(first, lr);
-    return reel_tape_status(tape) == REEL_OK;
+    return reel_recording_status(tape) == REEL_OK;
 }
 
 static bool check_lists(reel_tape *tape, const char *name, const reel_list *parameters, const reel_list *gradients)
@@ -67,7 +67,7 @@ static bool check_lists(reel_tape *tape, const char *name, const reel_list *para
         reel_list_count(parameters) != reel_list_count(gradients))
         reel_fail(tape, REEL_BAD_ARGUMENT, "%s: %d parameters and %d gradients", name, reel_list_count(parameters),
                   reel_list_count(gradients));
-    return reel_tape_status(tape) == REEL_OK;
+    return reel_recording_status(tape) == REEL_OK;
 }
 
 /* "sgd/hidden/w/velocity": zero at first, of the parameter's shape and dtype. */
@@ -104,7 +104,7 @@ reel_list *reel_sgd_update_sized(const reel_list *parameters, const reel_list *g
     if (options) memcpy(&o, options, size < sizeof o ? size : sizeof o);
     reel_tape *tape = reel_list_tape(parameters);
     reel_tensor *lr = NULL;
-    if (reel_tape_status(tape) != REEL_OK || !check_lists(tape, "sgd", parameters, gradients) ||
+    if (reel_recording_status(tape) != REEL_OK || !check_lists(tape, "sgd", parameters, gradients) ||
         !learning_rate(tape, "sgd", parameters, o.lr, o.lr_tensor, &lr))
         return bad_list(tape);
     if (!check_momentum(tape, &o) || !check_decay(tape, "sgd", reel_list_at(parameters, 0), o.weight_decay))
@@ -161,7 +161,7 @@ static bool check_betas(reel_tape *tape, const reel_adam_options *o)
     for (int i = 0; i < 2; i++)
         if (!(o->betas[i] >= 0 && o->betas[i] < 1))
             reel_fail(tape, REEL_BAD_ARGUMENT, "adam: .betas[%d] is %g, not within 0 ≤ beta < 1", i, o->betas[i]);
-    return reel_tape_status(tape) == REEL_OK;
+    return reel_recording_status(tape) == REEL_OK;
 }
 
 static bool check_adam(reel_tape *tape, const reel_tensor *like, const reel_adam_options *o)
@@ -181,7 +181,7 @@ reel_list *reel_adam_update_sized(const reel_list *parameters, const reel_list *
     if (!o.state) o.state = "adam";
     reel_tape *tape = reel_list_tape(parameters);
     reel_tensor *lr = NULL;
-    if (reel_tape_status(tape) != REEL_OK || !check_lists(tape, "adam", parameters, gradients) ||
+    if (reel_recording_status(tape) != REEL_OK || !check_lists(tape, "adam", parameters, gradients) ||
         !check_betas(tape, &o) || !check_adam(tape, reel_list_at(parameters, 0), &o) ||
         !learning_rate(tape, "adam", parameters, o.lr, o.lr_tensor, &lr))
         return bad_list(tape);
@@ -269,7 +269,7 @@ static bool check_clip(reel_tape *tape, const reel_list *list, double max_norm)
 reel_list *reel_clip_norm(const reel_list *list, double max_norm)
 {
     reel_tape *tape = reel_list_tape(list);
-    if (reel_tape_status(tape) != REEL_OK || !check_clip(tape, list, max_norm)) return bad_list(tape);
+    if (reel_recording_status(tape) != REEL_OK || !check_clip(tape, list, max_norm)) return bad_list(tape);
     reel_list *clipped = reel_list_new(tape);
     reel_tensor *top = largest(list), *scale = NULL, *factor = NULL;
     if (top) {
