@@ -176,8 +176,9 @@ static inline reel_tape *reel_tape_new(reel_model *model, reel_tape_options opti
  * no more than the last few programs need. */
 REEL_API void reel_tape_clear(reel_tape *tape);
 
-/* The message of the last call on this model that failed, or NULL. The text is the calling thread's own, until it has
- * asked for four more. */
+/* The message of the first call on this model that failed since it was asked last, or NULL. Once it was asked for, the
+ * next call that reads, writes, resets, saves or loads begins without it. The text is the calling thread's own, until it
+ * has asked for four more. */
 REEL_API const char *reel_model_error(const reel_model *model);
 
 /* From now on a name that the model does not have is an error, with the nearest name that it has. */
@@ -295,8 +296,10 @@ REEL_API double reel_item(reel_tensor *x);
 /* ---- 6  Errors --------------------------------------------------------------------------------------------------- */
 
 /* The first thing that went wrong, or NULL. Errors in recording stick until reel_tape_clear(): every op after one
- * returns the tape's bad tensor, and reel_run() returns the status and runs nothing. Errors of a run, a read or a write
- * last until the next write or run. The message has the op, the shapes, the scope, and the user's file and line. */
+ * returns the tape's bad tensor, and reel_run() returns the status and runs nothing. An error of a run, a read or a write
+ * stays until one of these two has returned it: no later error replaces it and no success removes it, so a program may
+ * ask once, at its end. After that the next run, read or write begins without it. An error in recording is told first.
+ * The message has the op, the shapes, the scope, and the user's file and line. */
 REEL_API const char *reel_tape_error(const reel_tape *tape);
 REEL_API reel_status reel_tape_status(const reel_tape *tape);
 

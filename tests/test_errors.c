@@ -169,7 +169,8 @@ static void expect_recording(const char *row, const image *before, result got, r
     expect_works(row);
 }
 
-/* An error of a run, a read or a write belongs to that call: the recording is good, and the next write removes it. */
+/* An error of a run, a read or a write belongs to that call: the recording is good, and the next write after somebody has
+ * asked removes it. */
 static void expect_running(const char *row, const image *before, result got, reel_status status, const char *template)
 {
     expect_text(row, reel_tape_error(tape), template);
@@ -785,16 +786,6 @@ Test(errors, of_values_are_none_for_a_softmax_in_checked_mode)
 {
     begin_checked();
     cr_expect_eq(run_written(reel_cross_entropy(x, reel_slice(idx, 0, 0, 2))), REEL_OK, "%s", reel_tape_error(tape));
-    end();
-}
-
-/* reel.h, section 6: errors of a run last until the next write or run. */
-Test(errors, of_a_run_outlast_a_read)
-{
-    begin_training();
-    reel_run(tape);
-    reel_item(loss);
-    cr_expect_str_eq(reel_tape_error(tape), expand("run: the input x [2,3] was never written  at @1"));
     end();
 }
 

@@ -22,8 +22,19 @@ void reel__error_set(reel__error *error, reel_status status, const char *format,
 {
     if (error->status != REEL_OK) return;
     error->status = status;
-    error->located = false;
+    error->located = error->heard = false;
     vsnprintf(error->message, sizeof error->message, format, arguments);
+}
+
+/* Asking changes nothing that the one who asks can see, so it takes what is const. */
+void reel__error_hear(const reel__error *error)
+{
+    if (error->status != REEL_OK) ((reel__error *)(uintptr_t)error)->heard = true;
+}
+
+void reel__error_begin(reel__error *error)
+{
+    if (error->heard) error->status = REEL_OK, error->heard = false;
 }
 
 void reel__error_append(reel__error *error, const char *format, ...)

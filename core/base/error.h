@@ -8,11 +8,14 @@
 typedef struct reel__error {
     reel_status status; /* REEL_OK: none, and the rest means nothing */
     bool located;       /* the message ends in a file and line, or needs none */
+    bool heard;         /* the user has asked for it: the next call forgets it */
     char message[1000];
 } reel__error;
 
 /* Keeps the first error: does nothing if there is one. */
 void reel__error_set(reel__error *error, reel_status status, const char *format, va_list arguments);
+void reel__error_hear(const reel__error *error);
+void reel__error_begin(reel__error *error); /* a call begins: what was heard is forgotten */
 void reel__error_append(reel__error *error, const char *format, ...) REEL_PRINTF(2, 3);
 
 /* "[2,3,4]", "[]" for a scalar, into a buffer that is returned. */

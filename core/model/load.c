@@ -390,6 +390,7 @@ static void commit(loader *l)
 reel_status reel_model_load(reel_model *model, const char *path)
 {
     if (!model || model->failed) return REEL_OUT_OF_MEMORY;
+    reel__model_begin(model);
     loader l = { .model = model, .path = path, .reader = { .file = -1 } };
     bool good = read_header(&l) && read_metadata(&l) && check_values(&l) && read_values(&l) && make_room(&l);
     if (good) commit(&l);
@@ -399,5 +400,5 @@ reel_status reel_model_load(reel_model *model, const char *path)
     reel__release(&model->allocator, l.text, (size_t)l.text_size);
     reel__array_free(&model->allocator, &l.left_out, 1);
     reel__release(&model->allocator, l.buckets, (size_t)l.bucket_count * sizeof *l.buckets);
-    return good ? REEL_OK : model->error.status;
+    return good ? REEL_OK : model->last;
 }

@@ -54,11 +54,19 @@ reel_status reel__model_fail(reel_model *model, reel_status status, const char *
     va_list arguments;
     va_start(arguments, format);
     reel__model_lock(model);
-    model->error.status = REEL_OK;
+    model->last = status;
+    reel__error_begin(&model->error);
     reel__error_set(&model->error, status, format, arguments);
     reel__model_unlock(model);
     va_end(arguments);
     return status;
+}
+
+void reel__model_begin(reel_model *model)
+{
+    reel__model_lock(model);
+    reel__error_begin(&model->error);
+    reel__model_unlock(model);
 }
 
 /* Another thread's call may fail while the text is read, so each thread reads a copy of its own. */
@@ -73,6 +81,7 @@ const char *reel_model_error(const reel_model *model)
     if (!model || model->failed) return "model: out of memory";
     char *text = NULL;
     reel__model_lock(model);
+    reel__error_hear(&model->error);
     if (model->error.status != REEL_OK) {
         text = copies[next_copy++ % COPIES].text;
         memcpy(text, model->error.message, sizeof model->error.message);
@@ -209,6 +218,7 @@ reel_status reel_model_seal(reel_model *model)
 reel_status reel_model_reset(reel_model *model, const char *pattern)
 {
     if (!model || model->failed) return REEL_OUT_OF_MEMORY;
+    reel__model_begin(model);
     int64_t found = 0;
     for (int64_t i = 0; i < model->values.list.count; i++) {
         reel__value *v = REEL__AT(model->values.list, reel__value *, i);
@@ -313,8 +323,9 @@ reel_shape reel_model_shape(const reel_model *model, const char *name)
 static reel_status find_checked(reel_model *model, const char *call, const char *name, reel_dtype dtype, int64_t count,
                                 const void *data, reel__value **value)
 {
-    reel__value *v = *value = value_named(model, name);
     if (!model || model->failed) return REEL_OUT_OF_MEMORY;
+    reel__model_begin(model);
+    reel__value *v = *value = value_named(model, name);
     if (!v) {
         const char *near = reel__model_nearest(model, name ? name : "");
         return reel__model_fail(model, REEL_BAD_NAME, "%s: the model has no \"%s\"%s%s%s", call, name ? name : "(null)",

@@ -42,7 +42,8 @@ struct reel_model {
     reel_allocator allocator;
     pthread_mutex_t
         lock;          /* of the table and the error: see section 8 of reel.h. A value never moves, so it needs none */
-    reel__error error; /* of the last call that failed */
+    reel__error error; /* the first that nobody has asked for yet */
+    reel_status last;  /* of the last call that failed */
     bool failed;       /* could not be made: every call accepts it and does nothing */
     bool sealed;
     uint64_t seed;
@@ -80,6 +81,7 @@ void reel__model_unlock(const reel_model *model);
 
 void reel__model_retain(reel_model *model);
 void reel__model_release(reel_model *model);
+void reel__model_begin(reel_model *model); /* a call begins: an error that was asked for is forgotten */
 reel_status reel__model_fail(reel_model *model, reel_status status, const char *format, ...) REEL_PRINTF(3, 4);
 
 /* The value of a name, and the nearest name to one that the model does not have; or NULL. They take the lock. */

@@ -172,7 +172,7 @@ static reel_status save(saver *s, const char *path)
     reel_model *model = s->model;
     if (!path) return FAIL(model, path, REEL_BAD_ARGUMENT, "the path is NULL");
     if (!sort_values(s)) s->out_of_memory = true;
-    else if (!names_fit(s, path)) return model->error.status;
+    else if (!names_fit(s, path)) return model->last;
     else put_header(s);
     if (s->out_of_memory) return FAIL(model, path, REEL_OUT_OF_MEMORY, "out of memory");
     if (s->text.count > REEL__LONGEST_HEADER)
@@ -187,6 +187,7 @@ static reel_status save(saver *s, const char *path)
 reel_status reel_model_save(reel_model *model, const char *path)
 {
     if (!model || model->failed) return REEL_OUT_OF_MEMORY;
+    reel__model_begin(model);
     saver s = { .model = model };
     reel_status status = save(&s, path);
     reel__array_free(&model->allocator, &s.values, sizeof(reel__value *));

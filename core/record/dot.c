@@ -375,7 +375,7 @@ reel_status reel_tape_write_dot(reel_tape *tape, const char *path)
 {
     if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
     if (tape->recording.status != REEL_OK) return tape->recording.status;
-    tape->running.status = REEL_OK;
+    reel__error_begin(&tape->running);
     reel__shown_path shown;
     picture p = { .tape = tape };
     if (!tape->assigns.count && !tape->losses.count && !tape->keeps.count)

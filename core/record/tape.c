@@ -146,12 +146,13 @@ reel_tensor *reel__out_of_memory(reel_tape *tape, const char *what)
 reel_status reel__run_fail(reel_tape *tape, reel_status status, const char *format, ...)
 {
     if (tape->failed) return REEL_OUT_OF_MEMORY;
-    if (tape->running.status != REEL_OK) return status; /* the first one stays */
-    va_list arguments;
-    va_start(arguments, format);
-    reel__error_set(&tape->running, status, format, arguments);
-    va_end(arguments);
-    locate(&tape->running, tape->site_file, tape->site_line);
+    if (tape->running.status == REEL_OK) { /* the first one stays until it was heard */
+        va_list arguments;
+        va_start(arguments, format);
+        reel__error_set(&tape->running, status, format, arguments);
+        va_end(arguments);
+        locate(&tape->running, tape->site_file, tape->site_line);
+    }
     tape->site_file = NULL;
     return status;
 }
@@ -160,13 +161,16 @@ const char *reel_tape_error(const reel_tape *tape)
 {
     if (!tape) return reel__failed_tape.recording.message;
     if (tape->recording.status != REEL_OK) return tape->recording.message;
+    reel__error_hear(&tape->running);
     return tape->running.status != REEL_OK ? tape->running.message : NULL;
 }
 
 reel_status reel_tape_status(const reel_tape *tape)
 {
-    if (!tape) return REEL_OUT_OF_MEMORY;
-    return tape->recording.status != REEL_OK ? tape->recording.status : tape->running.status;
+    if (!tape) tape = &reel__failed_tape;
+    if (tape->recording.status != REEL_OK) return tape->recording.status;
+    reel__error_hear(&tape->running);
+    return tape->running.status;
 }
 
 reel_status reel_recording_status(const reel_tape *tape)

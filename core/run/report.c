@@ -94,7 +94,7 @@ reel_status reel_tape_write_plan(reel_tape *tape, const char *path)
 {
     if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
     if (tape->recording.status != REEL_OK) return tape->recording.status;
-    tape->running.status = REEL_OK;
+    reel__error_begin(&tape->running);
     if (!tape->program) return reel__run_fail(tape, REEL_BAD_STATE, "tape_write_plan: the tape has not been run yet");
     reel__shown_path shown;
     reel__writer writer;

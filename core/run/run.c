@@ -101,7 +101,7 @@ static reel_status begin(reel_tape *tape, const char *what)
 {
     if (__atomic_load_n(&tape->busy, __ATOMIC_RELAXED))
         return reel__run_fail(tape, REEL_BAD_STATE, "%s: the tape is running", what);
-    tape->running.status = REEL_OK;
+    reel__error_begin(&tape->running);
     if (tape->recording.status != REEL_OK) return tape->recording.status;
     if (tape->scope->parent) {
         reel__fail(tape, REEL_BAD_STATE, "%s: the scope \"%s\" is still open (reel_scope_pop is missing)", what,
@@ -158,11 +158,13 @@ static reel_status fits(reel_tape *tape, const char *what, const reel_tensor *x,
 }
 
 /* A handle that cannot be used is an error of this call, not of the recording. */
-static reel_status current(const char *what, const reel_tensor *x)
+static reel_status begin_access(const char *what, const reel_tensor *x)
 {
     if (!x) return REEL_BAD_ARGUMENT;
     reel_tape *tape = x->tape;
-    if (tape->failed || tape->recording.status != REEL_OK) return reel_tape_status(tape);
+    if (tape->failed) return REEL_OUT_OF_MEMORY;
+    reel__error_begin(&tape->running);
+    if (tape->recording.status != REEL_OK) return tape->recording.status;
     if (x->is_bad || x->generation != tape->generation)
         return reel__run_fail(tape, REEL_BAD_STATE, "%s: the tensor is from before reel_tape_clear()%s%s", what,
                               x->file ? ", recorded in " : "", x->file ? x->file : "");
@@ -172,8 +174,7 @@ static reel_status current(const char *what, const reel_tensor *x)
 static reel_status write_value(reel_tensor *x, reel_dtype dtype, const void *data, int64_t count)
 {
     reel_tape *tape = x ? x->tape : &reel__failed_tape;
-    if (!tape->failed) tape->running.status = REEL_OK;
-    reel_status status = current("write", x);
+    reel_status status = begin_access("write", x);
     if (status != REEL_OK) return status;
     if (!x->value)
         return reel__run_fail(tape, REEL_BAD_ARGUMENT, "write: %s is no input, parameter or state", reel__node_text(x));
@@ -217,7 +218,7 @@ static reel_status copy_value(reel_tape *tape, const char *what, const reel_tens
 
 static reel_status read_value(reel_tensor *x, reel_dtype dtype, void *data, int64_t count)
 {
-    reel_status status = current("read", x);
+    reel_status status = begin_access("read", x);
     if (status == REEL_OK) status = fits(x->tape, "read", x, dtype, data, count);
     return status == REEL_OK ? copy_value(x->tape, "read", x, data) : status;
 }
@@ -229,7 +230,7 @@ double(reel_item)(reel_tensor *x)
         double f64;
         int32_t i32;
     } value = { .f64 = 0 };
-    if (current("item", x) != REEL_OK) return (double)NAN;
+    if (begin_access("item", x) != REEL_OK) return (double)NAN;
     if (x->count != 1) {
         reel__run_fail(x->tape, REEL_BAD_SHAPE, "item: %s is not one number", reel__node_text(x));
         return (double)NAN;
