@@ -284,8 +284,16 @@ REEL_API reel_tensor *reel_assign(reel_tensor *target, reel_tensor *value);
 REEL_API reel_tensor *reel_keep(reel_tensor *x, const char *name);
 REEL_API reel_tensor *reel_find(reel_tape *tape, const char *name);
 
-/* Copies a value of the last run: a loss or what was kept, as it was in that run, which for a parameter or a state is at
- * its start; and an input, or a parameter or state that is neither, as it is now. */
+/* Copies a value of the last run, or of an evaluation after it: a loss, which is what was given to reel_gradients() or to
+ * an optimiser, or what was kept, as it was in that run, which for a parameter or a state is at its start; what was
+ * assigned; a result; and an input, or a parameter or state that is neither kept nor a loss, as it is now.
+ *
+ * A result is a tensor that a call has returned to you and that nothing else uses but gradients: the output of a network,
+ * an accuracy, a gradient. It need not be kept. Nor does it cost anything while it is not read: a run computes the results
+ * that depend on what it assigns, those that were read before, and all if it has nothing else to do. Another one is
+ * computed when it is read, from the inputs, parameters and states of the last run and with its draws; if one of these
+ * has been written since, that is an error, which reel_keep() avoids. What something else uses has to be kept. So has
+ * everything in a program compiled with REEL_NO_LINES: a call is known to be yours by its line. */
 REEL_API reel_status reel_read_f32(reel_tensor *x, float *data, int64_t count);
 REEL_API reel_status reel_read_f64(reel_tensor *x, double *data, int64_t count);
 REEL_API reel_status reel_read_i32(reel_tensor *x, int32_t *data, int64_t count);
@@ -341,11 +349,12 @@ REEL_API reel_tensor *reel_list_find(const reel_list *list, const char *name);
 
 /* ---- 8  Running -------------------------------------------------------------------------------------------------- */
 
-/* Executes the program. Every read sees the values at the start of the run; assignments take effect together at its
- * end; a run that fails changes nothing. */
+/* Executes the program: all that is assigned, losses, what is kept, and results as section 5 says. Every read sees the
+ * values at the start of the run; assignments take effect together at its end; a run that fails changes nothing. */
 REEL_API reel_status reel_run(reel_tape *tape);
 
-/* Computes only what these tensors need, so that they can be read, and assigns nothing. */
+/* Computes only what these tensors need, so that they can be read, and assigns nothing. What the last run computed can
+ * still be read. */
 REEL_API reel_status reel_eval(reel_tape *tape, int count, reel_tensor *const *tensors);
 
 /* Threads. A run has a team of its own, see .threads; a kernel of a user's op is called in the thread that runs the tape.
@@ -396,7 +405,8 @@ REEL_API reel_status reel_tape_write_plan(reel_tape *tape, const char *path);
 /* ---- The user's file and line ------------------------------------------------------------------------------------ */
 
 /* Ops are plain functions. The macros below, and those at the ends of the other headers, stamp what a call recorded,
- * and the error that it caused, with the line of the call. Define REEL_NO_LINES to go without. */
+ * and the error that it caused, with the line of the call. Define REEL_NO_LINES to go without; then there are no results
+ * in the sense of section 5. */
 REEL_API reel_tensor *reel_here(reel_tensor *x, const char *file, int line);
 REEL_API reel_list *reel_here_list(reel_list *list, const char *file, int line);
 REEL_API reel_tensor *reel_at(reel_tensor *x, const char *file, int line);

@@ -240,7 +240,7 @@ Test(dot, refuses_what_cannot_be_drawn_or_written)
 {
     begin();
     expect_error(reel_tape_write_dot(tape, "x"), REEL_BAD_STATE,
-                 "tape_write_dot: nothing on the tape is kept, assigned or a loss");
+                 "tape_write_dot: the tape computes nothing: no result, nothing kept or assigned");
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2));
     reel_keep(x, "kept");
     expect_error(reel_tape_write_dot(tape, NULL), REEL_BAD_FILE, "tape_write_dot: (null): the path is NULL");

@@ -700,6 +700,8 @@ static reel_status run_with_indices(int32_t last, reel_tensor *kept)
     return run_of(kept);
 }
 
+static reel_tensor *used(reel_tensor *a) { return reel_neg(a), a; }
+
 static reel_status run_of_nothing(void)
 {
     reel_tape_clear(tape);
@@ -713,8 +715,11 @@ Test(errors, of_running_reading_and_writing)
 {
     RUNNING(REEL_BAD_STATE, "run: the input x [2,3] was never written  at @1", AT(0, reel_run(tape)));
     RUNNING(REEL_BAD_STATE, "run: the input x [2,3] was never written  at @1", AT(0, reel_eval(tape, 1, &loss)));
-    RUNNING(REEL_BAD_STATE, "run: the tape computes nothing that is kept, assigned or a loss  at @0", run_of_nothing());
+    RUNNING(REEL_BAD_STATE, "run: the tape computes nothing: no result, nothing kept or assigned  at @0",
+            run_of_nothing());
     RUNNING(REEL_BAD_STATE, "read: exp [2,3] (@8) is not kept (mark it with reel_keep() before the run)  at @0",
+            AT(0, reel_read_f32(used(e()), room, 6)));
+    RUNNING(REEL_BAD_STATE, "read: exp [2,3] (@8) has no value: no run or evaluation has computed it  at @0",
             AT(0, reel_read_f32(e(), room, 6)));
     RUNNING(REEL_BAD_STATE, "item: sum [] (@5) has no value: no run or evaluation has computed it  at @0",
             AT(0, reel_item(loss)));

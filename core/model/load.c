@@ -385,6 +385,7 @@ static void commit(loader *l)
     if (l->is_reel) l->model->seed = l->seed, l->model->runs = l->runs;
     const reel__array old = l->model->left_out;
     l->model->left_out = l->left_out, l->left_out = old;
+    l->model->changes++;
 }
 
 reel_status reel_model_load(reel_model *model, const char *path)

@@ -224,6 +224,7 @@ reel_status reel_model_reset(reel_model *model, const char *pattern)
         reel__value *v = REEL__AT(model->values.list, reel__value *, i);
         if (!reel__pattern_matches(pattern, v->name)) continue;
         found++;
+        model->changes++;
         reel__value_initialise(v, model->seed);
     }
     if (found || !pattern) return REEL_OK;
@@ -357,8 +358,10 @@ static reel_status copy_in(reel_model *model, const char *call, const char *name
 {
     reel__value *v;
     reel_status status = find_checked(model, call, name, dtype, count, data, &v);
-    if (status == REEL_OK && count) memcpy(v->data, data, value_bytes(v));
-    return status;
+    if (status != REEL_OK) return status;
+    if (count) memcpy(v->data, data, value_bytes(v));
+    model->changes++;
+    return REEL_OK;
 }
 
 reel_status reel_model_read_f32(reel_model *model, const char *name, float *data, int64_t count)

@@ -47,7 +47,8 @@ struct reel_model {
     bool failed;       /* could not be made: every call accepts it and does nothing */
     bool sealed;
     uint64_t seed;
-    uint64_t runs;  /* atomic, so that it can be asked for during one */
+    uint64_t runs;    /* atomic, so that it can be asked for during one */
+    uint64_t changes; /* how often values have changed */
     uint64_t tapes; /* made so far; atomic */
     int references; /* its maker's and one for each tape; atomic */
     reel__values values;

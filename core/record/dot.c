@@ -47,16 +47,20 @@ static mark *mark_of(const picture *p, const reel_tensor *x) { return &p->marks[
 
 static bool walk_program(reel_tape *tape)
 {
-    const int64_t assigns = tape->assigns.count, marked = assigns + tape->losses.count;
-    const int64_t count = marked + tape->keeps.count;
-    reel_tensor **roots = reel__allocate(&tape->allocator, (size_t)count * sizeof *roots);
+    const int64_t assigns = tape->assigns.count, losses = tape->losses.count, keeps = tape->keeps.count;
+    const size_t bytes = (size_t)(assigns + losses + keeps + tape->results.count) * sizeof(reel_tensor *);
+    reel_tensor **roots = reel__allocate(&tape->allocator, bytes);
     if (!roots) return false;
-    for (int64_t i = 0; i < count; i++)
-        if (i < assigns) roots[i] = REEL__AT(tape->assigns, reel_tensor *, i);
-        else if (i < marked) roots[i] = REEL__AT(tape->losses, reel_tensor *, i - assigns);
-        else roots[i] = REEL__AT(tape->keeps, reel__kept, i - marked).x;
+    int64_t count = 0;
+    for (int64_t i = 0; i < assigns; i++) roots[count++] = REEL__AT(tape->assigns, reel_tensor *, i);
+    for (int64_t i = 0; i < losses; i++) roots[count++] = REEL__AT(tape->losses, reel_tensor *, i);
+    for (int64_t i = 0; i < keeps; i++) roots[count++] = REEL__AT(tape->keeps, reel__kept, i).x;
+    for (int64_t i = 0; i < tape->results.count; i++) {
+        const reel__result *r = &REEL__AT(tape->results, reel__result, i);
+        if (reel__runs_result(tape, r)) roots[count++] = r->x;
+    }
     bool good = reel__walk(tape, count, roots);
-    reel__release(&tape->allocator, roots, (size_t)count * sizeof *roots);
+    reel__release(&tape->allocator, roots, bytes);
     return good;
 }
 
@@ -378,9 +382,11 @@ reel_status reel_tape_write_dot(reel_tape *tape, const char *path)
     reel__error_begin(&tape->running);
     reel__shown_path shown;
     picture p = { .tape = tape };
-    if (!tape->assigns.count && !tape->losses.count && !tape->keeps.count)
-        return reel__run_fail(tape, REEL_BAD_STATE, "tape_write_dot: nothing on the tape is kept, assigned or a loss");
-    const bool good = begin(&p);
+    const bool found = reel__results(tape);
+    if (found && !tape->assigns.count && !tape->losses.count && !tape->keeps.count && !tape->results.count)
+        return reel__run_fail(tape, REEL_BAD_STATE,
+                              "tape_write_dot: the tape computes nothing: no result, nothing kept or assigned");
+    const bool good = found && begin(&p);
     if (good) find_parts(&p), choose_items(&p);
     if (good && reel__writer_open(&p.writer, path)) put_graph(&p);
     end(&p);

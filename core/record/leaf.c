@@ -310,6 +310,11 @@ static reel__value *assigned_value(reel_tape *tape, reel_tensor *target)
 /* A number that no other recording of any tape of the model has. */
 static uint64_t recording_id(const reel_tape *tape) { return (uint64_t)tape->serial << 32 | tape->generation; }
 
+bool reel__is_assigned(const reel_tape *tape, const reel__value *value)
+{
+    return value->assigned == recording_id(tape);
+}
+
 reel_tensor *(reel_assign)(reel_tensor *target, reel_tensor *value)
 {
     reel_tape *tape = target ? target->tape : &reel__failed_tape;

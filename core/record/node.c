@@ -171,7 +171,7 @@ static void renew(reel_tape *tape, reel_tensor *x, const reel_tensor *origin)
     x->scope = origin ? origin->scope : tape->scope;
     x->file = origin ? origin->file : NULL;
     x->line = origin ? origin->line : 0;
-    x->readable = false;
+    x->readable = x->returned = x->output = false;
     tape->draws += x->op->draws;
     tape->node_count++;
 }
@@ -261,6 +261,7 @@ reel_tensor *reel__record(reel_tape *tape, const reel_op *op, int count, reel_te
         drop_previous(tape);
     }
     if (!recordable(tape, op, attr_size)) return &tape->bad;
+    tape->log_changes++;
     if (!reel__reserve(&tape->allocator, &tape->log, tape->log.count, sizeof(reel_tensor *)))
         return reel__out_of_memory(tape, op->name);
     uint64_t hash = hash_of(op, count, inputs, attr, attr_size);

@@ -87,6 +87,7 @@ void reel_tape_free(reel_tape *tape)
     reel__array_free(&allocator, &tape->keeps, sizeof(reel__kept));
     reel__array_free(&allocator, &tape->losses, sizeof(reel_tensor *));
     reel__array_free(&allocator, &tape->assigns, sizeof(reel_tensor *));
+    reel__array_free(&allocator, &tape->results, sizeof(reel__result));
     reel__array_free(&allocator, &tape->stack, sizeof(reel_tensor *));
     reel__array_free(&allocator, &tape->order, sizeof(reel_tensor *));
     reel__array_free(&allocator, &tape->outputs, sizeof(reel_tensor *));
@@ -238,13 +239,18 @@ static void stamp(reel_tape *tape, const char *file, int line)
 
 reel_tensor *reel_here(reel_tensor *x, const char *file, int line)
 {
-    if (x) stamp(x->tape, file, line);
+    if (!x) return x;
+    stamp(x->tape, file, line);
+    if (!x->tape->failed) x->returned = true;
     return x;
 }
 
 reel_list *reel_here_list(reel_list *list, const char *file, int line)
 {
-    if (list) stamp(list->tape, file, line);
+    if (!list) return list;
+    stamp(list->tape, file, line);
+    for (int64_t i = 0; !list->is_bad && list->generation == list->tape->generation && i < list->items.count; i++)
+        REEL__AT(list->items, reel__kept, i).x->returned = true;
     return list;
 }
 

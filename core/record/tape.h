@@ -5,7 +5,8 @@
  *     node.c    recording a node, finding the same one  leaf.c    inputs, parameters, states, assignments
  *     list.c    lists, patterns                         walk.c    the order of a program
  *     shape.c   shapes and their checks                 span.c    calls answered as a whole when made again
- *     names.c   shared strings, forgetting old names    descriptor.c   the descriptors of ops */
+ *     names.c   shared strings, forgetting old names    descriptor.c   the descriptors of ops
+ *     results.c what can be read without being kept     dot.c     the picture of a program */
 #ifndef REEL_CORE_RECORD_TAPE_H
 #define REEL_CORE_RECORD_TAPE_H
 
@@ -48,10 +49,16 @@ struct reel_tensor {
     int32_t index; /* its place in the order of the last walk */
     int32_t place; /* and in the program that was prepared last */
     int32_t entry; /* of a draw: which of those with the same name, in walk order */
-    int32_t shown; /* of a parameter or state that is kept or a loss: its place in tape->shown plus 1, or 0 */
+    union {
+        int32_t shown;  /* of a parameter or state that is kept or a loss: its place in tape->shown plus 1, or 0 */
+        int32_t result; /* of what is no leaf: its place among the results, if it is one */
+    };
     uint8_t rank;
     uint8_t dtype;
-    bool is_bad, readable;
+    bool is_bad : 1;
+    bool readable : 1; /* a run computes it for the user: kept, or a loss */
+    bool returned : 1; /* a call of the user returned it */
+    bool output : 1;   /* a run or an evaluation has computed it for the user */
 };
 
 /* A shared string; what is handed out is its text. */
@@ -91,6 +98,13 @@ typedef struct reel__shown {
     void *data;
     size_t size;
 } reel__shown;
+
+/* What nothing else of the user's program uses, see results.c. */
+typedef struct reel__result {
+    reel_tensor *x;
+    bool in_run; /* it depends on what the program assigns */
+    bool wanted; /* it was read once */
+} reel__result;
 
 typedef struct reel__replacement {
     const char *name; /* of the parameter; NULL: the mark of a push */
@@ -181,6 +195,11 @@ struct reel_tape {
     reel__values inputs, states;      /* states: those that an evaluating tape has of its own */
     int64_t used_inputs, read_inputs; /* by this recording; by programs */
 
+    uint64_t log_changes;     /* how often a call was not answered from the log */
+    reel__array results;      /* reel__result, */
+    int64_t results_log;      /* for a log of this length */
+    uint64_t results_changes; /* and this state */
+
     reel__array stack, order; /* of walks */
     reel__array outputs;      /* reel_tensor *: scratch of a run */
     reel__array shown;        /* reel__shown: of the last run; those beyond count have memory */
@@ -190,6 +209,14 @@ struct reel_tape {
     reel__array descriptors;  /* of ops whose struct is shorter than this library's, completed */
     const reel_tensor *draft; /* the node whose shape rule is running */
     bool busy;                /* a run is under way; atomic, so that a second one is told so */
+
+    uint32_t ran;                     /* the generation of the last run, if it was good */
+    uint64_t executions, last_run;    /* runs and evaluations; which of them the last run was */
+    uint64_t demanded;                /* the last run that a result was computed after, */
+    bool on_demand;                   /* as is happening now */
+    uint64_t draw, run_draw;          /* the number that draws are keyed by: now, in the last run */
+    uint64_t writes;                  /* to inputs */
+    uint64_t run_writes, run_changes; /* this and the model's count after the last run */
 
     int64_t retired;                      /* nodes that have gone */
     int64_t draws;                        /* random nodes recorded */
@@ -258,6 +285,12 @@ void reel__stamp_uses(reel_tape *tape, const char *file, int line);
 /* leaf.c */
 extern const reel_op reel__input_op, reel__parameter_op, reel__state_op, reel__assign_op;
 void reel__inputs_tidy(reel_tape *tape); /* as a recording ends: frees those that nobody reads any more */
+bool reel__is_assigned(const reel_tape *tape, const reel__value *value); /* by the program that is recorded */
+
+/* results.c: finds the results, if that was not done; false: out of memory. */
+bool reel__results(reel_tape *tape);
+reel__result *reel__result_of(reel_tape *tape, const reel_tensor *x);      /* NULL: it is none, or out of memory */
+bool reel__runs_result(const reel_tape *tape, const reel__result *result); /* whether a run computes it */
 
 /* list.c */
 reel_list *reel__list_new(reel_tape *tape);

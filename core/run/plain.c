@@ -60,8 +60,8 @@ static reel_status check_finite(reel_tape *tape, const reel_tensor *x, const ree
 
 void reel__set_stream(const reel_tape *tape, const reel_tensor *x, reel_call *call)
 {
-    uint64_t run = tape->options.evaluate ? tape->runs : tape->model->runs;
-    reel__stream s = reel__stream_of(tape->model->seed, reel__hash_string(x->name) + (uint64_t)x->entry - 1, run + 1);
+    reel__stream s =
+        reel__stream_of(tape->model->seed, reel__hash_string(x->name) + (uint64_t)x->entry - 1, tape->draw);
     call->stream[0] = s.key;
     call->stream[1] = (uint64_t)s.high[1] << 32 | s.high[0];
 }
@@ -129,6 +129,5 @@ reel_status reel__execute_plain(reel_tape *tape)
             if (reel__checked_early(x) == (pass == 0)) status = run_node(tape, program, x);
         }
     program->computed = status == REEL_OK;
-    program->recording = tape->generation;
     return status;
 }

@@ -219,6 +219,5 @@ reel_status reel__execute_planned(reel_tape *tape)
     if (status == REEL_OK) status = early_checks(tape, steps);
     if (status == REEL_OK) status = run_steps(tape, steps);
     program->computed = status == REEL_OK;
-    program->recording = tape->generation;
     return status;
 }

@@ -49,7 +49,7 @@ bool reel__program_read(const reel__program *program, const reel_tensor *x, void
 }
 
 /* Outputs in an order that does not depend on recording: assignments by the name of their target, then what is kept by its
- * name, then losses. */
+ * name, then losses, then results. */
 static int by_name(const void *a, const void *b)
 {
     const reel__kept *x = a, *y = b;
@@ -83,6 +83,9 @@ static bool ordered_outputs(reel_tape *tape, reel__array *all)
     sort_from(all, keeps);
     for (int64_t i = 0; good && i < tape->losses.count; i++)
         good = add_sorted(tape, all, REEL__AT(tape->losses, reel_tensor *, i), "");
+    good = good && reel__results(tape);
+    for (int64_t i = 0; good && i < tape->results.count; i++)
+        good = add_sorted(tape, all, REEL__AT(tape->results, reel__result, i).x, "");
     return good;
 }
 
@@ -248,15 +251,38 @@ static bool is_for(const reel_tape *tape, const reel__program *program, bool ass
 }
 
 /* The i-th program is the tape's from now on: the nodes' places are those in it. */
-static void choose(reel_tape *tape, int64_t i)
+void reel__program_choose(reel_tape *tape, int64_t i)
 {
     reel__program *program = program_at(tape, i);
     for (; i > 0; i--) REEL__AT(tape->programs, reel__program *, i) = program_at(tape, i - 1);
     REEL__AT(tape->programs, reel__program *, 0) = program;
     tape->program = program;
     for (int64_t k = 0; k < program->nodes.count; k++) REEL__AT(program->nodes, reel_tensor *, k)->place = (int32_t)k;
-    program->retired = tape->retired;
-    program->rebound = tape->rebound;
+}
+
+/* Without the program that could not be prepared; an evaluation on demand leaves the run's values where they are. */
+static void drop_failed(reel_tape *tape)
+{
+    if (!tape->on_demand || !tape->programs.count) {
+        free_programs(tape);
+        return;
+    }
+    if (!program_at(tape, 0)->execution) {
+        free_program(tape, program_at(tape, 0));
+        for (int64_t i = 1; i < tape->programs.count; i++)
+            REEL__AT(tape->programs, reel__program *, i - 1) = program_at(tape, i);
+        tape->programs.count--;
+    }
+    tape->program = NULL;
+    if (tape->programs.count) reel__program_choose(tape, 0);
+}
+
+/* The same for one that has just got its nodes and leaves. */
+static void choose_new(reel_tape *tape, int64_t i)
+{
+    program_at(tape, i)->retired = tape->retired;
+    program_at(tape, i)->rebound = tape->rebound;
+    reel__program_choose(tape, i);
 }
 
 static bool choose_same_structure(reel_tape *tape, int64_t count, reel_tensor *const *outputs)
@@ -273,7 +299,7 @@ static bool choose_same_structure(reel_tape *tape, int64_t count, reel_tensor *c
         if (program->steps) reel__steps_rebind(program);
         program->computed = false;
         program->numbers = tape->numbers - 1;
-        choose(tape, i);
+        choose_new(tape, i);
         return true;
     }
     return false;
@@ -286,7 +312,7 @@ enum { MOST_PROGRAMS = 8, MOST_BYTES = 1 << 28 };
 static void make_room(reel_tape *tape)
 {
     size_t bytes = 0;
-    int64_t kept = 0;
+    int64_t kept = tape->on_demand; /* what the run has computed stays to be read */
     for (; kept < tape->programs.count && kept < MOST_PROGRAMS - 1; kept++) {
         const reel__program *program = program_at(tape, kept);
         bytes += program->steps ? reel__steps_bytes(program->steps) : program->arena_size;
@@ -307,7 +333,7 @@ static bool make_program(reel_tape *tape, bool assigns, bool plain, int64_t coun
     program->nodes = tape->order; /* the walk begins a new array next time */
     tape->structure = tape->order = (reel__array){ 0 };
     program->assigns = assigns;
-    choose(tape, tape->programs.count - 1);
+    choose_new(tape, tape->programs.count - 1);
     tape->plans++;
     return copy_outputs(tape, program, count, outputs) && use_inputs(tape, program) &&
            (plain ? place_values(tape, program) : reel__steps_prepare(tape, program));
@@ -328,10 +354,10 @@ bool reel__program_prepare(reel_tape *tape, bool assigns, int64_t count, reel_te
     for (int64_t i = 0; !tape->draws && i < tape->programs.count;
          i++) /* draws are numbered for one program at a time */
         if (is_for(tape, program_at(tape, i), assigns, count, outputs)) {
-            choose(tape, i);
+            reel__program_choose(tape, i);
             return true;
         }
     bool good = prepare(tape, assigns, count, outputs);
-    if (!good) free_programs(tape);
+    if (!good) drop_failed(tape);
     return good;
 }

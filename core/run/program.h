@@ -20,7 +20,8 @@ typedef struct reel__program {
 
     bool assigns;       /* for a run, not an evaluation */
     bool computed;      /* its values are those of a finished run or evaluation */
-    uint32_t recording; /* the tape's generation at that time */
+    uint32_t recording; /* the tape's generation at that time, */
+    uint64_t execution; /* and which of its runs and evaluations it was */
     int64_t retired;    /* see tape->retired: nodes of the program may be gone when it has changed */
     uint64_t rebound;   /* see tape->rebound: its leaves may have other values when it has changed */
     uint64_t numbers;   /* see tape->numbers: constants are computed anew when it has changed */
@@ -32,6 +33,9 @@ bool reel__program_prepare(reel_tape *tape, bool assigns, int64_t count, reel_te
 
 /* The structure of the last walk, to tape->structure; empty if that is very large. False: out of memory. */
 bool reel__structure(reel_tape *tape, bool assigns, bool plain, int64_t count, reel_tensor *const *outputs);
+
+/* Makes one that the tape has, and that needs no preparing, tape->program. */
+void reel__program_choose(reel_tape *tape, int64_t index);
 
 /* Executes without assigning, but for what a plan assigns in place; the status is that of the run. */
 reel_status reel__execute_plain(reel_tape *tape);
@@ -49,6 +53,18 @@ void reel__steps_release(reel_tape *tape, reel__program *program);
 
 /* Copies the value of a node of the program after a run; false: it is not in it. */
 bool reel__program_read(const reel__program *program, const reel_tensor *x, void *data);
+
+/* result.c: copies a value that was computed for the user by the last run or an evaluation after it; false: none has. */
+bool reel__read_computed(reel_tape *tape, const reel_tensor *x, void *data);
+
+/* Computes a result that the last run left out, as that run would have computed it. */
+reel_status reel__compute_result(reel_tape *tape, const char *what, reel_tensor *x);
+
+/* Executes tape->program, whose draws are those of run number `draw`. */
+reel_status reel__execute(reel_tape *tape, uint64_t draw);
+
+/* After a run: whether something was written that it has read. */
+bool reel__written_since_run(const reel_tape *tape);
 
 /* Whether the run has already written an assignment's value into its target. */
 bool reel__assigned_in_place(const reel__program *program, const reel_tensor *assign);

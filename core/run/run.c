@@ -5,9 +5,10 @@
 #include <math.h>
 #include <string.h>
 
-/* What a run computes: assignments, losses and kept values; with "keep everything" whatever is recorded. */
+/* What a run computes: assignments, losses, kept values and some results; with "keep everything" whatever is recorded. */
 static bool collect_outputs(reel_tape *tape, reel__array *outputs)
 {
+    if (!reel__results(tape)) return false;
     const reel__array *lists[] = { &tape->assigns, &tape->losses };
     for (int l = 0; l < 2; l++)
         for (int64_t i = 0; i < lists[l]->count; i++) {
@@ -17,6 +18,13 @@ static bool collect_outputs(reel_tape *tape, reel__array *outputs)
     for (int64_t i = 0; i < tape->keeps.count; i++) {
         if (!reel__reserve(&tape->allocator, outputs, outputs->count, sizeof(reel_tensor *))) return false;
         REEL__AT(*outputs, reel_tensor *, outputs->count++) = REEL__AT(tape->keeps, reel__kept, i).x;
+    }
+    for (int64_t i = 0; i < tape->results.count; i++) {
+        const reel__result *r = &REEL__AT(tape->results, reel__result, i);
+        if (!reel__runs_result(tape, r)) continue;
+        if (!reel__reserve(&tape->allocator, outputs, outputs->count, sizeof(reel_tensor *))) return false;
+        REEL__AT(*outputs, reel_tensor *, outputs->count++) = r->x;
+        r->x->output = true;
     }
     for (int64_t i = 0; tape->options.keep_everything && i < tape->log.count; i++) {
         if (!reel__reserve(&tape->allocator, outputs, outputs->count, sizeof(reel_tensor *))) return false;
@@ -75,15 +83,24 @@ static reel_status not_prepared(reel_tape *tape, const char *what)
     return reel__run_fail(tape, REEL_OUT_OF_MEMORY, "%s: out of memory for the values of the program", what);
 }
 
-static reel_status execute(reel_tape *tape)
+reel_status reel__execute(reel_tape *tape, uint64_t draw)
 {
+    tape->draw = draw;
     reel__control_word saved = reel__set_control_word();
     __atomic_store_n(&tape->busy, true, __ATOMIC_RELAXED);
     reel_status status = tape->program->steps ? reel__execute_planned(tape) : reel__execute_plain(tape);
     __atomic_store_n(&tape->busy, false, __ATOMIC_RELAXED);
     reel__restore_control_word(&saved);
     tape->site_file = NULL;
+    tape->program->recording = tape->generation;
+    tape->program->execution = tape->executions;
     return status;
+}
+
+/* The number of the run that comes next. */
+static uint64_t next_draw(const reel_tape *tape)
+{
+    return (tape->options.evaluate ? tape->runs : tape->model->runs) + 1;
 }
 
 /* All at once, after everything that can fail. A plan has done some in place. */
@@ -94,7 +111,13 @@ static void commit(reel_tape *tape)
         if (!reel__assigned_in_place(tape->program, y)) reel__program_read(tape->program, y, y->inputs[0]->value->data);
     }
     if (tape->options.evaluate) tape->runs++;
-    else __atomic_store_n(&tape->model->runs, tape->model->runs + 1, __ATOMIC_RELAXED);
+    else {
+        __atomic_store_n(&tape->model->runs, tape->model->runs + 1, __ATOMIC_RELAXED);
+        tape->model->changes += tape->assigns.count > 0;
+    }
+    tape->ran = tape->generation;
+    tape->run_draw = tape->draw;
+    tape->run_writes = tape->writes, tape->run_changes = tape->model->changes;
 }
 
 static reel_status begin(reel_tape *tape, const char *what)
@@ -120,10 +143,13 @@ reel_status(reel_run)(reel_tape *tape)
     if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
     reel_status status = begin(tape, "run");
     if (status != REEL_OK) return status;
-    if (!tape->assigns.count && !tape->losses.count && !tape->keeps.count && !tape->options.keep_everything)
-        return reel__run_fail(tape, REEL_BAD_STATE, "run: the tape computes nothing that is kept, assigned or a loss");
+    tape->ran = 0;
+    tape->last_run = ++tape->executions;
     if (!prepare_run(tape) || !show_leaves(tape)) return not_prepared(tape, "run");
-    status = execute(tape);
+    if (!tape->outputs.count)
+        return reel__run_fail(tape, REEL_BAD_STATE,
+                              "run: the tape computes nothing: no result, nothing kept or assigned");
+    status = reel__execute(tape, next_draw(tape));
     if (status == REEL_OK) commit(tape);
     return status;
 }
@@ -137,8 +163,9 @@ reel_status(reel_eval)(reel_tape *tape, int count, reel_tensor *const *tensors)
         if (!tensors || !reel__usable(tape, tensors[i], "eval: a tensor"))
             return tensors ? tape->recording.status : REEL_BAD_ARGUMENT;
     if (!reel__program_prepare(tape, false, count, tensors)) return not_prepared(tape, "eval");
-    for (int i = 0; i < count; i++) tensors[i]->readable = true;
-    return execute(tape);
+    for (int i = 0; i < count; i++) tensors[i]->output = true;
+    tape->executions++;
+    return reel__execute(tape, next_draw(tape));
 }
 
 /* ---- Writing and reading ----------------------------------------------------------------------------------------- */
@@ -185,35 +212,52 @@ static reel_status write_value(reel_tensor *x, reel_dtype dtype, const void *dat
     x->value->written = true;
     reel__shown *shown = shown_of(tape, x);
     if (shown) shown->value = NULL;
+    if (x->op == &reel__input_op) tape->writes++;
+    else tape->model->changes++;
     tape->site_file = NULL;
     return REEL_OK;
 }
 
-/* Whether what the last run or evaluation computed can be read. */
-static bool has_values(const reel_tape *tape)
+/* Copies the value of what is no leaf. What was assigned may stand in its target and be written over. */
+static reel_status copy_computed(reel_tape *tape, const char *what, reel_tensor *x, void *data)
 {
-    const reel__program *program = tape->program;
-    return program && program->computed && program->recording == tape->generation && program->retired == tape->retired;
+    bool shown = x->readable || x->output || tape->options.keep_everything;
+    if (!x->readable && !reel__results(tape))
+        return reel__run_fail(tape, REEL_OUT_OF_MEMORY, "%s: out of memory to find %s", what, reel__node_text(x));
+    reel__result *result = x->readable ? NULL : reel__result_of(tape, x);
+    if (result) result->wanted = true;
+    bool assigned = !shown && x->op == &reel__assign_op && tape->ran == tape->generation;
+    if (assigned && reel__written_since_run(tape))
+        return reel__run_fail(tape, REEL_BAD_STATE, "%s: %s has been written since the run (mark it with reel_keep())",
+                              what, reel__node_text(x));
+    if ((shown || assigned) && reel__read_computed(tape, x, data)) return REEL_OK;
+    if (result && tape->ran == tape->generation) {
+        reel_status status = reel__compute_result(tape, what, x);
+        return status != REEL_OK || reel__read_computed(tape, x, data) ? status : REEL_OUT_OF_MEMORY;
+    }
+    if (!shown && !result && x->op != &reel__assign_op)
+        return reel__run_fail(tape, REEL_BAD_STATE, "%s: %s is not kept (mark it with reel_keep() before the run)",
+                              what, reel__node_text(x));
+    return reel__run_fail(tape, REEL_BAD_STATE, "%s: %s has no value: no run or evaluation has computed it", what,
+                          reel__node_text(x));
 }
 
 /* Copies the value of x, after all checks. */
-static reel_status copy_value(reel_tape *tape, const char *what, const reel_tensor *x, void *data)
+static reel_status copy_value(reel_tape *tape, const char *what, reel_tensor *x, void *data)
 {
+    reel_status status = REEL_OK;
     if (x->value && (x->op != &reel__input_op || x->value->written)) {
-        const reel__shown *shown = has_values(tape) && tape->program->assigns ? shown_of(tape, x) : NULL;
+        bool of_run = tape->ran == tape->generation && tape->executions == tape->last_run;
+        const reel__shown *shown = of_run ? shown_of(tape, x) : NULL;
         const void *from = shown ? shown->data : x->value->data;
         if (x->count) memcpy(data, from, (size_t)x->count * reel__dtype_size((reel_dtype)x->dtype));
     } else if (x->value) {
         return reel__run_fail(tape, REEL_BAD_STATE, "%s: the input %s was never written", what, reel__node_text(x));
-    } else if (!x->readable && !tape->options.keep_everything) {
-        return reel__run_fail(tape, REEL_BAD_STATE, "%s: %s is not kept (mark it with reel_keep() before the run)",
-                              what, reel__node_text(x));
-    } else if (!has_values(tape) || !reel__program_read(tape->program, x, data)) {
-        return reel__run_fail(tape, REEL_BAD_STATE, "%s: %s has no value: no run or evaluation has computed it", what,
-                              reel__node_text(x));
+    } else {
+        status = copy_computed(tape, what, x, data);
     }
     tape->site_file = NULL;
-    return REEL_OK;
+    return status;
 }
 
 static reel_status read_value(reel_tensor *x, reel_dtype dtype, void *data, int64_t count)
