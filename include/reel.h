@@ -184,7 +184,8 @@ REEL_API const char *reel_model_error(const reel_model *model);
 /* From now on a name that the model does not have is an error, with the nearest name that it has. */
 REEL_API reel_status reel_model_seal(reel_model *model);
 
-/* Sets what the pattern names back to its initial values: states to zero, parameters to their initialiser. */
+/* Sets what the pattern names back to its initial values: states to zero, parameters to their initialiser. The pattern is
+ * as for reel_parameters(); each part names something in the model. */
 REEL_API reel_status reel_model_reset(reel_model *model, const char *pattern);
 
 /* The whole model, its states, seed and run counter, as a safetensors file; an older file of that name is replaced whole
@@ -336,8 +337,10 @@ REEL_API reel_tensor *reel_gradient(reel_tensor *loss, reel_tensor *wrt);
 REEL_API reel_list *reel_vjp(reel_tensor *y, reel_tensor *gy, const reel_list *wrt);
 
 /* The parameters that a tensor depends on differentiably and that the pattern names, in the order of a walk from it in
- * operand order. Patterns are separated by ',': '*' is any part of one name, '**' any number of whole names, a leading
- * '!' leaves out; NULL is "**". No parameter for a pattern is an error. */
+ * operand order. A pattern's parts are separated by ',': '*' is any part of one name, '**' any number of whole names, also
+ * none, a leading '!' leaves out; the last part that names a parameter decides, and a pattern that begins with '!' begins
+ * with all. NULL is "**". A part that names no parameter that the tensor depends on, a '!' that names none of the model,
+ * and an empty part or name, as in "encoder/", are errors with what may have been meant. */
 REEL_API reel_list *reel_parameters(reel_tensor *of, const char *pattern);
 
 REEL_API reel_list *reel_list_new(reel_tape *tape);

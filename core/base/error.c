@@ -1,4 +1,4 @@
-/* Messages, and the two helpers of messages about names: the nearest name and the name pattern. */
+/* Messages, and the nearest name for messages about names. Patterns of names are in pattern.c. */
 #include "core/base/error.h"
 
 #include <stdio.h>
@@ -58,7 +58,7 @@ const char *reel__shape_text(reel__text *buffer, int rank, const int64_t *size)
 
 enum { LONGEST = 120 };
 
-static int edit_distance(const char *a, const char *b)
+int reel__edit_distance(const char *a, const char *b)
 {
     int row[LONGEST + 1];
     int m = (int)strnlen(a, LONGEST), n = (int)strnlen(b, LONGEST);
@@ -76,71 +76,25 @@ static int edit_distance(const char *a, const char *b)
     return row[n];
 }
 
+/* To a name or, one further away, to its end in a scope: "loss" is near "encoder/loss". */
+int reel__name_distance(const char *wanted, const char *name)
+{
+    int distance = reel__edit_distance(wanted, name);
+    for (const char *end = strchr(name, '/'); end; end = strchr(end + 1, '/')) {
+        int to_end = reel__edit_distance(wanted, end + 1) + 1;
+        if (to_end < distance) distance = to_end;
+    }
+    return distance;
+}
+
 const char *reel__nearest(const char *wanted, int64_t count, const char *(*name)(const void *context, int64_t index),
                           const void *context)
 {
     const char *best = NULL;
-    int smallest = (int)strlen(wanted) / 2 + 2;
+    int smallest = reel__nearest_limit(wanted);
     for (int64_t i = 0; i < count; i++) {
-        int distance = edit_distance(wanted, name(context, i));
+        int distance = reel__name_distance(wanted, name(context, i));
         if (distance < smallest) smallest = distance, best = name(context, i);
     }
     return best;
-}
-
-/* One part without '/': '*' is any run of characters. */
-static bool part_matches(const char *p, const char *p_end, const char *s, const char *s_end)
-{
-    const char *star = NULL, *mark = NULL;
-    while (s < s_end) {
-        if (p < p_end && *p == '*') star = p++, mark = s;
-        else if (p < p_end && *p == *s) p++, s++;
-        else if (star) p = star + 1, s = ++mark;
-        else return false;
-    }
-    while (p < p_end && *p == '*') p++;
-    return p == p_end;
-}
-
-static const char *part_end(const char *s, const char *end)
-{
-    while (s < end && *s != '/') s++;
-    return s;
-}
-
-/* Parts in turn; "**" is any number of them, tried shortest first and taken back one part at a time. */
-static bool path_matches(const char *p, const char *p_end, const char *s, const char *s_end)
-{
-    const char *star = NULL, *mark = NULL;
-    while (s < s_end) {
-        const char *pe = part_end(p, p_end), *se = part_end(s, s_end);
-        bool any = pe - p == 2 && p[0] == '*' && p[1] == '*';
-        if (p < p_end && any) {
-            star = pe < p_end ? pe + 1 : pe, mark = s;
-            p = star;
-        } else if (p < p_end && part_matches(p, pe, s, se)) {
-            p = pe < p_end ? pe + 1 : pe;
-            s = se < s_end ? se + 1 : se;
-        } else if (star) {
-            se = part_end(mark, s_end);
-            mark = s = se < s_end ? se + 1 : se;
-            p = star;
-        } else {
-            return false;
-        }
-    }
-    return p == p_end || (p_end - p == 2 && p[0] == '*' && p[1] == '*');
-}
-
-bool reel__pattern_matches(const char *pattern, const char *name)
-{
-    if (!pattern) return true;
-    bool matches = *pattern == '!'; /* a list that begins by leaving out begins with everything */
-    for (const char *p = pattern; *p;) {
-        const char *end = p + strcspn(p, ",");
-        bool out = *p == '!';
-        if (path_matches(p + out, end, name, name + strlen(name))) matches = !out;
-        p = *end ? end + 1 : end;
-    }
-    return matches;
 }

@@ -4,6 +4,7 @@
 
 #include <reel.h>
 #include <stdarg.h>
+#include <string.h>
 
 typedef struct reel__error {
     reel_status status; /* REEL_OK: none, and the rest means nothing */
@@ -24,11 +25,12 @@ typedef struct reel__text {
 } reel__text;
 const char *reel__shape_text(reel__text *buffer, int rank, const int64_t *size);
 
-/* The name of `count` names nearest to `wanted` by edit distance, or NULL if none is near. */
+/* The name of `count` names nearest to `wanted` by edit distance, whole or in its scope, or NULL if none is near, which is
+ * less than the limit. */
 const char *reel__nearest(const char *wanted, int64_t count, const char *(*name)(const void *context, int64_t index),
                           const void *context);
-
-/* Whether a full name "a/b/w" is named by a pattern list "**" + "/w,!a/b/w"; the rules stand at reel_parameters(). */
-bool reel__pattern_matches(const char *pattern, const char *name);
+int reel__edit_distance(const char *a, const char *b);
+int reel__name_distance(const char *wanted, const char *name);
+static inline int reel__nearest_limit(const char *wanted) { return (int)strlen(wanted) / 2 + 2; }
 
 #endif

@@ -30,11 +30,6 @@ typedef struct derivation {
     reel_tensor **gradient; /* by place, of those that were asked for */
 } derivation;
 
-static bool passes(const reel_tensor *x, int input)
-{
-    return (x->op->vjp || x->op->merge) && x->inputs[input]->dtype != REEL_I32;
-}
-
 static bool begin(derivation *d, reel_tensor *y)
 {
     if (!reel__walk(d->tape, 1, &y)) return false;
@@ -177,7 +172,7 @@ static bool propagate(derivation *d, reel_tensor *y, reel_tensor *gy, const bool
         if (d->tape->recording.status != REEL_OK) return false;
         if (past && !arrive(d, x, past, 0, true)) return false;
         for (int j = 0; gx && j < x->input_count; j++)
-            if (passes(x, j) && d->needed[x->inputs[j]->index] && !arrive(d, x, gx, j, false)) return false;
+            if (reel__passes(x, j) && d->needed[x->inputs[j]->index] && !arrive(d, x, gx, j, false)) return false;
     }
     return true;
 }
@@ -189,29 +184,13 @@ static void find_needed(derivation *d, const bool *asked)
         const reel_tensor *x = d->order[i];
         d->needed[i] = asked[i];
         for (int j = 0; j < x->input_count && !d->needed[i]; j++)
-            d->needed[i] = passes(x, j) && d->needed[x->inputs[j]->index];
+            d->needed[i] = reel__passes(x, j) && d->needed[x->inputs[j]->index];
     }
 }
 
-/* The first node that depends on x through values but passes no gradient on; NULL: y does not depend on x at all. */
-static const reel_tensor *find_cut(derivation *d, const reel_tensor *x)
+static void unreached(derivation *d, const char *what, const reel_tensor *y, reel_tensor *x)
 {
-    memset(d->needed, 0, (size_t)d->count * sizeof *d->needed);
-    d->needed[x->index] = true;
-    for (int64_t i = 0; i < d->count; i++) {
-        const reel_tensor *node = d->order[i];
-        for (int j = 0; j < node->input_count; j++) {
-            if (!d->needed[node->inputs[j]->index]) continue;
-            if (!passes(node, j)) return node;
-            d->needed[i] = true;
-        }
-    }
-    return NULL;
-}
-
-static void unreached(derivation *d, const char *what, const reel_tensor *y, const reel_tensor *x)
-{
-    const reel_tensor *cut = in_order(d, x) ? find_cut(d, x) : NULL;
+    const reel_tensor *cut = in_order(d, x) ? reel__find_cut(d->tape, d->count, d->order, x) : NULL;
     if (cut)
         reel__fail(d->tape, REEL_UNREACHED, "%s: %s does not reach %s: the path is cut at %s", what, reel__node_text(y),
                    reel__node_text(x), reel__node_text(cut));
@@ -227,9 +206,9 @@ static bool reach(derivation *d, const char *what, const reel_tensor *y, const r
     reached[d->count - 1] = true;
     for (int64_t i = d->count; i-- > 0;)
         for (int j = 0; reached[i] && j < d->order[i]->input_count; j++)
-            if (passes(d->order[i], j)) reached[d->order[i]->inputs[j]->index] = true;
+            if (reel__passes(d->order[i], j)) reached[d->order[i]->inputs[j]->index] = true;
     for (int64_t i = 0; i < wrt->items.count; i++) {
-        const reel_tensor *x = REEL__AT(wrt->items, reel__kept, i).x;
+        reel_tensor *x = REEL__AT(wrt->items, reel__kept, i).x;
         if (!in_order(d, x) || !reached[x->index]) {
             unreached(d, what, y, x);
             return false;

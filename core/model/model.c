@@ -206,6 +206,28 @@ reel__value *reel__model_find(const reel_model *model, const char *name)
     return value;
 }
 
+const reel__value *reel__model_named(const reel_model *model, reel__pattern_part part, bool states)
+{
+    const reel__value *named = NULL;
+    reel__model_lock(model);
+    for (int64_t i = 0; !named && i < model->values.list.count; i++) {
+        const reel__value *v = REEL__AT(model->values.list, reel__value *, i);
+        if ((states || !v->is_state) && reel__part_matches(part, v->name)) named = v;
+    }
+    reel__model_unlock(model);
+    return named;
+}
+
+void reel__model_consider(const reel_model *model, reel__pattern_part part, bool states, reel__pattern_hint *hint)
+{
+    reel__model_lock(model);
+    for (int64_t i = 0; i < model->values.list.count; i++) {
+        const reel__value *v = REEL__AT(model->values.list, reel__value *, i);
+        if (states || !v->is_state) reel__pattern_consider(hint, part, v->name);
+    }
+    reel__model_unlock(model);
+}
+
 reel_status reel_model_seal(reel_model *model)
 {
     if (!model || model->failed) return REEL_OUT_OF_MEMORY;
@@ -219,18 +241,23 @@ reel_status reel_model_reset(reel_model *model, const char *pattern)
 {
     if (!model || model->failed) return REEL_OUT_OF_MEMORY;
     reel__model_begin(model);
-    int64_t found = 0;
+    const char *fault = reel__pattern_fault(pattern);
+    if (fault) return reel__model_fail(model, REEL_BAD_NAME, "model_reset: the pattern \"%s\" %s", pattern, fault);
+    reel__pattern_part part;
+    for (const char *next = pattern; reel__pattern_next(&next, &part);) {
+        if (reel__model_named(model, part, true)) continue;
+        reel__pattern_hint hint = { 0 };
+        reel__model_consider(model, part, true, &hint);
+        return reel__model_fail(model, REEL_BAD_NAME, "model_reset: nothing in the model is named by \"%.*s\"%s%s%s",
+                                (int)part.length, part.text, hint.distance ? " (did you mean \"" : "", hint.text,
+                                hint.distance ? "\"?)" : "");
+    }
     for (int64_t i = 0; i < model->values.list.count; i++) {
         reel__value *v = REEL__AT(model->values.list, reel__value *, i);
-        if (!reel__pattern_matches(pattern, v->name)) continue;
-        found++;
-        model->changes++;
-        reel__value_initialise(v, model->seed);
+        if (reel__pattern_matches(pattern, v->name)) reel__value_initialise(v, model->seed);
     }
-    if (found || !pattern) return REEL_OK;
-    const char *near = reel__model_nearest(model, pattern);
-    return reel__model_fail(model, REEL_BAD_NAME, "model_reset: nothing in the model is named by \"%s\"%s%s%s", pattern,
-                            near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+    model->changes++;
+    return REEL_OK;
 }
 
 const char *reel_model_left_out(const reel_model *model) { return model ? model->left_out.items : NULL; }

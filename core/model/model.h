@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/base/memory.h"
+#include "core/base/pattern.h"
 
 #include <pthread.h>
 
@@ -49,8 +50,8 @@ struct reel_model {
     uint64_t seed;
     uint64_t runs;    /* atomic, so that it can be asked for during one */
     uint64_t changes; /* how often values have changed */
-    uint64_t tapes; /* made so far; atomic */
-    int references; /* its maker's and one for each tape; atomic */
+    uint64_t tapes;   /* made so far; atomic */
+    int references;   /* its maker's and one for each tape; atomic */
     reel__values values;
     reel__array left_out; /* text, of the last load */
 };
@@ -88,5 +89,9 @@ reel_status reel__model_fail(reel_model *model, reel_status status, const char *
 /* The value of a name, and the nearest name to one that the model does not have; or NULL. They take the lock. */
 reel__value *reel__model_find(const reel_model *model, const char *name);
 const char *reel__model_nearest(const reel_model *model, const char *name);
+
+/* A value of the model that a part of a pattern names, or NULL; and what it may have meant. Parameters, or states too. */
+const reel__value *reel__model_named(const reel_model *model, reel__pattern_part part, bool states);
+void reel__model_consider(const reel_model *model, reel__pattern_part part, bool states, reel__pattern_hint *hint);
 
 #endif

@@ -163,37 +163,74 @@ void reel__lists_free(reel_tape *tape)
     }
 }
 
-static bool is_wild(const char *pattern) { return !pattern || strpbrk(pattern, "*!,"); }
+/* ---- Parameters by pattern ------------------------------------------------------------------------------------------- */
 
-/* A pattern without wildcards names one parameter; why it is not among those that `of` depends on. */
-static void not_found(reel_tape *tape, const reel_tensor *of, const char *pattern, bool cut, const reel_tensor *at)
+/* Marks what `of` reaches through ops that pass gradients, from the end of the order back. */
+static void mark_reached(reel_tape *tape, reel_tensor *of, int64_t count, reel_tensor *const *order)
 {
-    const char *near = reel__model_nearest(tape->model, pattern ? pattern : "");
-    const reel__value *value = pattern ? reel__model_find(tape->model, pattern) : NULL;
-    if (cut)
-        reel__fail(tape, REEL_UNREACHED, "parameters: %s reaches \"%s\" only through %s, where the path is cut",
-                   reel__node_text(of), pattern, reel__node_text(at));
-    else if (value)
-        reel__fail(tape, REEL_UNREACHED, "parameters: %s does not depend on \"%s\"", reel__node_text(of), pattern);
-    else if (!pattern) reel__fail(tape, REEL_UNREACHED, "parameters: %s depends on no parameter", reel__node_text(of));
-    else
-        reel__fail(tape, REEL_BAD_NAME, "parameters: %s depends on no parameter named by \"%s\"%s%s%s",
-                   reel__node_text(of), pattern, near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+    of->mark = ++tape->walk;
+    for (int64_t i = count; i-- > 0;)
+        for (int j = 0; order[i]->mark == tape->walk && j < order[i]->input_count; j++)
+            if (reel__passes(order[i], j)) order[i]->inputs[j]->mark = tape->walk;
 }
 
-/* Marks, from the end of the order back, what `of` reaches through ops that pass gradients: index −1 becomes ~index. */
-static const reel_tensor *find_cut(reel_tape *tape, const char *name)
+/* A part, or no pattern at all, names nothing that gradients reach, though something that `of` depends on. */
+static bool fail_cut(reel_tape *tape, const reel_tensor *of, const reel__pattern_part *part)
 {
     int64_t count;
     reel_tensor *const *order = reel__order(tape, &count);
-    for (int64_t i = 0; i < count; i++)
-        for (int j = 0; j < order[i]->input_count; j++) {
-            const reel_tensor *in = order[i]->inputs[j];
-            bool differentiable = (order[i]->op->vjp || order[i]->op->merge) && in->dtype != REEL_I32;
-            bool named = in->op == &reel__parameter_op && strcmp(in->name, name) == 0;
-            if (named && !differentiable) return order[i];
+    for (int64_t i = 0; i < count; i++) {
+        const reel_tensor *x = order[i];
+        if (x->op != &reel__parameter_op || (part && !reel__part_matches(*part, x->name))) continue;
+        const reel_tensor *cut = reel__find_cut(tape, count, order, order[i]);
+        reel__fail(tape, REEL_UNREACHED, "parameters: %s reaches \"%s\" only through %s, where the path is cut",
+                   reel__node_text(of), x->name, reel__node_text(cut ? cut : x));
+        return true;
+    }
+    return false;
+}
+
+static void fail_part(reel_tape *tape, const reel_tensor *of, reel__pattern_part part)
+{
+    const reel__value *value = reel__model_named(tape->model, part, false);
+    if (!part.out && fail_cut(tape, of, &part)) return;
+    reel__pattern_hint hint = { 0 };
+    reel__model_consider(tape->model, part, false, &hint);
+    const char *before = hint.distance ? " (did you mean \"" : "", *behind = hint.distance ? "\"?)" : "";
+    if (part.out)
+        reel__fail(tape, REEL_BAD_NAME, "parameters: no parameter is named by \"!%.*s\"%s%s%s", (int)part.length,
+                   part.text, before, hint.text, behind);
+    else if (value && !memchr(part.text, '*', part.length))
+        reel__fail(tape, REEL_UNREACHED, "parameters: %s does not depend on \"%s\"", reel__node_text(of), value->name);
+    else if (value)
+        reel__fail(tape, REEL_UNREACHED, "parameters: %s does not depend on \"%s\", nor on another that \"%.*s\" names",
+                   reel__node_text(of), value->name, (int)part.length, part.text);
+    else
+        reel__fail(tape, REEL_BAD_NAME, "parameters: %s depends on no parameter named by \"%.*s\"%s%s%s",
+                   reel__node_text(of), (int)part.length, part.text, before, hint.text, behind);
+}
+
+static bool names_one(reel__pattern_part part, const reel_list *reached)
+{
+    for (int64_t i = 0; i < reached->items.count; i++)
+        if (reel__part_matches(part, REEL__AT(reached->items, reel__kept, i).name)) return true;
+    return false;
+}
+
+/* Each part has to name something: what it means to train, or to leave out, would otherwise not be. */
+static bool check_pattern(reel_tape *tape, const reel_tensor *of, const char *pattern, const reel_list *reached)
+{
+    const char *fault = reel__pattern_fault(pattern);
+    reel__pattern_part part;
+    if (fault) reel__fail(tape, REEL_BAD_NAME, "parameters: the pattern \"%.200s\" %s", pattern, fault);
+    for (const char *next = fault ? NULL : pattern; reel__pattern_next(&next, &part);)
+        if (part.out ? !reel__model_named(tape->model, part, false) : !names_one(part, reached)) {
+            fail_part(tape, of, part);
+            break;
         }
-    return NULL;
+    if (!reached->items.count && !fail_cut(tape, of, NULL))
+        reel__fail(tape, REEL_UNREACHED, "parameters: %s depends on no parameter", reel__node_text(of));
+    return tape->recording.status == REEL_OK;
 }
 
 reel_list *(reel_parameters)(reel_tensor *of, const char *pattern)
@@ -206,23 +243,22 @@ reel_list *(reel_parameters)(reel_tensor *of, const char *pattern)
     const reel__span span = reel__span_begin(tape);
     list = reel__list_new(tape);
     if (list->is_bad || !reel__walk(tape, 1, &of)) return reel__list_fail(tape);
-    int64_t count;
+    int64_t count, named = 0;
     reel_tensor *const *order = reel__order(tape, &count);
-    of->mark = ++tape->walk; /* marked: reached by gradients */
-    for (int64_t i = count; i-- > 0;) {
-        const reel_tensor *x = order[i];
-        if (x->mark != tape->walk || !(x->op->vjp || x->op->merge)) continue;
-        for (int j = 0; j < x->input_count; j++)
-            if (x->inputs[j]->dtype != REEL_I32) x->inputs[j]->mark = tape->walk;
-    }
+    mark_reached(tape, of, count, order);
     for (int64_t i = 0; i < count; i++) {
         reel_tensor *x = order[i];
-        if (x->op != &reel__parameter_op || x->mark != tape->walk || !reel__pattern_matches(pattern, x->name)) continue;
+        if (x->op != &reel__parameter_op || x->mark != tape->walk) continue;
         if (!reel__list_append(list, x->name, x)) return &tape->bad_list;
     }
-    if (list->items.count) return reel__span_end(tape, span, &asked, list);
-    const reel_tensor *cut = is_wild(pattern) ? NULL : find_cut(tape, pattern);
-    not_found(tape, of, pattern, cut, cut);
+    if (!check_pattern(tape, of, pattern, list)) return &tape->bad_list;
+    for (int64_t i = 0; i < list->items.count; i++)
+        if (reel__pattern_matches(pattern, REEL__AT(list->items, reel__kept, i).name))
+            REEL__AT(list->items, reel__kept, named++) = REEL__AT(list->items, reel__kept, i);
+    list->items.count = named;
+    if (named) return reel__span_end(tape, span, &asked, list);
+    reel__fail(tape, REEL_BAD_NAME, "parameters: \"%s\" leaves out every parameter that %s depends on", pattern,
+               reel__node_text(of));
     return &tape->bad_list;
 }
 

@@ -320,6 +320,11 @@ void reel__spans_free(reel_tape *tape);
  * it. In tape->order until the next walk. False: out of memory, nothing is recorded. */
 bool reel__walk(reel_tape *tape, int64_t count, reel_tensor *const *roots);
 bool reel__mark_loss(reel_tensor *loss);
+
+/* Whether an op passes gradients on to one of its inputs; and of an order the first node that depends on x through values
+ * but passes no gradient on: NULL, nothing depends on x at all. */
+bool reel__passes(const reel_tensor *x, int input);
+const reel_tensor *reel__find_cut(reel_tape *tape, int64_t count, reel_tensor *const *order, reel_tensor *x);
 reel_tensor *const *reel__order(const reel_tape *tape, int64_t *count);
 
 #endif

@@ -38,6 +38,23 @@ reel_tensor *const *reel__order(const reel_tape *tape, int64_t *count)
     return tape->order.items;
 }
 
+bool reel__passes(const reel_tensor *x, int input)
+{
+    return (x->op->vjp || x->op->merge) && x->inputs[input]->dtype != REEL_I32;
+}
+
+const reel_tensor *reel__find_cut(reel_tape *tape, int64_t count, reel_tensor *const *order, reel_tensor *x)
+{
+    x->mark = ++tape->walk;
+    for (int64_t i = 0; i < count; i++)
+        for (int j = 0; j < order[i]->input_count; j++) {
+            if (order[i]->inputs[j]->mark != tape->walk) continue;
+            if (!reel__passes(order[i], j)) return order[i];
+            order[i]->mark = tape->walk;
+        }
+    return NULL;
+}
+
 bool reel__mark_loss(reel_tensor *loss)
 {
     reel_tape *tape = loss->tape;
