@@ -147,7 +147,8 @@ typedef struct reel_model_options {
 } reel_model_options;
 
 typedef struct reel_tape_options {
-    bool evaluate;        /* never write the model: no dropout, unknown names are errors, states are private copies */
+    bool evaluate;        /* never write the model: no dropout, unknown parameters are errors, states that it assigns or
+                             that the model does not have are its own */
     bool keep_everything; /* run the plain executor and let every value be read; also REEL_KEEP_EVERYTHING=1 */
     bool checked;         /* stop at the first NaN or Inf and name the op that made it; also REEL_CHECKED=1 */
     bool profile;         /* measure each step, for reel_tape_write_plan() */
@@ -156,7 +157,8 @@ typedef struct reel_tape_options {
 } reel_tape_options;
 
 /* Constructors never return NULL: without memory they return a failed object that every call accepts. A model lives
- * until it and its last tape are freed, whatever the order. Free functions accept NULL. */
+ * until it and its last tape are freed, whatever the order. Free functions accept NULL. A tape's tensors, lists and messages
+ * end with it: after reel_tape_free() nothing recognises them, and using one is undefined, as with any freed memory. */
 REEL_API reel_model *reel_model_new_sized(const reel_model_options *options, size_t size);
 REEL_API void reel_model_free(reel_model *model);
 REEL_API reel_tape *reel_tape_new_sized(reel_model *model, const reel_tape_options *options, size_t size);
@@ -181,7 +183,7 @@ REEL_API void reel_tape_clear(reel_tape *tape);
  * has asked for four more. */
 REEL_API const char *reel_model_error(const reel_model *model);
 
-/* From now on a name that the model does not have is an error, with the nearest name that it has. */
+/* From now on a name that the model does not have is an error on every tape, with the nearest name that it has. */
 REEL_API reel_status reel_model_seal(reel_model *model);
 
 /* Sets what the pattern names back to its initial values: states to zero, parameters to their initialiser. The pattern is
@@ -250,7 +252,11 @@ static inline reel_init reel_glorot(double gain) { return reel_init_of(REEL_INIT
  * scope; entering the scope again shares its weights. Reuse with another shape, dtype or initialiser is an error. */
 REEL_API reel_tensor *reel_parameter(reel_tensor *like, const char *name, reel_shape shape, reel_init init);
 
-/* A carried value of the model: zero at first, changed by reel_assign(), read as it was at the start of a run. */
+/* A carried value of the model: zero at first, changed by reel_assign(), read as it was at the start of a run. On an
+ * evaluating tape a state that the model has is read from there until the tape assigns it, and from then on from a copy of
+ * the tape's own; one that the model does not have, as a hidden state that is carried from run to run, is zero at first
+ * and the tape's own. What is a tape's own lasts until it is freed, whatever is cleared. In a sealed model a state that
+ * it does not have is an error on every tape. */
 REEL_API reel_tensor *reel_state(reel_tape *tape, const char *name, reel_dtype dtype, reel_shape shape);
 
 /* Opens a scope, whose name is formatted as by printf and may contain '/', and closes it. */
@@ -276,8 +282,10 @@ REEL_API reel_status reel_write_f32(reel_tensor *x, const float *data, int64_t c
 REEL_API reel_status reel_write_f64(reel_tensor *x, const double *data, int64_t count);
 REEL_API reel_status reel_write_i32(reel_tensor *x, const int32_t *data, int64_t count);
 
-/* Records that target, a parameter or state of a training tape, takes the given value when the run ends. Returns the
- * new value for use in the same run. A second assignment to one tensor is an error. */
+/* Records that target takes the given value, of its shape and dtype, when the run ends. The target is a parameter or a state
+ * on a training tape; on an evaluating tape it is a state, of which the tape has a copy of its own from then on, while
+ * assigning a parameter is an error. Returns the new value for use in the same run. A second assignment to one tensor is
+ * an error. */
 REEL_API reel_tensor *reel_assign(reel_tensor *target, reel_tensor *value);
 
 /* Marks a value to be readable after a run, under a name in the open scope; returns it. reel_find() gets it back. What is
@@ -308,7 +316,10 @@ REEL_API double reel_item(reel_tensor *x);
  * returns the tape's bad tensor, and reel_run() returns the status and runs nothing. An error of a run, a read or a write
  * stays until one of these two has returned it: no later error replaces it and no success removes it, so a program may
  * ask once, at its end. After that the next run, read or write begins without it. An error in recording is told first.
- * The message has the op, the shapes, the scope, and the user's file and line. */
+ * The message has the op, the shapes, the scope, and the user's file and line.
+ *
+ * A call without a tape, such as an op on NULL alone, has nobody to tell. Its error waits: the next run or evaluation in
+ * the same thread fails with it, as with an error in the recording of the tape that is run. */
 REEL_API const char *reel_tape_error(const reel_tape *tape);
 REEL_API reel_status reel_tape_status(const reel_tape *tape);
 
@@ -319,6 +330,10 @@ REEL_API reel_status reel_recording_status(const reel_tape *tape);
 /* For writers of layers: records an error with a message of their own, and returns the bad tensor. */
 REEL_API reel_tensor *reel_fail(reel_tape *tape, reel_status status, const char *format, ...) REEL_PRINTF(3, 4);
 REEL_API bool reel_is_bad(const reel_tensor *x);
+
+/* The same for an operand: whether x can be used on the tape. If not, that is the error, "what is NULL" or the like, where
+ * there was none before. */
+REEL_API bool reel_usable(reel_tape *tape, const reel_tensor *x, const char *what);
 
 /* ---- 7  Gradients and lists -------------------------------------------------------------------------------------- */
 

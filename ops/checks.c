@@ -33,17 +33,39 @@ bool reel__check_axis(reel_tape *tape, const char *op, const reel_tensor *x, int
     return true;
 }
 
-bool reel__check_keep(reel_tape *tape, const char *op, reel_keep_dims keep)
+bool reel__choose_axes(const char *op, const reel_tensor *x, reel_axes axes, bool *chosen)
+{
+    memset(chosen, axes.count < 0, REEL_MAX_RANK * sizeof *chosen);
+    if (axes.count > REEL_MAX_RANK) {
+        reel__fail(x->tape, REEL_BAD_ARGUMENT, "%s: %d axes for %s", op, axes.count, reel_shape_text(x));
+        return false;
+    }
+    for (int i = 0; i < axes.count; i++) {
+        int axis = axes.axis[i];
+        if (!reel__check_axis(x->tape, op, x, &axis)) return false;
+        if (chosen[axis]) {
+            reel__fail(x->tape, REEL_BAD_ARGUMENT, "%s: axis %d twice for %s", op, axis, reel_shape_text(x));
+            return false;
+        }
+        chosen[axis] = true;
+    }
+    return true;
+}
+
+bool reel__good_keep(const char *op, const reel_tensor *x, reel_keep_dims keep)
 {
     if (keep == REEL_DROP || keep == REEL_KEEP) return true;
-    reel__fail(tape, REEL_BAD_ARGUMENT, "%s: %d is neither REEL_DROP nor REEL_KEEP", op, (int)keep);
+    reel__fail(x->tape, REEL_BAD_ARGUMENT, "%s: %d is neither REEL_DROP nor REEL_KEEP", op, (int)keep);
     return false;
 }
 
 bool reel__good(const char *op, int count, reel_tensor *const *x)
 {
     reel_tape *tape = reel__tape_of_all(count, x);
-    if (tape->failed || tape->recording.status != REEL_OK) return false;
+    if (tape->failed || tape->recording.status != REEL_OK) {
+        if (tape == &reel__no_tape) reel__null_operands(op, count, x);
+        return false;
+    }
     for (int i = 0; i < count; i++) {
         char what[80];
         if (x[i] && x[i]->tape == tape && !x[i]->is_bad && x[i]->generation == tape->generation) continue;

@@ -9,7 +9,12 @@ static reel_tensor *number(reel_tensor *x, double value) { return reel_number(x,
 #define NEEDS_FLOAT(name, x)                                                                                           \
     if (!reel__good_floats(name, 1, &(x))) return &reel__tape_of_all(1, &(x))->bad
 
-reel_tensor *reel_square(reel_tensor *x) { return reel_mul(x, x); }
+reel_tensor *reel_square(reel_tensor *x)
+{
+    if (!reel__good_one("square", x)) return &reel_tape_of(x)->bad;
+    return reel_mul(x, x);
+}
+
 reel_tensor *reel_reciprocal(reel_tensor *x)
 {
     NEEDS_FLOAT("reciprocal", x);
@@ -18,7 +23,8 @@ reel_tensor *reel_reciprocal(reel_tensor *x)
 
 reel_tensor *reel_clip(reel_tensor *x, double low, double high)
 {
-    if (!reel__good("clip", 1, &x)) return x ? &x->tape->bad : &reel__failed_tape.bad;
+    if (!reel__good("clip", 1, &x)) return &reel_tape_of(x)->bad;
+    if (!reel__good_with("clip", x, low) || !reel__good_with("clip", x, high)) return &x->tape->bad;
     if (!(low <= high)) return reel__fail(x->tape, REEL_BAD_ARGUMENT, "clip: %g … %g is no interval", low, high);
     reel_tensor *l = number(x, low), *h = number(x, high);
     return reel_where(reel_lt(x, l), l, reel_where(reel_gt(x, h), h, x));
@@ -114,17 +120,28 @@ reel_tensor *reel_gelu_tanh(reel_tensor *x)
 
 /* ---- Over axes --------------------------------------------------------------------------------------------------- */
 
-/* The axes are those of x, checked under the caller's name. */
-static bool good_axes(const char *op, reel_tensor *x, reel_axes axes)
+/* The axes are those of x, and `keep` is of its enum, checked under the caller's name. */
+static bool good_axes(const char *op, reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 {
-    bool good = axes.count <= REEL_MAX_RANK;
-    for (int i = 0; good && i < axes.count; i++) good = reel__check_axis(x->tape, op, x, &axes.axis[i]);
-    return good || axes.count > REEL_MAX_RANK;
+    bool chosen[REEL_MAX_RANK];
+    return reel__choose_axes(op, x, axes, chosen) && reel__good_keep(op, x, keep);
+}
+
+/* For what begins with a maximum. */
+static bool not_empty(const char *op, const reel_tensor *x, reel_axes axes)
+{
+    bool chosen[REEL_MAX_RANK];
+    if (!reel__choose_axes(op, x, axes, chosen)) return false;
+    for (int d = 0; d < x->rank; d++)
+        if (chosen[d] && x->size[d] == 0) {
+            reel__fail(x->tape, REEL_BAD_SHAPE, "%s: axis %d of %s is empty", op, d, reel_shape_text(x));
+            return false;
+        }
+    return true;
 }
 
 #define NEEDS_AXES(name, x, axes, keep)                                                                                \
-    if (!reel__good_floats(name, 1, &(x)) || !good_axes(name, x, axes) || !reel__check_keep((x)->tape, name, keep))    \
-    return &reel__tape_of_all(1, &(x))->bad
+    if (!reel__good_floats(name, 1, &(x)) || !good_axes(name, x, axes, keep)) return &reel__tape_of_all(1, &(x))->bad
 
 reel_tensor *reel_mean(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 {
@@ -143,8 +160,7 @@ reel_tensor *reel_var(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 
 reel_tensor *reel_min(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 {
-    if (!reel__good("min", 1, &x) || !good_axes("min", x, axes) || !reel__check_keep(x->tape, "min", keep))
-        return &reel__tape_of_all(1, &x)->bad;
+    if (!reel__good("min", 1, &x) || !good_axes("min", x, axes, keep)) return &reel__tape_of_all(1, &x)->bad;
     return reel_neg(reel_max(reel_neg(x), axes, keep));
 }
 
@@ -167,6 +183,7 @@ static reel_tensor *sum_of(reel_tensor *e, reel_axes axes)
 reel_tensor *reel_logsumexp(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 {
     NEEDS_AXES("logsumexp", x, axes, keep);
+    if (!not_empty("logsumexp", x, axes)) return &x->tape->bad;
     reel_tensor *top = top_of(x, axes);
     reel_tensor *y = reel_add(reel_log(sum_of(reel_exp(reel_sub(x, offset(top))), axes)), top);
     return keep == REEL_KEEP ? y : reel_sum(y, axes, REEL_DROP); /* of size 1: a reshape */
@@ -175,6 +192,7 @@ reel_tensor *reel_logsumexp(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 reel_tensor *reel_softmax(reel_tensor *x, int axis)
 {
     NEEDS_AXES("softmax", x, REEL_AXES(axis), REEL_KEEP);
+    if (!not_empty("softmax", x, REEL_AXES(axis))) return &x->tape->bad;
     reel_tensor *e = reel_exp(reel_sub(x, offset(top_of(x, REEL_AXES(axis)))));
     return reel_div(e, sum_of(e, REEL_AXES(axis)));
 }
@@ -182,6 +200,7 @@ reel_tensor *reel_softmax(reel_tensor *x, int axis)
 reel_tensor *reel_log_softmax(reel_tensor *x, int axis)
 {
     NEEDS_AXES("log_softmax", x, REEL_AXES(axis), REEL_KEEP);
+    if (!not_empty("log_softmax", x, REEL_AXES(axis))) return &x->tape->bad;
     reel_tensor *shifted = reel_sub(x, offset(top_of(x, REEL_AXES(axis)))); /* first: nothing large is left to cancel */
     return reel_sub(shifted, reel_log(sum_of(reel_exp(shifted), REEL_AXES(axis))));
 }

@@ -5,6 +5,7 @@
  * is one ascending chain of fused multiply-adds that starts at −0; pieces are added in ascending order; no k gives +0. */
 #include "ops/contract.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static reel_tensor *bad(reel_tensor *a, reel_tensor *b)
@@ -437,6 +438,23 @@ static reel_tensor *product(reel_tensor *a, reel_tensor *b, const notation *s)
     return reel_permute(record(a, b, &c), order);
 }
 
+/* Why the notation does not fit; false: it does. */
+static bool misfit(const reel_tensor *a, const reel_tensor *b, const notation *s, char *why, size_t size)
+{
+    const reel_tensor *x[] = { a, b };
+    const char *const labels[] = { s->a, s->b };
+    for (int i = 0; i < 2; i++)
+        if ((int)strlen(labels[i]) != x[i]->rank)
+            return snprintf(why, size, "\"%s\" is not the axes of operand %d", labels[i], i + 1) > 0;
+    for (int i = 0; s->a[i]; i++) {
+        int j = place(s->b, s->a[i]);
+        if (j >= 0 && a->size[i] != b->size[j])
+            return snprintf(why, size, "%c is %lld in one and %lld in the other", s->a[i], (long long)a->size[i],
+                            (long long)b->size[j]) > 0;
+    }
+    return false;
+}
+
 reel_tensor *reel_contract(reel_tensor *a, reel_tensor *b, const char *spec)
 {
     notation s;
@@ -444,9 +462,10 @@ reel_tensor *reel_contract(reel_tensor *a, reel_tensor *b, const char *spec)
     if (!spec || !parse(spec, &s))
         return reel__fail(a->tape, REEL_BAD_ARGUMENT, "contract: \"%s\" is no notation as \"bmk,bkn->bmn\"",
                           spec ? spec : "(null)");
-    if ((int)strlen(s.a) != a->rank || (int)strlen(s.b) != b->rank || !sizes_agree(a, b, &s))
-        return reel__fail(a->tape, REEL_BAD_SHAPE, "contract: \"%s\" does not fit %s and %s", spec, reel_shape_text(a),
-                          reel_shape_text(b));
+    char why[100] = "";
+    if (misfit(a, b, &s, why, sizeof why))
+        return reel__fail(a->tape, REEL_BAD_SHAPE, "contract: \"%s\" does not fit %s and %s: %s", spec,
+                          reel_shape_text(a), reel_shape_text(b), why);
     a = sum_alone(a, s.a, s.b, s.y);
     b = sum_alone(b, s.b, s.a, s.y);
     return a->is_bad || b->is_bad ? bad(a, b) : product(a, b, &s);

@@ -18,10 +18,23 @@ bool reel__same_dtype(reel_tensor *y); /* all inputs alike */
 bool reel__float_inputs(reel_tensor *y);
 bool reel__check_axis(reel_tape *tape, const char *op, const reel_tensor *x,
                       int *axis); /* and counts it from the front */
-bool reel__check_keep(reel_tape *tape, const char *op, reel_keep_dims keep); /* is one of the two */
+
+/* Which axes are chosen, REEL_MAX_RANK flags; false with an error. And whether `keep` is of its enum. */
+bool reel__choose_axes(const char *op, const reel_tensor *x, reel_axes axes, bool *chosen);
+bool reel__good_keep(const char *op, const reel_tensor *x, reel_keep_dims keep);
 
 /* Inputs checked and on one tape; otherwise the error is recorded. */
 bool reel__good(const char *op, int count, reel_tensor *const *x);
+
+/* The same for one, told at once if it is good. */
+static inline bool reel__good_one(const char *op, reel_tensor *x)
+{
+    bool good = x && !x->is_bad && x->generation == x->tape->generation && x->tape->recording.status == REEL_OK;
+    return good || reel__good(op, 1, &x);
+}
+
+/* One operand, and a number beside it that its dtype has. */
+bool reel__good_with(const char *op, reel_tensor *x, double value);
 
 /* The same, and all of them f32 or f64, of one dtype. */
 bool reel__good_floats(const char *op, int count, reel_tensor *const *x);

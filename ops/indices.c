@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static reel_tensor *bad(reel_tensor *x) { return x ? &x->tape->bad : &reel__failed_tape.bad; }
+static reel_tensor *bad(reel_tensor *x) { return &reel_tape_of(x)->bad; }
 
 /* ---- in_range ---------------------------------------------------------------------------------------------------- */
 
@@ -54,6 +54,15 @@ reel_tensor *reel_in_range(reel_tensor *indices, int64_t size)
     if (size < 0) return reel__fail(indices->tape, REEL_BAD_ARGUMENT, "in_range: the size is %lld", (long long)size);
     range_attr attr = { size };
     return reel_record(&range_op, 1, &indices, &attr, sizeof attr);
+}
+
+/* Under the name of the op that takes them. */
+static bool good_indices(const char *op, const reel_tensor *indices)
+{
+    if (indices->dtype == REEL_I32) return true;
+    reel__fail(indices->tape, REEL_BAD_DTYPE, "%s: indices are i32, not %s (use reel_cast)", op,
+               reel__dtype_name((reel_dtype)indices->dtype));
+    return false;
 }
 
 /* ---- gather and scatter_add -------------------------------------------------------------------------------------- */
@@ -109,7 +118,7 @@ static const reel_op gather_op = {
 reel_tensor *reel_gather(reel_tensor *x, int axis, reel_tensor *indices)
 {
     if (!reel__good("gather", 2, (reel_tensor *[]){ x, indices })) return bad(x ? x : indices);
-    if (!reel__check_axis(x->tape, "gather", x, &axis)) return bad(x);
+    if (!good_indices("gather", indices) || !reel__check_axis(x->tape, "gather", x, &axis)) return bad(x);
     index_attr attr = { axis, 0 };
     reel_tensor *inputs[] = { x, reel_in_range(indices, x->size[axis]) };
     return reel_record(&gather_op, 2, inputs, &attr, sizeof attr);
@@ -167,6 +176,7 @@ static const reel_op scatter_op = {
 reel_tensor *reel_scatter_add(reel_tensor *x, int axis, reel_tensor *indices, int64_t size)
 {
     if (!reel__good("scatter_add", 2, (reel_tensor *[]){ x, indices })) return bad(x ? x : indices);
+    if (!good_indices("scatter_add", indices)) return bad(x);
     int rank = x->rank - indices->rank + 1, at = axis < 0 ? axis + rank : axis;
     if (at < 0 || at >= rank || size < 0)
         return reel__fail(x->tape, REEL_BAD_ARGUMENT,
@@ -182,6 +192,12 @@ reel_tensor *reel_scatter_add(reel_tensor *x, int axis, reel_tensor *indices, in
 
 reel_tensor *reel_one_hot(reel_tensor *indices, int64_t classes, reel_dtype dtype)
 {
+    if (!reel__good("one_hot", 1, &indices) || !good_indices("one_hot", indices)) return bad(indices);
+    if ((unsigned)dtype > REEL_I32)
+        return reel__fail(indices->tape, REEL_BAD_DTYPE, "one_hot: %d is no dtype", (int)dtype);
+    if (classes < 0)
+        return reel__fail(indices->tape, REEL_BAD_ARGUMENT, "one_hot: the number of classes is %lld",
+                          (long long)classes);
     reel_tensor *checked = reel_in_range(indices, classes);
     if (!checked->is_bad && (unsigned)dtype > REEL_I32)
         return reel__fail(checked->tape, REEL_BAD_DTYPE, "one_hot: %d is no dtype", (int)dtype);

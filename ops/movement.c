@@ -27,7 +27,7 @@ void reel__view_run(const reel_call *call)
         }                                                                                                              \
     }
 
-static reel_tensor *bad(reel_tensor *x) { return x ? &x->tape->bad : &reel__failed_tape.bad; }
+static reel_tensor *bad(reel_tensor *x) { return &reel_tape_of(x)->bad; }
 
 /* ---- reshape ----------------------------------------------------------------------------------------------------- */
 
@@ -457,16 +457,9 @@ static const reel_op flip_op = VIEW(flip, flip_vjp);
 reel_tensor *reel_flip(reel_tensor *x, reel_axes axes)
 {
     if (!reel__good("flip", 1, &x)) return bad(x);
-    bool chosen[REEL_MAX_RANK] = { false };
+    bool chosen[REEL_MAX_RANK];
     reel_axes clean = { 0 };
-    if (axes.count > REEL_MAX_RANK) return reel__fail(x->tape, REEL_BAD_ARGUMENT, "flip: %d axes", axes.count);
-    for (int i = 0; i < (axes.count < 0 ? x->rank : axes.count); i++) {
-        int axis = axes.count < 0 ? i : axes.axis[i];
-        if (!reel__check_axis(x->tape, "flip", x, &axis)) return bad(x);
-        if (chosen[axis])
-            return reel__fail(x->tape, REEL_BAD_ARGUMENT, "flip: axis %d twice for %s", axis, reel_shape_text(x));
-        chosen[axis] = true;
-    }
+    if (!reel__choose_axes("flip", x, axes, chosen)) return bad(x);
     for (int d = 0; d < x->rank; d++)
         if (chosen[d] && x->size[d] > 1) clean.axis[clean.count++] = d;
     return clean.count ? reel_record(&flip_op, 1, &x, &clean, sizeof clean) : x;
@@ -538,7 +531,6 @@ enum { FEW_PARTS = 64 };
 
 reel_tensor *reel_concat(int count, reel_tensor *const *x, int axis)
 {
-    if (count < 1 || !x) return &reel__failed_tape.bad;
     if (!reel__good("concat", count, x)) return &reel__tape_of_all(count, x)->bad;
     if (!reel__check_axis(x[0]->tape, "concat", x[0], &axis)) return bad(x[0]);
     if (count == 1) return x[0];
@@ -557,10 +549,27 @@ reel_tensor *reel_concat(int count, reel_tensor *const *x, int axis)
     return y;
 }
 
+static bool can_stack(int count, reel_tensor *const *x, int axis)
+{
+    const reel_tensor *first = x[0];
+    reel_tape *tape = first->tape;
+    int at = axis < 0 ? axis + first->rank + 1 : axis;
+    if (at < 0 || at > first->rank || first->rank == REEL_MAX_RANK)
+        reel__fail(tape, REEL_BAD_ARGUMENT, "stack: no new axis %d in %s", axis, reel_shape_text(first));
+    for (int i = 1; i < count && tape->recording.status == REEL_OK; i++)
+        if (x[i]->dtype != first->dtype)
+            reel__fail(tape, REEL_BAD_DTYPE, "stack: %s and %s do not mix (use reel_cast)",
+                       reel__dtype_name((reel_dtype)first->dtype), reel__dtype_name((reel_dtype)x[i]->dtype));
+        else if (x[i]->size != first->size || x[i]->rank != first->rank)
+            reel__fail(tape, REEL_BAD_SHAPE, "stack: part %d is %s, the first %s; they must be alike", i + 1,
+                       reel_shape_text(x[i]), reel_shape_text(first));
+    return tape->recording.status == REEL_OK;
+}
+
 reel_tensor *reel_stack(int count, reel_tensor *const *x, int axis)
 {
-    if (count < 1 || !x) return &reel__failed_tape.bad;
     if (!reel__good("stack", count, x)) return &reel__tape_of_all(count, x)->bad;
+    if (!can_stack(count, x, axis)) return bad(x[0]);
     const reel_allocator *a = &x[0]->tape->allocator;
     size_t bytes = (size_t)count * sizeof *x;
     reel_tensor **parts = reel__allocate(a, bytes);

@@ -42,21 +42,45 @@ static bool is_structural(double value)
     return value == 0 || !isfinite(value) || fabs(frexp(value, &exponent)) == 0.5;
 }
 
+static bool fits_i32(double value) { return value >= INT32_MIN && value <= INT32_MAX && value == floor(value); }
+
+/* x and a number beside it, under the name that the user wrote. */
+bool reel__good_with(const char *op, reel_tensor *x, double value)
+{
+    if (!reel__good_one(op, x)) return false;
+    if (x->dtype != REEL_I32 || fits_i32(value)) return true;
+    reel__fail(x->tape, REEL_BAD_DTYPE, "%s: %g is not a whole number of i32, as %s is", op, value, reel__node_text(x));
+    return false;
+}
+
 reel_tensor *reel_number(reel_tensor *like, double value)
 {
-    if (!reel__good("number", 1, &like)) return like ? &like->tape->bad : &reel__failed_tape.bad;
-    if (like->dtype == REEL_I32 && !(value >= INT32_MIN && value <= INT32_MAX && value == floor(value)))
-        return reel__fail(like->tape, REEL_BAD_DTYPE, "number: %g is not a whole number of i32, as %s is", value,
-                          reel__node_text(like));
+    if (!reel__good_with("number", like, value)) return &reel_tape_of(like)->bad;
     number_attr attr = { value, like->dtype };
     return reel_record_leaf(like->tape, is_structural(value) ? &constant_op : &number_op, &attr, sizeof attr);
 }
 
-reel_tensor *reel_scale(reel_tensor *x, double s) { return s == 1 ? x : reel_mul(x, reel_number(x, s)); }
-reel_tensor *reel_shift(reel_tensor *x, double s) { return reel_add(x, reel_number(x, s)); }
+reel_tensor *reel_scale(reel_tensor *x, double s)
+{
+    if (!reel__good_with("scale", x, s)) return &reel_tape_of(x)->bad;
+    return s == 1 ? x : reel_mul(x, reel_number(x, s));
+}
+
+reel_tensor *reel_shift(reel_tensor *x, double s)
+{
+    return reel__good_with("shift", x, s) ? reel_add(x, reel_number(x, s)) : &reel_tape_of(x)->bad;
+}
 
 reel_tensor *reel_fill(reel_tensor *like, reel_shape shape, double value)
 {
+    if (!reel__good_with("fill", like, value)) return &reel_tape_of(like)->bad;
+    reel__text text;
+    bool fits = shape.rank >= 0 && shape.rank <= REEL_MAX_RANK;
+    for (int d = 0; fits && d < shape.rank; d++) fits = shape.size[d] >= 0;
+    if (!fits)
+        return reel__fail(like->tape, REEL_BAD_SHAPE, "fill: %s is no shape: up to %d sizes, none of them negative",
+                          reel__shape_text(&text, shape.rank < REEL_MAX_RANK ? shape.rank : REEL_MAX_RANK, shape.size),
+                          REEL_MAX_RANK);
     return reel_expand(reel_number(like, value), shape);
 }
 
@@ -84,7 +108,7 @@ static const reel_op iota_op = {
 
 reel_tensor *reel_iota(reel_tensor *like, int64_t count)
 {
-    if (!reel__good("iota", 1, &like)) return like ? &like->tape->bad : &reel__failed_tape.bad;
+    if (!reel__good("iota", 1, &like)) return &reel_tape_of(like)->bad;
     if (count < 0 || count > INT32_MAX)
         return reel__fail(like->tape, REEL_BAD_ARGUMENT, "iota: %lld is not within 0 … 2147483647", (long long)count);
     iota_attr attr = { count };
@@ -130,34 +154,48 @@ static const reel_op uniform_op = { .size = sizeof(reel_op),
                                     .draws = true,
                                     .kind = &draw_kind };
 
-reel_tensor *reel_uniform(reel_tensor *like, const char *name, reel_shape shape)
+static reel_tensor *draw(const char *call, reel_tensor *like, const char *name, reel_shape shape)
 {
     draw_attr attr;
     memset(&attr, 0, sizeof attr);
-    if (!reel__good("uniform", 1, &like)) return like ? &like->tape->bad : &reel__failed_tape.bad;
-    if (like->dtype == REEL_I32)
-        return reel__fail(like->tape, REEL_BAD_DTYPE, "uniform: draws are f32 or f64, not i32 as %s",
-                          reel__node_text(like));
-    if (shape.rank < 0 || shape.rank > REEL_MAX_RANK)
-        return reel__fail(like->tape, REEL_BAD_SHAPE, "uniform: %d dimensions; at most %d are possible", shape.rank,
-                          REEL_MAX_RANK);
-    if (!reel__use_name(like->tape, "uniform", name, &attr.name)) return &like->tape->bad;
+    if (!reel__use_name(like->tape, call, name, &attr.name)) return &like->tape->bad;
     attr.entry = like->tape->scope->entry - like->tape->root.entry; /* the same in every recording */
     attr.dtype = like->dtype, attr.rank = shape.rank;
     for (int d = 0; d < shape.rank; d++) attr.size[d] = shape.size[d];
     return reel_record_leaf(like->tape, &uniform_op, &attr, sizeof attr);
 }
 
+static bool can_draw(const char *call, reel_tensor *like, reel_shape shape, int most)
+{
+    reel__text text;
+    if (!reel__good(call, 1, &like)) return false;
+    if (like->dtype == REEL_I32)
+        reel__fail(like->tape, REEL_BAD_DTYPE, "%s: draws are f32 or f64, not i32 as %s", call, reel__node_text(like));
+    else if (shape.rank < 0 || shape.rank > most)
+        reel__fail(like->tape, REEL_BAD_SHAPE, "%s: %d dimensions; at most %d are possible", call, shape.rank, most);
+    else
+        for (int d = 0; d < shape.rank; d++)
+            if (shape.size[d] < 0) {
+                reel__fail(like->tape, REEL_BAD_SHAPE, "%s: a size is negative: %s", call,
+                           reel__shape_text(&text, shape.rank, shape.size));
+                break;
+            }
+    return like->tape->recording.status == REEL_OK;
+}
+
+reel_tensor *reel_uniform(reel_tensor *like, const char *name, reel_shape shape)
+{
+    if (!can_draw("uniform", like, shape, REEL_MAX_RANK)) return &reel_tape_of(like)->bad;
+    return draw("uniform", like, name, shape);
+}
+
 /* √(−2 ln(1 − u)) cos(2π v): 1 − u is in (0, 1], so the logarithm is finite. */
 reel_tensor *reel_normal(reel_tensor *like, const char *name, reel_shape shape)
 {
-    if (!reel__good("normal", 1, &like)) return like ? &like->tape->bad : &reel__failed_tape.bad;
-    if (shape.rank < 0 || shape.rank >= REEL_MAX_RANK)
-        return reel__fail(like->tape, REEL_BAD_SHAPE, "normal: %d dimensions; at most %d are possible", shape.rank,
-                          REEL_MAX_RANK - 1);
+    if (!can_draw("normal", like, shape, REEL_MAX_RANK - 1)) return &reel_tape_of(like)->bad;
     reel_shape two = { .rank = shape.rank + 1, .size = { 2 } };
     for (int d = 0; d < shape.rank; d++) two.size[d + 1] = shape.size[d];
-    reel_tensor *uv = reel_uniform(like, name, two);
+    reel_tensor *uv = draw("normal", like, name, two);
     reel_tensor *u = reel_squeeze(reel_slice(uv, 0, 0, 1), 0), *v = reel_squeeze(reel_slice(uv, 0, 1, 2), 0);
     reel_tensor *radius = reel_sqrt(reel_scale(reel_log(reel_sub(reel_number(u, 1), u)), -2));
     return reel_mul(radius, reel_cos(reel_scale(v, 6.28318530717958647693)));

@@ -238,7 +238,7 @@ static const reel_op cast_op = { .size = sizeof(reel_op),
 
 reel_tensor *reel_cast(reel_tensor *x, reel_dtype dtype)
 {
-    if (!reel__good("cast", 1, &x)) return x ? &x->tape->bad : &reel__failed_tape.bad;
+    if (!reel__good("cast", 1, &x)) return &reel_tape_of(x)->bad;
     if ((unsigned)dtype > REEL_I32) return reel__fail(x->tape, REEL_BAD_DTYPE, "cast: %d is no dtype", (int)dtype);
     if (x->dtype == dtype) return x;
     cast_attr attr = { dtype };
@@ -285,7 +285,7 @@ static const reel_op variable_op = { .size = sizeof(reel_op),
 reel_tensor *reel_variable(reel_tensor *x, const char *name)
 {
     variable_attr attr = { NULL, 0 };
-    if (!reel__good("variable", 1, &x)) return x ? &x->tape->bad : &reel__failed_tape.bad;
+    if (!reel__good("variable", 1, &x)) return &reel_tape_of(x)->bad;
     if (!reel__use_name(x->tape, "variable", name, &attr.name)) return &x->tape->bad;
     attr.entry = x->tape->scope->entry - x->tape->root.entry; /* the same in every recording */
     return reel_record(&variable_op, 1, &x, &attr, sizeof attr);

@@ -103,26 +103,6 @@ static const reel_op argmax_op = {
     .size = sizeof(reel_op), .name = "argmax", .shape = argmax_shape, .run = argmax_run
 };
 
-/* Which axes are chosen; false with an error. */
-static bool choose(const char *op, const reel_tensor *x, reel_axes axes, bool *chosen)
-{
-    memset(chosen, axes.count < 0, REEL_MAX_RANK * sizeof *chosen);
-    if (axes.count > REEL_MAX_RANK) {
-        reel__fail(x->tape, REEL_BAD_ARGUMENT, "%s: %d axes for %s", op, axes.count, reel_shape_text(x));
-        return false;
-    }
-    for (int i = 0; i < axes.count; i++) {
-        int axis = axes.axis[i];
-        if (!reel__check_axis(x->tape, op, x, &axis)) return false;
-        if (chosen[axis]) {
-            reel__fail(x->tape, REEL_BAD_ARGUMENT, "%s: axis %d twice for %s", op, axis, reel_shape_text(x));
-            return false;
-        }
-        chosen[axis] = true;
-    }
-    return true;
-}
-
 static reel_shape reduced(const reel_tensor *x, const bool *chosen, reel_keep_dims keep)
 {
     reel_shape shape = { 0 };
@@ -135,8 +115,8 @@ static reel_shape reduced(const reel_tensor *x, const bool *chosen, reel_keep_di
 reel_tensor *reel_sum(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 {
     bool chosen[REEL_MAX_RANK];
-    if (!reel__good("sum", 1, &x)) return x ? &x->tape->bad : &reel__failed_tape.bad;
-    if (!choose("sum", x, axes, chosen) || !reel__check_keep(x->tape, "sum", keep)) return &x->tape->bad;
+    if (!reel__good("sum", 1, &x)) return &reel_tape_of(x)->bad;
+    if (!reel__choose_axes("sum", x, axes, chosen) || !reel__good_keep("sum", x, keep)) return &x->tape->bad;
     reel_tensor *y = x;
     for (int d = x->rank; d-- > 0;) {
         if (!chosen[d]) continue;
@@ -165,8 +145,8 @@ static reel_tensor *merged_last(reel_tensor *x, const bool *chosen)
 reel_tensor *reel_max(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 {
     bool chosen[REEL_MAX_RANK];
-    if (!reel__good("max", 1, &x)) return x ? &x->tape->bad : &reel__failed_tape.bad;
-    if (!choose("max", x, axes, chosen) || !reel__check_keep(x->tape, "max", keep)) return &x->tape->bad;
+    if (!reel__good("max", 1, &x)) return &reel_tape_of(x)->bad;
+    if (!reel__choose_axes("max", x, axes, chosen) || !reel__good_keep("max", x, keep)) return &x->tape->bad;
     int count = 0, only = 0;
     for (int d = 0; d < x->rank; d++)
         if (chosen[d]) count++, only = d;
@@ -180,7 +160,7 @@ reel_tensor *reel_max(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 
 reel_tensor *reel_argmax(reel_tensor *x, int axis)
 {
-    if (!reel__good("argmax", 1, &x)) return x ? &x->tape->bad : &reel__failed_tape.bad;
+    if (!reel__good("argmax", 1, &x)) return &reel_tape_of(x)->bad;
     if (!reel__check_axis(x->tape, "argmax", x, &axis)) return &x->tape->bad;
     axis_attr attr = { axis };
     return reel_record(&argmax_op, 1, &x, &attr, sizeof attr);

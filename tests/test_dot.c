@@ -253,7 +253,7 @@ Test(dot, refuses_what_cannot_be_drawn_or_written)
     cr_expect_null(reel_tape_error(tape));
     reel_add(x, reel_input(tape, "z", REEL_F32, REEL_SHAPE(3)));
     cr_expect_eq(reel_tape_write_dot(tape, "x"), REEL_BAD_SHAPE);
-    cr_expect_eq(reel_tape_write_dot(NULL, "x"), REEL_OUT_OF_MEMORY);
+    cr_expect_eq(reel_tape_write_dot(NULL, "x"), REEL_BAD_ARGUMENT);
     cr_expect_eq(count_files(), 1);
     end();
 }

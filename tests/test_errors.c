@@ -293,9 +293,9 @@ Test(errors, of_products)
     RECORDING(REEL_BAD_SHAPE, "matmul: a scalar has no rows: [] x [2,3]", AT(0, reel_matmul(s, x)));
     RECORDING(REEL_BAD_SHAPE, "matmul: leading axes do not broadcast: [2,4,3] x [5,3,4]",
               AT(0, reel_matmul(batch(2, 4, 3), batch(5, 3, 4))));
-    RECORDING(REEL_BAD_SHAPE, "contract: \"mk,kn->mn\" does not fit [2,3] and [2,3]",
+    RECORDING(REEL_BAD_SHAPE, "contract: \"mk,kn->mn\" does not fit [2,3] and [2,3]: k is 3 in one and 2 in the other",
               AT(0, reel_contract(x, x, "mk,kn->mn")));
-    RECORDING(REEL_BAD_SHAPE, "contract: \"mk,kn->mn\" does not fit [2,3] and [4]",
+    RECORDING(REEL_BAD_SHAPE, "contract: \"mk,kn->mn\" does not fit [2,3] and [4]: \"kn\" is not the axes of operand 2",
               AT(0, reel_contract(x, v, "mk,kn->mn")));
     RECORDING(REEL_BAD_DTYPE, "contract: " LIKE("f32", "f64"), AT(0, reel_contract(x, d, "mk,nk->mn")));
     RECORDING(REEL_BAD_DTYPE, "contract: operand 2 is i32; " FLOATS, AT(0, reel_contract(x, idx, "mk,k->m")));
@@ -439,7 +439,9 @@ Test(errors, of_operands_that_cannot_be_used)
               AT(0, reel_eval(tape, 1, &old)));
     RECORDING(REEL_BAD_STATE, "gradient: the loss is from before reel_tape_clear() (recorded at @6)",
               AT(0, reel_gradient(old, w)));
-    RECORDING(REEL_BAD_STATE, "exp: operand 1 is the result of an error before reel_tape_clear()",
+    RECORDING(REEL_BAD_STATE,
+              "exp: operand 1 is the result of an error before reel_tape_clear(), "
+              "or of a look-up in a list that found nothing",
               AT(0, reel_exp(bad_before())));
     RECORDING(REEL_BAD_STATE, "with_push: parameters is a list from before reel_tape_clear()",
               AT(0, reel_with_push(tape, stale_list(), NULL)));
@@ -458,21 +460,21 @@ Test(errors, of_a_stale_handle_end_when_the_same_call_is_recorded_again)
 
 /* ---- Names, scopes, leaves ---------------------------------------------------------------------------------------- */
 
-#define TWICE(what, name)                                                                                              \
-    what ": the name \"" name                                                                                          \
-         "\" is used twice in one entry of its scope, first at @8 (to share weights, enter a scope "                   \
-         "again with reel_scope_push)"
-#define NO_NAME "is no name: it may not have '*', '!', ',', '\"' or an empty part"
+#define TWICE(what, name) what ": the name \"" name "\" is used twice in one entry of its scope, first at @8 "
+#define SHARE "(to share weights, enter a scope again with reel_scope_push)"
+#define ANOTHER "(take another name, or enter a scope)"
+#define STATE "(a second optimiser needs another .state, the prefix of its states' names)"
+#define NO_NAME "is no name: it may not have '*', '!', ',', '\"', a control character or an empty part"
 
 #define P(name) reel_parameter(x, name, REEL_SHAPE(2), reel_zeros())
 #define THEN(before, call) ((void)AT(8, before), call)
 
 Test(errors, of_names)
 {
-    RECORDING(REEL_BAD_NAME, TWICE("parameter", "p"), AT(0, THEN(P("p"), P("p"))));
-    RECORDING(REEL_BAD_NAME, TWICE("layer", "p"), AT(0, THEN(reel_linear(x, "p", 2), reel_linear(x, "p", 2))));
-    RECORDING(REEL_BAD_NAME, TWICE("keep", "p"), AT(0, THEN(reel_keep(x, "p"), reel_keep(w, "p"))));
-    RECORDING(REEL_BAD_NAME, TWICE("state", "p"),
+    RECORDING(REEL_BAD_NAME, TWICE("parameter", "p") SHARE, AT(0, THEN(P("p"), P("p"))));
+    RECORDING(REEL_BAD_NAME, TWICE("layer", "p") SHARE, AT(0, THEN(reel_linear(x, "p", 2), reel_linear(x, "p", 2))));
+    RECORDING(REEL_BAD_NAME, TWICE("keep", "p") ANOTHER, AT(0, THEN(reel_keep(x, "p"), reel_keep(w, "p"))));
+    RECORDING(REEL_BAD_NAME, TWICE("state", "p") STATE,
               AT(0, THEN(reel_uniform(x, "p", REEL_SCALAR), reel_state(tape, "p", REEL_F32, REEL_SCALAR))));
     RECORDING(REEL_BAD_NAME, "parameter: a name is needed, not \"\"", AT(0, P("")));
     RECORDING(REEL_BAD_NAME, "keep: a name is needed, not NULL", AT(0, reel_keep(x, NULL)));
@@ -525,7 +527,7 @@ Test(errors, of_names_that_the_model_does_not_have)
     RECORDING(REEL_BAD_NAME, "parameter: the model is sealed and has no \"out/w\"  in out",
               AT(0, SEALED(reel_linear(x, "out", 2))));
     EVALUATING(REEL_BAD_NAME,
-               "parameter: an evaluating tape makes no names and the model has no \"ww\" (did you mean \"w\"?)",
+               "parameter: an evaluating tape makes no parameters and the model has no \"ww\" (did you mean \"w\"?)",
                AT(0, reel_parameter(x, "ww", REEL_SHAPE(2), reel_zeros())));
     EVALUATING(REEL_BAD_STATE, "assign: an evaluating tape never writes the parameter w [3,2] (@3)",
                AT(0, reel_assign(w, w)));
@@ -647,8 +649,11 @@ Test(errors, of_layers_losses_and_optimisers)
     RECORDING(REEL_BAD_SHAPE,
               "cross_entropy: shapes differ: [2,3] and [3] (classes are the logits' shape without the last axis)",
               AT(0, reel_cross_entropy(x, idx)));
-    RECORDING(REEL_BAD_SHAPE, "cross_entropy: shapes differ: [2,3] and [4] (distributions are alike)",
-              AT(0, reel_cross_entropy(x, v)));
+    RECORDING(
+        REEL_BAD_SHAPE,
+        "cross_entropy: logits are [2,3] and y [4] of floats: classes are i32 (use reel_cast), or distributions of "
+        "the logits' shape",
+        AT(0, reel_cross_entropy(x, v)));
     RECORDING(REEL_BAD_SHAPE, "cross_entropy: shapes differ: [] and [] (logits are [..., K])",
               AT(0, reel_cross_entropy(s, s)));
     RECORDING(REEL_BAD_SHAPE,
@@ -714,7 +719,7 @@ static reel_status run_of_nothing(void)
 Test(errors, of_running_reading_and_writing)
 {
     RUNNING(REEL_BAD_STATE, "run: the input x [2,3] was never written  at @1", AT(0, reel_run(tape)));
-    RUNNING(REEL_BAD_STATE, "run: the input x [2,3] was never written  at @1", AT(0, reel_eval(tape, 1, &loss)));
+    RUNNING(REEL_BAD_STATE, "eval: the input x [2,3] was never written  at @1", AT(0, reel_eval(tape, 1, &loss)));
     RUNNING(REEL_BAD_STATE, "run: the tape computes nothing: no result, nothing kept or assigned  at @0",
             run_of_nothing());
     RUNNING(REEL_BAD_STATE, "read: exp [2,3] (@8) is not kept (mark it with reel_keep() before the run)  at @0",
@@ -842,7 +847,8 @@ Test(errors, of_settings_that_cannot_be_followed)
     expect_refused("REEL_FORCE", "l2=12", "REEL_FORCE: \"l2=12\": l2 is a number from 1024 to 1073741824");
     expect_refused("REEL_FORCE", "pack=sometimes", "REEL_FORCE: what is \"pack=sometimes\"?");
     expect_refused("REEL_FORCE", "thread_work=-2", "\"thread_work=-2\": thread_work is a number from -1 to");
-    expect_refused("REEL_ISA", "avx1024", "REEL_ISA: this machine has no instruction set \"avx1024\" (it has up to ");
+    expect_refused("REEL_ISA", "avx1024",
+                   "REEL_ISA: what is \"avx1024\"? The instruction sets are baseline, avx2 and avx512");
 }
 
 Test(errors, of_a_new_tape_need_no_line)

@@ -773,8 +773,8 @@ Test(files, at_bad_paths_have_clear_errors)
     cr_expect_eq(reel_model_load(model, longest), REEL_BAD_FILE);
     cr_expect(strstr(reel_model_error(model), "xxx: the path is too long"));
     cr_expect_eq(reel_model_save(model, longest), REEL_BAD_FILE);
-    cr_expect_eq(reel_model_save(NULL, "x"), REEL_OUT_OF_MEMORY);
-    cr_expect_eq(reel_model_load(NULL, "x"), REEL_OUT_OF_MEMORY);
+    cr_expect_eq(reel_model_save(NULL, "x"), REEL_BAD_ARGUMENT);
+    cr_expect_eq(reel_model_load(NULL, "x"), REEL_BAD_ARGUMENT);
     cr_expect_eq(count_files(), 2);
     reel_model_free(model);
 }

@@ -149,7 +149,7 @@ static const struct {
     action *fail;
     reel_status status;
 } running[] = { { "run", "run: the input x", by_a_run, REEL_BAD_STATE },
-                { "eval", "run: the input x", by_an_evaluation, REEL_BAD_STATE },
+                { "eval", "eval: the input x", by_an_evaluation, REEL_BAD_STATE },
                 { "read", "read: the input x", by_a_read, REEL_BAD_STATE },
                 { "item", "item: div", by_an_item, REEL_BAD_STATE },
                 { "write", "write_f32: x [2,3]", by_a_write, REEL_BAD_ARGUMENT } };
@@ -194,7 +194,7 @@ Test(silence, each_call_that_accesses_values_begins_without_what_was_heard)
 {
     static action *const calls[] = { by_a_write, by_a_read, by_an_item, by_an_evaluation };
     static const char *const messages[] = { "write_f32: x [2,3]", "read: the input x", "item: div",
-                                            "run: the input x" };
+                                            "eval: the input x" };
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         step s = begin();
         (i ? by_a_write : by_a_read)(&s);

@@ -1,6 +1,7 @@
 /* Messages, and the nearest name for messages about names. Patterns of names are in pattern.c. */
 #include "core/base/error.h"
 
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,12 +19,31 @@ const char *reel_status_text(reel_status status)
 
 const char *reel_version(void) { return VERSION(REEL_VERSION_MAJOR, REEL_VERSION_MINOR, REEL_VERSION_PATCH); }
 
+/* Made once, by whoever comes first, and kept. */
+static locale_t c_locale(void)
+{
+    static locale_t made;
+    locale_t c = __atomic_load_n(&made, __ATOMIC_ACQUIRE), none = (locale_t)0;
+    if (c || !(c = newlocale(LC_ALL_MASK, "C", (locale_t)0))) return c;
+    if (__atomic_compare_exchange_n(&made, &none, c, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return c;
+    freelocale(c);
+    return none;
+}
+
+int reel__format(char *text, size_t size, const char *format, va_list arguments)
+{
+    locale_t c = c_locale(), before = c ? uselocale(c) : (locale_t)0;
+    int length = vsnprintf(text, size, format, arguments);
+    if (c) uselocale(before);
+    return length;
+}
+
 void reel__error_set(reel__error *error, reel_status status, const char *format, va_list arguments)
 {
     if (error->status != REEL_OK) return;
     error->status = status;
     error->located = error->heard = false;
-    vsnprintf(error->message, sizeof error->message, format, arguments);
+    reel__format(error->message, sizeof error->message, format, arguments);
 }
 
 /* Asking changes nothing that the one who asks can see, so it takes what is const. */
@@ -42,7 +62,7 @@ void reel__error_append(reel__error *error, const char *format, ...)
     size_t used = strlen(error->message);
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(error->message + used, sizeof error->message - used, format, arguments);
+    reel__format(error->message + used, sizeof error->message - used, format, arguments);
     va_end(arguments);
 }
 

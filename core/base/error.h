@@ -13,6 +13,9 @@ typedef struct reel__error {
     char message[1000];
 } reel__error;
 
+/* vsnprintf(), with a decimal point whatever the program's locale. */
+int reel__format(char *text, size_t size, const char *format, va_list arguments);
+
 /* Keeps the first error: does nothing if there is one. */
 void reel__error_set(reel__error *error, reel_status status, const char *format, va_list arguments);
 void reel__error_hear(const reel__error *error);

@@ -264,7 +264,7 @@ static reel_list *derive(reel_tape *tape, const char *what, reel_tensor *y, reel
 
 reel_list *(reel_gradients)(reel_tensor *loss, const reel_list *wrt)
 {
-    reel_tape *tape = loss ? loss->tape : &reel__failed_tape;
+    reel_tape *tape = reel__tape_or_none(loss);
     if (!reel__usable(tape, loss, "gradients: the loss") || !reel__list_usable(tape, wrt, "gradients: the list"))
         return &tape->bad_list;
     const reel__asked asked = { .call = "gradients", .y = loss, .wrt = wrt };
@@ -285,7 +285,7 @@ reel_list *(reel_gradients)(reel_tensor *loss, const reel_list *wrt)
 
 reel_list *(reel_vjp)(reel_tensor *y, reel_tensor *gy, const reel_list *wrt)
 {
-    reel_tape *tape = y ? y->tape : &reel__failed_tape;
+    reel_tape *tape = reel__tape_or_none(y);
     if (!reel__usable(tape, y, "vjp: y") || !reel__usable(tape, gy, "vjp: gy") ||
         !reel__list_usable(tape, wrt, "vjp: the list"))
         return &tape->bad_list;
@@ -305,7 +305,7 @@ reel_list *(reel_vjp)(reel_tensor *y, reel_tensor *gy, const reel_list *wrt)
 
 reel_tensor *(reel_gradient)(reel_tensor *loss, reel_tensor *wrt)
 {
-    reel_tape *tape = loss ? loss->tape : &reel__failed_tape;
+    reel_tape *tape = reel__tape_or_none(loss);
     if (!reel__usable(tape, loss, "gradient: the loss") ||
         !reel__usable(tape, wrt, "gradient: the tensor to differentiate by"))
         return &tape->bad;

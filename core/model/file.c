@@ -12,6 +12,8 @@
 #endif
 #include "core/model/file.h"
 
+#include "core/base/error.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -278,7 +280,7 @@ void reel__writer_print(reel__writer *w, const char *format, ...)
     char text[512];
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(text, sizeof text, format, arguments);
+    int length = reel__format(text, sizeof text, format, arguments);
     va_end(arguments);
     if (length < 0 || (size_t)length >= sizeof text) write_failed(w, "cannot write", EOVERFLOW);
     else reel__writer_put(w, text, (size_t)length);

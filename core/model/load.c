@@ -390,7 +390,7 @@ static void commit(loader *l)
 
 reel_status reel_model_load(reel_model *model, const char *path)
 {
-    if (!model || model->failed) return REEL_OUT_OF_MEMORY;
+    if (!model || model->failed) return reel__status_without_model(model);
     reel__model_begin(model);
     loader l = { .model = model, .path = path, .reader = { .file = -1 } };
     bool good = read_header(&l) && read_metadata(&l) && check_values(&l) && read_values(&l) && make_room(&l);

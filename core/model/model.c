@@ -9,6 +9,7 @@
 #include <string.h>
 
 static reel_model failed_model = { .failed = true };
+reel_model reel__no_model = { .failed = true };
 
 reel_model *reel_model_new_sized(const reel_model_options *options, size_t size)
 {
@@ -78,7 +79,8 @@ static _Thread_local unsigned next_copy;
 
 const char *reel_model_error(const reel_model *model)
 {
-    if (!model || model->failed) return "model: out of memory";
+    if (!model) return "the model is NULL";
+    if (model->failed) return "model: out of memory";
     char *text = NULL;
     reel__model_lock(model);
     reel__error_hear(&model->error);
@@ -230,7 +232,7 @@ void reel__model_consider(const reel_model *model, reel__pattern_part part, bool
 
 reel_status reel_model_seal(reel_model *model)
 {
-    if (!model || model->failed) return REEL_OUT_OF_MEMORY;
+    if (!model || model->failed) return reel__status_without_model(model);
     reel__model_lock(model);
     model->sealed = true;
     reel__model_unlock(model);
@@ -239,7 +241,7 @@ reel_status reel_model_seal(reel_model *model)
 
 reel_status reel_model_reset(reel_model *model, const char *pattern)
 {
-    if (!model || model->failed) return REEL_OUT_OF_MEMORY;
+    if (!model || model->failed) return reel__status_without_model(model);
     reel__model_begin(model);
     const char *fault = reel__pattern_fault(pattern);
     if (fault) return reel__model_fail(model, REEL_BAD_NAME, "model_reset: the pattern \"%s\" %s", pattern, fault);
@@ -351,7 +353,7 @@ reel_shape reel_model_shape(const reel_model *model, const char *name)
 static reel_status find_checked(reel_model *model, const char *call, const char *name, reel_dtype dtype, int64_t count,
                                 const void *data, reel__value **value)
 {
-    if (!model || model->failed) return REEL_OUT_OF_MEMORY;
+    if (!model || model->failed) return reel__status_without_model(model);
     reel__model_begin(model);
     reel__value *v = *value = value_named(model, name);
     if (!v) {

@@ -56,6 +56,14 @@ struct reel_model {
     reel__array left_out; /* text, of the last load */
 };
 
+extern reel_model reel__no_model; /* of tapes that have none; failed */
+
+/* What a call returns that has no model or a failed one. */
+static inline reel_status reel__status_without_model(const reel_model *model)
+{
+    return model ? REEL_OUT_OF_MEMORY : REEL_BAD_ARGUMENT;
+}
+
 reel__value *reel__value_find(const reel__values *values, const char *name, uint64_t hash);
 
 /* A new value, zero; NULL: out of memory, and the table is as it was. */

@@ -17,7 +17,7 @@ reel_status reel__file_fail(reel_model *model, const char *call, const char *pat
     reel__shown_path shown;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(reason, sizeof reason, format, arguments);
+    reel__format(reason, sizeof reason, format, arguments);
     va_end(arguments);
     return reel__model_fail(model, status, "%s: %s: %s", call, reel__show_path(&shown, path), reason);
 }
@@ -186,7 +186,7 @@ static reel_status save(saver *s, const char *path)
 
 reel_status reel_model_save(reel_model *model, const char *path)
 {
-    if (!model || model->failed) return REEL_OUT_OF_MEMORY;
+    if (!model || model->failed) return reel__status_without_model(model);
     reel__model_begin(model);
     saver s = { .model = model };
     reel_status status = save(&s, path);

@@ -377,7 +377,7 @@ static void put_graph(picture *p)
 
 reel_status reel_tape_write_dot(reel_tape *tape, const char *path)
 {
-    if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
+    if (!tape || tape->failed) return reel__status_without(tape);
     if (tape->recording.status != REEL_OK) return tape->recording.status;
     reel__error_begin(&tape->running);
     reel__shown_path shown;

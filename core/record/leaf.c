@@ -131,9 +131,10 @@ void reel__inputs_tidy(reel_tape *tape)
 
 reel_tensor *(reel_input)(reel_tape *tape, const char *name, reel_dtype dtype, reel_shape shape)
 {
-    if (!tape) tape = &reel__failed_tape;
     const char *full;
-    if (!check_shape(tape, "input", name, shape) || !check_dtype(tape, "input", dtype)) return &tape->bad;
+    if (!reel__has_tape(&tape, "input") || !check_shape(tape, "input", name, shape) ||
+        !check_dtype(tape, "input", dtype))
+        return &tape->bad;
     if (!reel__use_name(tape, "input", name, &full)) return &tape->bad;
     const reel_tensor *before = reel__next_leaf(tape, &reel__input_op, full);
     reel__value *value =
@@ -150,8 +151,14 @@ static void unknown_name(reel_tape *tape, const char *what, const char *full)
 {
     const char *near = reel__model_nearest(tape->model, full);
     reel__fail(tape, REEL_BAD_NAME, "%s: %s has no \"%s\"%s%s%s", what,
-               tape->options.evaluate ? "an evaluating tape makes no names and the model" : "the model is sealed and",
+               tape->model->sealed ? "the model is sealed and" : "an evaluating tape makes no parameters and the model",
                full, near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+}
+
+static const char *init_name(reel_init init)
+{
+    static const char *const names[] = { "constant", "uniform", "normal", "fan_in", "glorot" };
+    return (unsigned)init.kind < sizeof names / sizeof *names ? names[init.kind] : "unknown";
 }
 
 /* A tape may ask without the lock whether a value is pinned, and then for its initialiser. */
@@ -189,9 +196,8 @@ static reel__value *same_value(reel_tape *tape, const char *what, reel__value *v
         reel__fail(tape, REEL_BAD_NAME, "%s: \"%s\" exists as a %s", what, value->name,
                    value->is_state ? "state" : "parameter");
     } else if (is_pinned(value) && !is_state && !reel__init_equal(value->init, init)) {
-        reel__fail(tape, REEL_BAD_NAME,
-                   "%s: \"%s\" exists with another initialiser: kind %d (%g, %g), not kind %d (%g, %g)", what,
-                   value->name, (int)value->init.kind, value->init.a, value->init.b, (int)init.kind, init.a, init.b);
+        reel__fail(tape, REEL_BAD_NAME, "%s: \"%s\" exists with another initialiser: %s (%g, %g), not %s (%g, %g)", what,
+                   value->name, init_name(value->init), value->init.a, value->init.b, init_name(init), init.a, init.b);
     } else {
         if (!is_pinned(value) && !tape->options.evaluate) pin(value, init); /* it came from a file */
         return value;
@@ -243,7 +249,7 @@ static bool check_init(reel_tape *tape, const char *name, reel_init init, reel_d
 
 reel_tensor *(reel_parameter)(reel_tensor *like, const char *name, reel_shape shape, reel_init init)
 {
-    reel_tape *tape = like ? like->tape : &reel__failed_tape;
+    reel_tape *tape = reel__tape_or_none(like);
     const char *full;
     if (!reel__usable(tape, like, "parameter: like") || !check_shape(tape, "parameter", name, shape)) return &tape->bad;
     if (like->dtype == REEL_I32)
@@ -261,10 +267,20 @@ reel_tensor *(reel_parameter)(reel_tensor *like, const char *name, reel_shape sh
     return by ? by : leaf(tape, &reel__parameter_op, value, full);
 }
 
-/* An evaluating tape reads the model's state until it assigns to it itself: from then on it has a copy of its own. */
+/* An evaluating tape reads the model's state until it assigns to it itself: from then on it has a copy of its own. What the
+ * model does not have is its own from the beginning. */
 static reel__value *private_state(reel_tape *tape, const char *full)
 {
     return reel__value_find(&tape->states, full, reel__hash_string(full));
+}
+
+/* Zero; NULL: the error is recorded. */
+static reel__value *new_private_state(reel_tape *tape, const char *full, reel_dtype dtype, int rank,
+                                      const int64_t *size)
+{
+    reel__value *value = reel__value_add(&tape->allocator, &tape->states, full, true, dtype, rank, size);
+    if (!value) reel__out_of_memory(tape, full);
+    return value;
 }
 
 static reel__value *state_value(reel_tape *tape, const char *full, reel_dtype dtype, reel_shape shape)
@@ -274,14 +290,19 @@ static reel__value *state_value(reel_tape *tape, const char *full, reel_dtype dt
         shape_conflict(tape, "state", value, full, dtype, shape);
         return NULL;
     }
-    return value ? value : model_value(tape, "state", full, true, dtype, shape, reel_zeros());
+    if (value) return value;
+    bool own = tape->options.evaluate && !tape->model->sealed &&
+               !reel__value_find(&tape->model->values, full, reel__hash_string(full));
+    return own ? new_private_state(tape, full, dtype, shape.rank, shape.size)
+               : model_value(tape, "state", full, true, dtype, shape, reel_zeros());
 }
 
 reel_tensor *(reel_state)(reel_tape *tape, const char *name, reel_dtype dtype, reel_shape shape)
 {
-    if (!tape) tape = &reel__failed_tape;
     const char *full;
-    if (!check_shape(tape, "state", name, shape) || !check_dtype(tape, "state", dtype)) return &tape->bad;
+    if (!reel__has_tape(&tape, "state") || !check_shape(tape, "state", name, shape) ||
+        !check_dtype(tape, "state", dtype))
+        return &tape->bad;
     if (!reel__use_name(tape, "state", name, &full)) return &tape->bad;
     const reel_tensor *before = tape->options.evaluate ? NULL : reel__next_leaf(tape, &reel__state_op, full);
     bool same = before && is_pinned(before->value) && same_shape(before->value, dtype, shape);
@@ -295,12 +316,9 @@ static reel__value *assigned_value(reel_tape *tape, reel_tensor *target)
     if (!tape->options.evaluate) return target->value;
     reel__value *value = private_state(tape, target->name);
     if (value) return value;
-    value = reel__value_add(&tape->allocator, &tape->states, target->name, true, target->value->dtype,
-                            target->value->rank, target->value->size);
-    if (!value) {
-        reel__out_of_memory(tape, target->name);
-        return NULL;
-    }
+    const reel__value *of_model = target->value;
+    value = new_private_state(tape, target->name, of_model->dtype, of_model->rank, of_model->size);
+    if (!value) return NULL;
     memcpy(value->data, target->value->data, (size_t)value->count * reel__dtype_size(value->dtype));
     target->value = value;
     tape->rebound++;
@@ -317,7 +335,7 @@ bool reel__is_assigned(const reel_tape *tape, const reel__value *value)
 
 reel_tensor *(reel_assign)(reel_tensor *target, reel_tensor *value)
 {
-    reel_tape *tape = target ? target->tape : &reel__failed_tape;
+    reel_tape *tape = reel__tape_or_none(target ? target : value);
     if (!reel__usable(tape, target, "assign: the target") || !reel__usable(tape, value, "assign: the value"))
         return &tape->bad;
     if (target->op != &reel__parameter_op && target->op != &reel__state_op)
@@ -349,7 +367,7 @@ reel_tensor *(reel_assign)(reel_tensor *target, reel_tensor *value)
 
 reel_tensor *(reel_keep)(reel_tensor *x, const char *name)
 {
-    reel_tape *tape = x ? x->tape : &reel__failed_tape;
+    reel_tape *tape = reel__tape_or_none(x);
     const char *full;
     if (!reel__usable(tape, x, "keep: the tensor") || !reel__use_name(tape, "keep", name, &full)) return &tape->bad;
     if (!reel__reserve(&tape->allocator, &tape->keeps, tape->keeps.count, sizeof(reel__kept)))
@@ -367,7 +385,7 @@ static const char *kept_name(const void *context, int64_t index)
 
 reel_tensor *(reel_find)(reel_tape *tape, const char *name)
 {
-    if (!tape || tape->failed) return &reel__failed_tape.bad;
+    if (!reel__has_tape(&tape, "find")) return &tape->bad;
     if (tape->recording.status != REEL_OK) return &tape->bad;
     const reel__string *string = name ? reel__string_find(tape, name) : NULL;
     if (string && string->generation == tape->generation) return string->kept;

@@ -31,7 +31,10 @@ reel_list *reel__list_new(reel_tape *tape)
     return list;
 }
 
-reel_list *reel_list_new(reel_tape *tape) { return reel__list_new(tape ? tape : &reel__failed_tape); }
+reel_list *reel_list_new(reel_tape *tape)
+{
+    return reel__has_tape(&tape, "list_new") ? reel__list_new(tape) : &tape->bad_list;
+}
 
 bool reel__list_append(reel_list *list, const char *name, reel_tensor *x)
 {
@@ -43,7 +46,7 @@ bool reel__list_append(reel_list *list, const char *name, reel_tensor *x)
 
 bool reel__list_usable(reel_tape *tape, const reel_list *list, const char *what)
 {
-    if (tape->failed || tape->recording.status != REEL_OK) return false;
+    if (tape->recording.status != REEL_OK && tape != &reel__no_tape) return false;
     if (!list) reel__fail(tape, REEL_BAD_ARGUMENT, "%s is NULL", what);
     else if (list->tape != tape) reel__fail(tape, REEL_BAD_STATE, "%s is a list of another tape", what);
     else if (list->is_bad || list->generation != tape->generation)
@@ -54,7 +57,7 @@ bool reel__list_usable(reel_tape *tape, const reel_list *list, const char *what)
 
 reel_status(reel_list_append)(reel_list *list, const char *name, reel_tensor *x)
 {
-    reel_tape *tape = list ? list->tape : &reel__failed_tape;
+    reel_tape *tape = reel_list_tape(list);
     if (reel__list_usable(tape, list, "list_append: the list") && reel__usable(tape, x, "list_append: the tensor")) {
         const char *own = reel__intern(tape, name ? name : reel_name_of(x));
         if (own) reel__list_append(list, own, x);
@@ -68,12 +71,19 @@ static bool readable(const reel_list *list)
     return list && !list->is_bad && list->generation == list->tape->generation;
 }
 
+/* What is not in a list is no error, but bad; where there is no list it is one. */
+static reel_tensor *no_such(const reel_list *list, const char *call)
+{
+    if (!list) return reel__fail(&reel__no_tape, REEL_BAD_ARGUMENT, "%s: the list is NULL", call);
+    return &list->tape->bad;
+}
+
 int reel_list_count(const reel_list *list) { return readable(list) ? (int)list->items.count : 0; }
 
 reel_tensor *reel_list_at(const reel_list *list, int index)
 {
     if (index >= 0 && index < reel_list_count(list)) return REEL__AT(list->items, reel__kept, index).x;
-    return list ? &list->tape->bad : &reel__failed_tape.bad;
+    return no_such(list, "list_at");
 }
 
 const char *reel_list_name(const reel_list *list, int index)
@@ -114,10 +124,10 @@ reel_tensor *reel_list_find(const reel_list *list, const char *name)
         for (int i = (int)list->indexed; i < count; i++)
             if (strcmp(reel_list_name(list, i), name) == 0) return reel_list_at(list, i);
     }
-    return list ? &list->tape->bad : &reel__failed_tape.bad;
+    return no_such(list, "list_find");
 }
 
-reel_tape *reel_list_tape(const reel_list *list) { return list ? list->tape : &reel__failed_tape; }
+reel_tape *reel_list_tape(const reel_list *list) { return list ? list->tape : &reel__no_tape; }
 
 static void forget_index(reel_list *list)
 {
@@ -235,7 +245,7 @@ static bool check_pattern(reel_tape *tape, const reel_tensor *of, const char *pa
 
 reel_list *(reel_parameters)(reel_tensor *of, const char *pattern)
 {
-    reel_tape *tape = of ? of->tape : &reel__failed_tape;
+    reel_tape *tape = reel__tape_or_none(of);
     if (!reel__usable(tape, of, "parameters: the tensor")) return &tape->bad_list;
     const reel__asked asked = { .call = "parameters", .y = of, .pattern = pattern };
     reel_list *list = reel__span_again(tape, &asked);

@@ -302,9 +302,11 @@ static inline const reel_op *usable_op(reel_tape *tape, const reel_op *op, const
 
 reel_tensor *reel_record(const reel_op *op, int count, reel_tensor *const *inputs, const void *attr, size_t attr_size)
 {
-    reel_tape *tape = inputs ? reel__tape_of_all(count, inputs) : &reel__failed_tape;
-    if (tape->failed) return &tape->bad;
-    if (tape->recording.status != REEL_OK) return &tape->bad;
+    reel_tape *tape = inputs ? reel__tape_of_all(count, inputs) : &reel__no_tape;
+    if (tape->failed || tape->recording.status != REEL_OK) {
+        if (tape == &reel__no_tape) reel__null_operands(op && op->name ? op->name : "record", count, inputs);
+        return &tape->bad;
+    }
     if (!(op = usable_op(tape, op, attr, attr_size))) return &tape->bad;
     for (int i = 0; i < count; i++)
         if (!inputs[i] || inputs[i]->is_bad || inputs[i]->tape != tape || inputs[i]->generation != tape->generation) {
@@ -316,7 +318,7 @@ reel_tensor *reel_record(const reel_op *op, int count, reel_tensor *const *input
 
 reel_tensor *reel_record_leaf(reel_tape *tape, const reel_op *op, const void *attr, size_t attr_size)
 {
-    if (!tape || tape->failed) return &reel__failed_tape.bad;
+    if (!reel__has_tape(&tape, op && op->name ? op->name : "record_leaf")) return &tape->bad;
     if (tape->recording.status != REEL_OK || !(op = usable_op(tape, op, attr, attr_size))) return &tape->bad;
     return reel__record(tape, op, 0, NULL, attr, attr_size);
 }

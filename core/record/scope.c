@@ -49,8 +49,10 @@ static bool check_name(reel_tape *tape, const char *what, const char *name)
     }
     for (const char *p = name; *p; p++)
         if ((unsigned char)*p < ' ' || strchr("*!,\"", *p) || (*p == '/' && (p == name || p[1] == '/' || !p[1]))) {
-            reel__fail(tape, REEL_BAD_NAME,
-                       "%s: \"%.60s\" is no name: it may not have '*', '!', ',', '\"' or an empty part", what, name);
+            reel__fail(
+                tape, REEL_BAD_NAME,
+                "%s: \"%.60s\" is no name: it may not have '*', '!', ',', '\"', a control character or an empty part",
+                what, name);
             return false;
         }
     return true;
@@ -60,10 +62,13 @@ static void used_twice(reel_tape *tape, const char *what, const reel__used *used
 {
     char first[300] = "";
     if (used->file) snprintf(first, sizeof first, ", first at %.200s:%d", used->file, used->line);
-    reel__fail(
-        tape, REEL_BAD_NAME,
-        "%s: the name \"%s\" is used twice in one entry of its scope%s (to share weights, enter a scope again with reel_scope_push)",
-        what, used->name, first);
+    bool weights = strcmp(what, "parameter") == 0 || strcmp(what, "layer") == 0;
+    bool state = strcmp(what, "state") == 0;
+    reel__fail(tape, REEL_BAD_NAME, "%s: the name \"%s\" is used twice in one entry of its scope%s%s", what, used->name,
+               first,
+               weights ? " (to share weights, enter a scope again with reel_scope_push)"
+               : state ? " (a second optimiser needs another .state, the prefix of its states' names)"
+                       : " (take another name, or enter a scope)");
 }
 
 /* A name of the open scope that was not used in it before. */
@@ -185,12 +190,12 @@ static reel_status end_of_call(reel_tape *tape)
 
 reel_status(reel_scope_push)(reel_tape *tape, const char *format, ...)
 {
-    if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
+    if (!reel__has_tape(&tape, "scope_push")) return tape->recording.status;
     if (tape->recording.status != REEL_OK) return end_of_call(tape);
     char name[256];
     va_list arguments;
     va_start(arguments, format);
-    int length = format ? vsnprintf(name, sizeof name, format, arguments) : 0;
+    int length = format ? reel__format(name, sizeof name, format, arguments) : 0;
     va_end(arguments);
     if (length < 0 || (size_t)length >= sizeof name)
         reel__fail(tape, REEL_BAD_NAME, "scope_push: a name longer than %d characters", (int)sizeof name - 1);
@@ -200,7 +205,7 @@ reel_status(reel_scope_push)(reel_tape *tape, const char *format, ...)
 
 reel_status(reel_layer_push)(reel_tape *tape, const char *name)
 {
-    if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
+    if (!reel__has_tape(&tape, "layer_push")) return tape->recording.status;
     reel__used *used = use(tape, "layer", name);
     if (used && !used->layer) used->layer = scope_within(tape, name);
     if (used) enter(tape, used->layer);
@@ -209,7 +214,7 @@ reel_status(reel_layer_push)(reel_tape *tape, const char *name)
 
 reel_status(reel_scope_pop)(reel_tape *tape)
 {
-    if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
+    if (!reel__has_tape(&tape, "scope_pop")) return tape->recording.status;
     if (tape->scope->parent) tape->scope = tape->scope->opener;
     else reel__fail(tape, REEL_BAD_STATE, "scope_pop: no scope is open");
     return end_of_call(tape);
@@ -266,7 +271,7 @@ static bool check_pair(reel_tape *tape, const reel__kept *parameter, const reel_
 
 reel_status(reel_with_push)(reel_tape *tape, const reel_list *parameters, const reel_list *values)
 {
-    if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
+    if (!reel__has_tape(&tape, "with_push")) return tape->recording.status;
     if (!reel__list_usable(tape, parameters, "with_push: parameters") ||
         !reel__list_usable(tape, values, "with_push: values"))
         return end_of_call(tape);
@@ -283,7 +288,7 @@ reel_status(reel_with_push)(reel_tape *tape, const reel_list *parameters, const 
 
 reel_status(reel_with_pop)(reel_tape *tape)
 {
-    if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
+    if (!reel__has_tape(&tape, "with_pop")) return tape->recording.status;
     if (tape->recording.status != REEL_OK) return end_of_call(tape);
     if (tape->replacements.count == 0) reel__fail(tape, REEL_BAD_STATE, "with_pop: no reel_with_push() is open");
     while (tape->replacements.count > 0) {

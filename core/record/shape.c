@@ -63,7 +63,7 @@ bool reel_fail_shape(reel_tensor *y, reel_status status, const char *format, ...
     if ((unsigned)status >= REEL_STATUS_COUNT || status == REEL_OK) status = REEL_BAD_ARGUMENT;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(message, sizeof message, format ? format : "the shape rule refused its inputs", arguments);
+    reel__format(message, sizeof message, format ? format : "the shape rule refused its inputs", arguments);
     va_end(arguments);
     reel__fail(y->tape, status, "%s: %s", y->is_bad ? "fail_shape" : y->op->name, message);
     return false;
@@ -78,8 +78,8 @@ const char *reel_shape_text(const reel_tensor *x)
 
 const void *reel_attr(const reel_tensor *y) { return reel_is_bad(y) ? NULL : y->attr; }
 const int64_t *reel_sizes(const reel_tensor *y) { return reel_is_bad(y) ? NULL : y->size; }
-reel_tape *reel_tape_of(const reel_tensor *x) { return x ? x->tape : &reel__failed_tape; }
-reel_model *reel_model_of(const reel_tape *tape) { return tape ? tape->model : reel__failed_tape.model; }
+reel_tape *reel_tape_of(const reel_tensor *x) { return x ? x->tape : &reel__no_tape; }
+reel_model *reel_model_of(const reel_tape *tape) { return tape ? tape->model : reel__no_tape.model; }
 bool reel_is_evaluating(const reel_tape *tape) { return tape && tape->options.evaluate; }
 reel_dtype reel_dtype_of(const reel_tensor *x) { return x ? (reel_dtype)x->dtype : REEL_F32; }
 int reel_rank(const reel_tensor *x) { return reel_is_bad(x) ? 0 : x->rank; }
@@ -93,7 +93,7 @@ const char *reel_name_of(const reel_tensor *x) { return !reel_is_bad(x) && x->na
 reel_tensor *reel_input_at(const reel_tensor *x, int index)
 {
     if (index >= 0 && index < reel_input_count(x)) return x->inputs[index];
-    return x ? &x->tape->bad : &reel__failed_tape.bad;
+    return x ? &x->tape->bad : &reel__no_tape.bad;
 }
 
 int64_t reel_dim(const reel_tensor *x, int axis)

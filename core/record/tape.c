@@ -4,35 +4,60 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static reel_model no_model = { .failed = true };
+#include <strings.h>
 
 /* What every constructor without memory returns. Nothing ever writes to it. */
 reel_tape reel__failed_tape = {
-    .model = &no_model,
+    .model = &reel__no_model,
     .failed = true,
     .recording = { .status = REEL_OUT_OF_MEMORY, .located = true, .message = "tape: out of memory" },
     .bad = { .tape = &reel__failed_tape, .is_bad = true },
     .bad_list = { .tape = &reel__failed_tape, .is_bad = true },
 };
 
+/* What reel_tape_new(NULL, …) returns. */
+static reel_tape tape_of_nothing = {
+    .model = &reel__no_model,
+    .failed = true,
+    .recording = { .status = REEL_BAD_ARGUMENT, .located = true, .message = "tape_new: the model is NULL" },
+    .bad = { .tape = &tape_of_nothing, .is_bad = true },
+    .bad_list = { .tape = &tape_of_nothing, .is_bad = true },
+};
+
 enum { MOST_THREADS = 1024 };
 
-static bool environment_flag(const char *name)
+/* 1, true, yes or on, and their opposites; nothing is off. Anything else is a fault that every run of the tape reports. */
+static bool environment_flag(reel_tape *tape, const char *name)
 {
+    static const char *const words[] = { "0", "false", "no", "off", "1", "true", "yes", "on" };
     const char *text = getenv(name);
-    return text && *text && strcmp(text, "0") != 0;
+    if (!text || !*text) return false;
+    for (int i = 0; i < 8; i++)
+        if (strcasecmp(text, words[i]) == 0) return i >= 4;
+    snprintf(tape->fault, sizeof tape->fault, "%s: what is \"%.40s\"? It is 1, true, yes or on, or 0, false, no or off",
+             name, text);
+    return false;
+}
+
+void reel__report_fault(reel_tape *tape)
+{
+    const char *file = tape->site_file;
+    tape->site_file = NULL; /* no line is known */
+    reel__fail(tape, REEL_BAD_ARGUMENT, "%s", tape->fault);
+    tape->recording.located = true;
+    tape->site_file = file;
 }
 
 reel_tape *reel_tape_new_sized(reel_model *model, const reel_tape_options *options, size_t size)
 {
-    if (!model || model->failed) return &reel__failed_tape;
+    if (!model) return &tape_of_nothing;
+    if (model->failed) return &reel__failed_tape;
     reel_tape *tape = reel__allocate(&model->allocator, sizeof *tape);
     if (!tape) return &reel__failed_tape;
     if (options) memcpy(&tape->options, options, size < sizeof tape->options ? size : sizeof tape->options);
-    tape->options.keep_everything |= environment_flag("REEL_KEEP_EVERYTHING");
-    tape->options.checked |= environment_flag("REEL_CHECKED");
-    tape->plain = environment_flag("REEL_PLAIN");
+    tape->options.keep_everything |= environment_flag(tape, "REEL_KEEP_EVERYTHING");
+    tape->options.checked |= environment_flag(tape, "REEL_CHECKED");
+    tape->plain = environment_flag(tape, "REEL_PLAIN");
     tape->model = model;
     tape->allocator = model->allocator;
     tape->generation = 1;
@@ -45,11 +70,11 @@ reel_tape *reel_tape_new_sized(reel_model *model, const reel_tape_options *optio
     tape->scope = &tape->root;
     reel__model_retain(model);
     if (tape->options.threads < 0 || tape->options.threads > MOST_THREADS) {
-        reel__fail(tape, REEL_BAD_ARGUMENT, "tape_new: threads is %d; 0 asks for all, 1 for one, %d is the most",
-                   tape->options.threads, MOST_THREADS);
-        tape->recording.located = true; /* no line is known */
+        snprintf(tape->fault, sizeof tape->fault, "tape_new: threads is %d; 0 asks for all, 1 for one, %d is the most",
+                 tape->options.threads, MOST_THREADS);
         tape->options.threads = 0;
     }
+    if (*tape->fault) reel__report_fault(tape);
     return tape;
 }
 
@@ -111,6 +136,7 @@ static void locate(reel__error *error, const char *file, int line)
 
 static reel_tensor *fail_list(reel_tape *tape, reel_status status, const char *format, va_list arguments)
 {
+    if (tape == &reel__no_tape) reel__untaped_fail(status, format, arguments);
     if (tape->failed || tape->recording.status != REEL_OK) return &tape->bad;
     reel__error_set(&tape->recording, status, format, arguments);
     const reel__scope *scope = tape->origin ? tape->origin->scope : tape->scope;
@@ -131,10 +157,12 @@ reel_tensor *reel__fail(reel_tape *tape, reel_status status, const char *format,
 
 reel_tensor *(reel_fail)(reel_tape *tape, reel_status status, const char *format, ...)
 {
-    if (!tape) tape = &reel__failed_tape;
+    if (!tape) tape = &reel__no_tape;
+    if (!format) return reel__fail(tape, REEL_BAD_ARGUMENT, "fail: the format is NULL");
+    bool known = status > REEL_OK && status < REEL_STATUS_COUNT;
     va_list arguments;
     va_start(arguments, format);
-    reel_tensor *bad = fail_list(tape, status == REEL_OK ? REEL_BAD_ARGUMENT : status, format, arguments);
+    reel_tensor *bad = fail_list(tape, known ? status : REEL_BAD_ARGUMENT, format, arguments);
     va_end(arguments);
     return bad;
 }
@@ -146,7 +174,7 @@ reel_tensor *reel__out_of_memory(reel_tape *tape, const char *what)
 
 reel_status reel__run_fail(reel_tape *tape, reel_status status, const char *format, ...)
 {
-    if (tape->failed) return REEL_OUT_OF_MEMORY;
+    if (tape->failed) return tape->recording.status;
     if (tape->running.status == REEL_OK) { /* the first one stays until it was heard */
         va_list arguments;
         va_start(arguments, format);
@@ -160,7 +188,7 @@ reel_status reel__run_fail(reel_tape *tape, reel_status status, const char *form
 
 const char *reel_tape_error(const reel_tape *tape)
 {
-    if (!tape) return reel__failed_tape.recording.message;
+    if (!tape) tape = &reel__no_tape;
     if (tape->recording.status != REEL_OK) return tape->recording.message;
     reel__error_hear(&tape->running);
     return tape->running.status != REEL_OK ? tape->running.message : NULL;
@@ -168,22 +196,24 @@ const char *reel_tape_error(const reel_tape *tape)
 
 reel_status reel_tape_status(const reel_tape *tape)
 {
-    if (!tape) tape = &reel__failed_tape;
+    if (!tape) tape = &reel__no_tape;
     if (tape->recording.status != REEL_OK) return tape->recording.status;
     reel__error_hear(&tape->running);
     return tape->running.status;
 }
 
-reel_status reel_recording_status(const reel_tape *tape)
-{
-    return (tape ? tape : &reel__failed_tape)->recording.status;
-}
+reel_status reel_recording_status(const reel_tape *tape) { return reel__status_without(tape); }
 
 reel_tape *reel__tape_of_all(int count, reel_tensor *const *x)
 {
-    for (int i = 0; i < count; i++)
-        if (x[i] && !x[i]->tape->failed) return x[i]->tape;
-    return &reel__failed_tape;
+    if (x && count > 0 && x[0] && !x[0]->tape->failed) return x[0]->tape;
+    reel_tape *failed = NULL;
+    for (int i = 0; x && i < count; i++) {
+        if (!x[i]) continue;
+        if (!x[i]->tape->failed) return x[i]->tape;
+        if (!failed) failed = x[i]->tape;
+    }
+    return failed ? failed : &reel__no_tape;
 }
 
 bool reel_is_bad(const reel_tensor *x) { return !x || x->is_bad || x->generation != x->tape->generation; }
@@ -200,33 +230,54 @@ const char *reel__node_text(const reel_tensor *x)
     return text->text;
 }
 
+/* An operand without a tape of its own: why is what waits in its thread, or was said where it was made. */
+static void fail_untaped(reel_tape *tape, const reel_tensor *x, const char *what)
+{
+    char text[200];
+    snprintf(text, sizeof text, "%.150s is of no tape: ", what);
+    if (x->tape == &reel__no_tape) reel__untaped_take(tape, text);
+    if (x->tape == &reel__no_tape) reel__fail(tape, REEL_BAD_ARGUMENT, "%san operand of it was NULL", text);
+    else reel__fail(tape, x->tape->recording.status, "%s%s", text, x->tape->recording.message);
+}
+
 bool reel__usable(reel_tape *tape, const reel_tensor *x, const char *what)
 {
-    if (tape->failed || tape->recording.status != REEL_OK) return false;
+    if (x && x->tape == tape && x->generation == tape->generation && !x->is_bad && tape->recording.status == REEL_OK)
+        return true;
+    if (tape->recording.status != REEL_OK && tape != &reel__no_tape) return false;
+    if (x && tape->failed) return false; /* of NULL, or without memory: said where it came from */
     if (!x) reel__fail(tape, REEL_BAD_ARGUMENT, "%s is NULL", what);
-    else if (x->tape->failed)
-        reel__fail(tape, REEL_OUT_OF_MEMORY, "%s is of no tape: an operand of it was NULL, or there was no memory",
-                   what);
+    else if (x->tape->failed) fail_untaped(tape, x, what);
     else if (x->is_bad && x->tape != tape)
         reel__fail(tape, REEL_BAD_STATE, "%s is the result of an error on another tape: %s", what,
                    x->tape->recording.status != REEL_OK ? x->tape->recording.message : "cleared since");
-    else if (x->is_bad) reel__fail(tape, REEL_BAD_STATE, "%s is the result of an error before reel_tape_clear()", what);
+    else if (x->is_bad)
+        reel__fail(
+            tape, REEL_BAD_STATE,
+            "%s is the result of an error before reel_tape_clear(), or of a look-up in a list that found nothing",
+            what);
     else if (x->tape != tape)
         reel__fail(tape, REEL_BAD_STATE, "%s belongs to another tape than the rest: %s", what, reel__node_text(x));
-    else if (x->generation != tape->generation && x->file)
+    else if (x->file)
         reel__fail(tape, REEL_BAD_STATE, "%s is from before reel_tape_clear() (recorded at %s:%d)", what, x->file,
                    x->line);
-    else if (x->generation != tape->generation)
-        reel__fail(tape, REEL_BAD_STATE, "%s is from before reel_tape_clear()", what);
-    else return true;
+    else reel__fail(tape, REEL_BAD_STATE, "%s is from before reel_tape_clear()", what);
     return false;
+}
+
+bool reel_usable(reel_tape *tape, const reel_tensor *x, const char *what)
+{
+    return reel__usable(tape ? tape : &reel__no_tape, x, what ? what : "the operand");
 }
 
 /* ---- Lines ------------------------------------------------------------------------------------------------------- */
 
 static void stamp(reel_tape *tape, const char *file, int line)
 {
-    if (tape->failed) return;
+    if (tape->failed) {
+        if (tape == &reel__no_tape) reel__untaped_locate(file, line);
+        return;
+    }
     for (int64_t i = tape->unstamped; i < tape->log.count; i++) {
         reel_tensor *x = REEL__AT(tape->log, reel_tensor *, i);
         if (!x->file) x->file = file, x->line = line;
@@ -241,7 +292,7 @@ reel_tensor *reel_here(reel_tensor *x, const char *file, int line)
 {
     if (!x) return x;
     stamp(x->tape, file, line);
-    if (!x->tape->failed) x->returned = true;
+    if (!x->is_bad) x->returned = true;
     return x;
 }
 
@@ -256,13 +307,15 @@ reel_list *reel_here_list(reel_list *list, const char *file, int line)
 
 reel_status reel_here_status(reel_status status, reel_tape *tape, const char *file, int line)
 {
-    if (tape) stamp(tape, file, line);
+    stamp(tape ? tape : &reel__no_tape, file, line);
     return status;
 }
 
 reel_tape *reel_at_tape(reel_tape *tape, const char *file, int line)
 {
-    if (tape && !tape->failed) {
+    if (!tape || tape == &reel__no_tape) {
+        reel__untaped_site(file, line);
+    } else if (!tape->failed) {
         tape->site_file = file, tape->site_line = line;
         locate(&tape->recording, file, line);
     }
@@ -271,7 +324,8 @@ reel_tape *reel_at_tape(reel_tape *tape, const char *file, int line)
 
 reel_list *reel_at_list(reel_list *list, const char *file, int line)
 {
-    if (list && !list->tape->failed) list->tape->list_file = file, list->tape->list_line = line;
+    if (!list || list->tape == &reel__no_tape) reel__untaped_site(file, line);
+    else if (!list->tape->failed) list->tape->list_file = file, list->tape->list_line = line;
     return list;
 }
 

@@ -6,7 +6,8 @@
  *     list.c    lists, patterns                         walk.c    the order of a program
  *     shape.c   shapes and their checks                 span.c    calls answered as a whole when made again
  *     names.c   shared strings, forgetting old names    descriptor.c   the descriptors of ops
- *     results.c what can be read without being kept     dot.c     the picture of a program */
+ *     results.c what can be read without being kept     dot.c     the picture of a program
+ *     untaped.c errors of calls that have no tape */
 #ifndef REEL_CORE_RECORD_TAPE_H
 #define REEL_CORE_RECORD_TAPE_H
 
@@ -152,6 +153,7 @@ struct reel_tape {
     reel_model *model;
     reel_allocator allocator;
     reel_tape_options options;
+    char fault[160]; /* in the options or in the environment, which clearing does not mend; "": none */
     bool failed;
     uint32_t generation, walk, serial;
     uint64_t runs;
@@ -214,6 +216,7 @@ struct reel_tape {
     uint64_t executions, last_run;    /* runs and evaluations; which of them the last run was */
     uint64_t demanded;                /* the last run that a result was computed after, */
     bool on_demand;                   /* as is happening now */
+    const char *call;                 /* that executes, for messages */
     uint64_t draw, run_draw;          /* the number that draws are keyed by: now, in the last run */
     uint64_t writes;                  /* to inputs */
     uint64_t run_writes, run_changes; /* this and the model's count after the last run */
@@ -237,10 +240,37 @@ struct reel_tape {
 /* tape.c */
 reel_tensor *reel__fail(reel_tape *tape, reel_status status, const char *format, ...) REEL_PRINTF(3, 4);
 reel_status reel__run_fail(reel_tape *tape, reel_status status, const char *format, ...) REEL_PRINTF(3, 4);
+void reel__report_fault(reel_tape *tape); /* tape->fault is an error of the recording */
 reel_tensor *reel__out_of_memory(reel_tape *tape, const char *what);
-reel_tape *reel__tape_of_all(int count, reel_tensor *const *x); /* the first that is not failed; never NULL */
+reel_tape *reel__tape_of_all(int count, reel_tensor *const *x); /* the first that is not failed, or one that is */
 const char *reel__node_text(const reel_tensor *x);              /* "matmul [2,3] (net.c:12)" for messages */
-extern reel_tape reel__failed_tape;
+extern reel_tape reel__failed_tape;                             /* without memory */
+
+/* untaped.c: what stands for the tape of NULL, whose errors wait in their thread: `untaped` of them in all threads. */
+extern reel_tape reel__no_tape;
+extern int reel__untaped;
+void reel__untaped_fail(reel_status status, const char *format, va_list arguments);
+void reel__untaped_site(const char *file, int line); /* for the next of them */
+void reel__untaped_locate(const char *file, int line);
+void reel__untaped_take(reel_tape *tape, const char *before); /* the one that waits is now the tape's, after a text */
+
+/* The error of an op whose operands are all NULL, unless they are the results of one. */
+void reel__null_operands(const char *op, int count, reel_tensor *const *x);
+
+/* False if there is no tape to record on; for NULL that is an error, and the tape becomes the one that stands for it. */
+bool reel__lacks_tape(reel_tape **tape, const char *call);
+static inline bool reel__has_tape(reel_tape **tape, const char *call)
+{
+    return (*tape && !(*tape)->failed) || !reel__lacks_tape(tape, call);
+}
+
+static inline reel_tape *reel__tape_or_none(const reel_tensor *x) { return x ? x->tape : &reel__no_tape; }
+
+/* What a call returns that has no tape or a failed one. */
+static inline reel_status reel__status_without(const reel_tape *tape)
+{
+    return (tape ? tape : &reel__no_tape)->recording.status;
+}
 
 void reel__locate_list(reel_tape *tape); /* ends reel_list_append(): its line for its error */
 

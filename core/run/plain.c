@@ -84,7 +84,7 @@ reel_status reel__check_written(reel_tape *tape)
         if (x->op == &reel__input_op && !x->value->written) {
             char where[320];
             tape->site_file = NULL;
-            return reel__run_fail(tape, REEL_BAD_STATE, "run: the input %s %s was never written%s", x->name,
+            return reel__run_fail(tape, REEL_BAD_STATE, "%s: the input %s %s was never written%s", tape->call, x->name,
                                   reel_shape_text(x), where_text(x, where, sizeof where));
         }
     }

@@ -60,8 +60,8 @@ bool reel__read_computed(reel_tape *tape, const reel_tensor *x, void *data);
 /* Computes a result that the last run left out, as that run would have computed it. */
 reel_status reel__compute_result(reel_tape *tape, const char *what, reel_tensor *x);
 
-/* Executes tape->program, whose draws are those of run number `draw`. */
-reel_status reel__execute(reel_tape *tape, uint64_t draw);
+/* Executes tape->program for a call of this name; draws are those of run number `draw`. */
+reel_status reel__execute(reel_tape *tape, const char *call, uint64_t draw);
 
 /* After a run: whether something was written that it has read. */
 bool reel__written_since_run(const reel_tape *tape);

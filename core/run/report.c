@@ -92,7 +92,7 @@ static void put_plan(reel__writer *w, const reel__steps *steps)
 
 reel_status reel_tape_write_plan(reel_tape *tape, const char *path)
 {
-    if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
+    if (!tape || tape->failed) return reel__status_without(tape);
     if (tape->recording.status != REEL_OK) return tape->recording.status;
     reel__error_begin(&tape->running);
     if (!tape->program) return reel__run_fail(tape, REEL_BAD_STATE, "tape_write_plan: the tape has not been run yet");

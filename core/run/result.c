@@ -88,7 +88,7 @@ reel_status reel__compute_result(reel_tape *tape, const char *what, reel_tensor 
                    : reel__run_fail(tape, REEL_OUT_OF_MEMORY, "%s: out of memory for the values of %s", what,
                                     reel__node_text(x));
     tape->executions = tape->last_run;
-    reel_status status = reel__execute(tape, tape->run_draw);
+    reel_status status = reel__execute(tape, what, tape->run_draw);
     tape->executions = executions;
     tape->demanded = tape->last_run;
     for (int64_t i = 0; i < tape->program->outputs.count; i++)

@@ -83,9 +83,9 @@ static reel_status not_prepared(reel_tape *tape, const char *what)
     return reel__run_fail(tape, REEL_OUT_OF_MEMORY, "%s: out of memory for the values of the program", what);
 }
 
-reel_status reel__execute(reel_tape *tape, uint64_t draw)
+reel_status reel__execute(reel_tape *tape, const char *call, uint64_t draw)
 {
-    tape->draw = draw;
+    tape->call = call, tape->draw = draw;
     reel__control_word saved = reel__set_control_word();
     __atomic_store_n(&tape->busy, true, __ATOMIC_RELAXED);
     reel_status status = tape->program->steps ? reel__execute_planned(tape) : reel__execute_plain(tape);
@@ -125,6 +125,8 @@ static reel_status begin(reel_tape *tape, const char *what)
     if (__atomic_load_n(&tape->busy, __ATOMIC_RELAXED))
         return reel__run_fail(tape, REEL_BAD_STATE, "%s: the tape is running", what);
     reel__error_begin(&tape->running);
+    if (*tape->fault) reel__report_fault(tape);
+    if (__atomic_load_n(&reel__untaped, __ATOMIC_RELAXED)) reel__untaped_take(tape, "");
     if (tape->recording.status != REEL_OK) return tape->recording.status;
     if (tape->scope->parent) {
         reel__fail(tape, REEL_BAD_STATE, "%s: the scope \"%s\" is still open (reel_scope_pop is missing)", what,
@@ -140,7 +142,7 @@ static reel_status begin(reel_tape *tape, const char *what)
 
 reel_status(reel_run)(reel_tape *tape)
 {
-    if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
+    if (!tape || tape->failed) return reel__untaped_site(NULL, 0), reel__status_without(tape);
     reel_status status = begin(tape, "run");
     if (status != REEL_OK) return status;
     tape->ran = 0;
@@ -149,23 +151,25 @@ reel_status(reel_run)(reel_tape *tape)
     if (!tape->outputs.count)
         return reel__run_fail(tape, REEL_BAD_STATE,
                               "run: the tape computes nothing: no result, nothing kept or assigned");
-    status = reel__execute(tape, next_draw(tape));
+    status = reel__execute(tape, "run", next_draw(tape));
     if (status == REEL_OK) commit(tape);
     return status;
 }
 
 reel_status(reel_eval)(reel_tape *tape, int count, reel_tensor *const *tensors)
 {
-    if (!tape || tape->failed) return REEL_OUT_OF_MEMORY;
+    if (!tape || tape->failed) return reel__untaped_site(NULL, 0), reel__status_without(tape);
     reel_status status = begin(tape, "eval");
     if (status != REEL_OK) return status;
-    for (int i = 0; i < count; i++)
-        if (!tensors || !reel__usable(tape, tensors[i], "eval: a tensor"))
-            return tensors ? tape->recording.status : REEL_BAD_ARGUMENT;
+    if (count < 0) reel__fail(tape, REEL_BAD_ARGUMENT, "eval: the count is %d", count);
+    else if (count && !tensors) reel__fail(tape, REEL_BAD_ARGUMENT, "eval: the array of tensors is NULL");
+    for (int i = 0; tape->recording.status == REEL_OK && i < count; i++)
+        reel__usable(tape, tensors[i], "eval: a tensor");
+    if (tape->recording.status != REEL_OK) return tape->recording.status;
     if (!reel__program_prepare(tape, false, count, tensors)) return not_prepared(tape, "eval");
     for (int i = 0; i < count; i++) tensors[i]->output = true;
     tape->executions++;
-    return reel__execute(tape, next_draw(tape));
+    return reel__execute(tape, "eval", next_draw(tape));
 }
 
 /* ---- Writing and reading ----------------------------------------------------------------------------------------- */
@@ -184,23 +188,33 @@ static reel_status fits(reel_tape *tape, const char *what, const reel_tensor *x,
     return REEL_OK;
 }
 
+static reel_status stale(reel_tape *tape, const char *what, const reel_tensor *x)
+{
+    if (x->is_bad)
+        return reel__run_fail(tape, REEL_BAD_STATE,
+                              "%s: the tensor is the result of an error before reel_tape_clear(), or of a look-up in a "
+                              "list that found nothing",
+                              what);
+    if (!x->file) return reel__run_fail(tape, REEL_BAD_STATE, "%s: the tensor is from before reel_tape_clear()", what);
+    return reel__run_fail(tape, REEL_BAD_STATE, "%s: the tensor is from before reel_tape_clear() (recorded at %s:%d)",
+                          what, x->file, x->line);
+}
+
 /* A handle that cannot be used is an error of this call, not of the recording. */
 static reel_status begin_access(const char *what, const reel_tensor *x)
 {
     if (!x) return REEL_BAD_ARGUMENT;
     reel_tape *tape = x->tape;
-    if (tape->failed) return REEL_OUT_OF_MEMORY;
+    if (tape->failed) return tape->recording.status;
     reel__error_begin(&tape->running);
     if (tape->recording.status != REEL_OK) return tape->recording.status;
-    if (x->is_bad || x->generation != tape->generation)
-        return reel__run_fail(tape, REEL_BAD_STATE, "%s: the tensor is from before reel_tape_clear()%s%s", what,
-                              x->file ? ", recorded in " : "", x->file ? x->file : "");
+    if (x->is_bad || x->generation != tape->generation) return stale(tape, what, x);
     return REEL_OK;
 }
 
 static reel_status write_value(reel_tensor *x, reel_dtype dtype, const void *data, int64_t count)
 {
-    reel_tape *tape = x ? x->tape : &reel__failed_tape;
+    reel_tape *tape = reel__tape_or_none(x);
     reel_status status = begin_access("write", x);
     if (status != REEL_OK) return status;
     if (!x->value)

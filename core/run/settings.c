@@ -7,6 +7,7 @@
 #include "core/plan/plan.h"
 #include "core/run/program.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,35 @@ static bool read_flag(reel__plan_settings *s, const char *text, size_t length)
     else if (is(text, length, "pack=never")) s->pack = REEL__IN_PLACE;
     else return false;
     return true;
+}
+
+static const char *const words[] = {
+#define SWITCH(name) #name,
+    REEL__PLAN_SWITCHES(SWITCH)
+#undef SWITCH
+        "pack=always",
+    "pack=never",
+    "pack=ahead",
+    "tile=",
+    "block=",
+    "l1=",
+    "l2=",
+    "thread_work=",
+};
+
+enum { WORDS = sizeof words / sizeof *words };
+
+static const char *word_at(const void *context, int64_t index) { return ((const char *const *)context)[index]; }
+
+static void unknown_word(reel_tape *tape, const char *text, size_t length)
+{
+    char wanted[80], all[400] = "";
+    snprintf(wanted, sizeof wanted, "%.*s", (int)length, text);
+    for (int i = 0; i < WORDS; i++)
+        snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i ? ", " : "", words[i]);
+    const char *near = reel__nearest(wanted, WORDS, word_at, words);
+    reel__fail(tape, REEL_BAD_ARGUMENT, "REEL_FORCE: what is \"%s\"?%s%s%s The words are %s", wanted,
+               near ? " Did you mean \"" : "", near ? near : "", near ? "\"?" : "", all);
 }
 
 /* "tile=16"; an error is recorded. */
@@ -50,7 +80,7 @@ static bool read_number(reel_tape *tape, reel__plan_settings *s, const char *tex
                    numbers[i].name, (long long)numbers[i].least, (long long)numbers[i].most);
         return false;
     }
-    reel__fail(tape, REEL_BAD_ARGUMENT, "REEL_FORCE: what is \"%.*s\"?", (int)length, text);
+    unknown_word(tape, text, length);
     return false;
 }
 
@@ -64,7 +94,12 @@ static bool from_environment(reel_tape *tape, reel__plan_settings *s)
     }
     if (!isa || !*isa) return true;
     int set = reel__isa_by_name(isa);
-    if (set < 0 || !reel__isa_available(set)) {
+    if (set < 0) {
+        reel__fail(tape, REEL_BAD_ARGUMENT, "REEL_ISA: what is \"%.40s\"? The instruction sets are %s, %s and %s", isa,
+                   reel__isa_name(REEL__BASELINE), reel__isa_name(REEL__AVX2), reel__isa_name(REEL__AVX512));
+        return false;
+    }
+    if (!reel__isa_available(set)) {
         reel__fail(tape, REEL_BAD_ARGUMENT, "REEL_ISA: this machine has no instruction set \"%s\" (it has up to %s)",
                    isa, reel__isa_name(reel__isa_best()));
         return false;

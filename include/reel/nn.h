@@ -72,7 +72,7 @@ typedef struct reel_sgd_options {
     double lr;
     reel_tensor *lr_tensor;
     const char *parameters; /* pattern; NULL is all */
-    const char *state;      /* prefix of the states' names; NULL is "sgd" */
+    const char *state;      /* prefix of the states' names, another for each optimiser of a tape; NULL is "sgd" */
     double momentum;        /* 0 ≤ momentum < 1: v ← momentum v + g; w ← w − lr v. 0: none, and no state */
     bool nesterov;          /* w ← w − lr (g + momentum v) (Sutskever et al. 2013); needs a momentum */
     double weight_decay;    /* g ← g + weight_decay w */
@@ -86,7 +86,7 @@ typedef struct reel_adam_options {
     double lr;
     reel_tensor *lr_tensor;
     const char *parameters; /* pattern; NULL is all */
-    const char *state;      /* prefix of the states' names; NULL is "adam" */
+    const char *state;      /* prefix of the states' names, another for each optimiser of a tape; NULL is "adam" */
     double betas[2];        /* 0 ≤ β < 1; both 0: 0.9 and 0.999 */
     double epsilon;         /* positive; 0: 1e-8 */
     double weight_decay;    /* w ← w − lr weight_decay w, beside the step */

@@ -3,7 +3,10 @@
 
 reel_tensor *reel_dropout(reel_tensor *x, const char *name, double rate)
 {
-    if (reel_is_bad(x)) return reel_detach(x);
+    if (!reel_usable(reel_tape_of(x), x, "dropout: operand 1")) return reel_detach(x);
+    if (reel_dtype_of(x) == REEL_I32)
+        return reel_fail(reel_tape_of(x), REEL_BAD_DTYPE,
+                         "dropout: operand 1 is i32; it takes f32 or f64 (use reel_cast)");
     if (!(rate >= 0 && rate < 1))
         return reel_fail(reel_tape_of(x), REEL_BAD_ARGUMENT, "dropout: the rate %g is not within 0 ≤ rate < 1", rate);
     if (reel_is_evaluating(reel_tape_of(x)) || rate == 0) return x;

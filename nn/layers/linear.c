@@ -8,7 +8,10 @@ reel_tensor *reel_linear_sized(reel_tensor *x, const char *name, int64_t out, co
     reel_linear_options o = { 0 };
     if (options) memcpy(&o, options, size < sizeof o ? size : sizeof o);
     reel_tape *tape = reel_tape_of(x);
-    if (reel_is_bad(x)) return reel_detach(x);
+    if (reel_is_bad(x)) return (void)reel_usable(tape, x, "linear: x"), reel_detach(x);
+    if (reel_dtype_of(x) == REEL_I32)
+        return reel_fail(tape, REEL_BAD_DTYPE, "linear: \"%s\" takes f32 or f64, and x is i32 (use reel_cast)",
+                         name ? name : "(null)");
     if (reel_rank(x) < 1 || out < 1)
         return reel_fail(tape, REEL_BAD_SHAPE, "linear: \"%s\" needs x [..., in] and out ≥ 1, not rank %d and out %lld",
                          name ? name : "(null)", reel_rank(x), (long long)out);

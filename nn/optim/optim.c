@@ -7,6 +7,12 @@
 
 static reel_list *bad_list(reel_tape *tape) { return reel_list_new(tape); /* on a tape with an error, its bad list */ }
 
+static reel_list *fail(reel_tape *tape, reel_status status, const char *message)
+{
+    reel_fail(tape, status, "%s", message);
+    return bad_list(tape);
+}
+
 /* As a tensor of like's type has it. */
 static double rounded(const reel_tensor *like, double value)
 {
@@ -63,8 +69,10 @@ static bool learning_rate(reel_tape *tape, const char *name, const reel_list *pa
 
 static bool check_lists(reel_tape *tape, const char *name, const reel_list *parameters, const reel_list *gradients)
 {
-    if (reel_list_tape(gradients) != tape || !reel_list_count(parameters) ||
-        reel_list_count(parameters) != reel_list_count(gradients))
+    if (!gradients) reel_fail(tape, REEL_BAD_ARGUMENT, "%s: the list of gradients is NULL", name);
+    else if (reel_list_tape(gradients) != tape)
+        reel_fail(tape, REEL_BAD_STATE, "%s: parameters and gradients are lists of two tapes", name);
+    else if (!reel_list_count(parameters) || reel_list_count(parameters) != reel_list_count(gradients))
         reel_fail(tape, REEL_BAD_ARGUMENT, "%s: %d parameters and %d gradients", name, reel_list_count(parameters),
                   reel_list_count(gradients));
     return reel_recording_status(tape) == REEL_OK;
@@ -104,6 +112,7 @@ reel_list *reel_sgd_update_sized(const reel_list *parameters, const reel_list *g
     if (options) memcpy(&o, options, size < sizeof o ? size : sizeof o);
     reel_tape *tape = reel_list_tape(parameters);
     reel_tensor *lr = NULL;
+    if (!parameters) return fail(tape, REEL_BAD_ARGUMENT, "sgd: the list of parameters is NULL");
     if (reel_recording_status(tape) != REEL_OK || !check_lists(tape, "sgd", parameters, gradients) ||
         !learning_rate(tape, "sgd", parameters, o.lr, o.lr_tensor, &lr))
         return bad_list(tape);
@@ -181,6 +190,7 @@ reel_list *reel_adam_update_sized(const reel_list *parameters, const reel_list *
     if (!o.state) o.state = "adam";
     reel_tape *tape = reel_list_tape(parameters);
     reel_tensor *lr = NULL;
+    if (!parameters) return fail(tape, REEL_BAD_ARGUMENT, "adam: the list of parameters is NULL");
     if (reel_recording_status(tape) != REEL_OK || !check_lists(tape, "adam", parameters, gradients) ||
         !check_betas(tape, &o) || !check_adam(tape, reel_list_at(parameters, 0), &o) ||
         !learning_rate(tape, "adam", parameters, o.lr, o.lr_tensor, &lr))
@@ -269,6 +279,7 @@ static bool check_clip(reel_tape *tape, const reel_list *list, double max_norm)
 reel_list *reel_clip_norm(const reel_list *list, double max_norm)
 {
     reel_tape *tape = reel_list_tape(list);
+    if (!list) return fail(tape, REEL_BAD_ARGUMENT, "clip_norm: the list is NULL");
     if (reel_recording_status(tape) != REEL_OK || !check_clip(tape, list, max_norm)) return bad_list(tape);
     reel_list *clipped = reel_list_new(tape);
     reel_tensor *top = largest(list), *scale = NULL, *factor = NULL;

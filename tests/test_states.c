@@ -1,0 +1,140 @@
+/* States on an evaluating tape: the model's are read until they are assigned, new ones begin at zero, and neither is ever
+ * written to the model. */
+#include <criterion/criterion.h>
+
+#include <reel.h>
+#include <stdlib.h>
+#include <string.h>
+
+static reel_model *model;
+
+static void begin(void) { model = reel_model_new((reel_model_options){ .seed = 1 }); }
+static void end(void) { reel_model_free(model); }
+
+static reel_tape *evaluating(void)
+{
+    return reel_tape_new(model, (reel_tape_options){ .evaluate = true, .threads = 1 });
+}
+
+/* h ← h + x, the state and what it becomes. */
+static reel_tensor *add_up(reel_tape *tape, reel_tensor *x, const char *name)
+{
+    reel_tensor *h = reel_state(tape, name, REEL_F32, REEL_SHAPE(2));
+    return reel_assign(h, reel_add(h, x));
+}
+
+static void expect(reel_tensor *x, float first, float second)
+{
+    float got[2];
+    cr_assert_eq(reel_read_f32(x, got, 2), REEL_OK, "%s", reel_tape_error(reel_tape_of(x)));
+    cr_expect(got[0] == first && got[1] == second, "[%g, %g], not [%g, %g]", (double)got[0], (double)got[1],
+              (double)first, (double)second);
+}
+
+Test(states, that_are_new_begin_at_zero_on_an_evaluating_tape, .init = begin, .fini = end)
+{
+    for (int plain = 0; plain < 2; plain++) {
+        if (plain) setenv("REEL_PLAIN", "1", 1);
+        reel_tape *tape = evaluating();
+        reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2)), *h = add_up(tape, x, "h");
+        reel_write_f32(x, (float[]){ 1, 10 }, 2);
+        for (int i = 1; i <= 3; i++) {
+            cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
+            expect(h, (float)i, (float)(10 * i));
+        }
+        cr_expect_eq(reel_model_count(model), 0, "the model has got a value");
+        cr_expect_eq(reel_model_runs(model), 0);
+        reel_tape_free(tape);
+        unsetenv("REEL_PLAIN");
+    }
+}
+
+Test(states, of_a_tape_are_its_own, .init = begin, .fini = end)
+{
+    reel_tape *tape[2] = { evaluating(), evaluating() };
+    for (int i = 0; i < 2; i++) {
+        reel_tensor *x = reel_input(tape[i], "x", REEL_F32, REEL_SHAPE(2)), *h = add_up(tape[i], x, "h");
+        reel_write_f32(x, (float[]){ 1, 2 }, 2);
+        cr_assert_eq(reel_run(tape[i]), REEL_OK);
+        expect(h, 1, 2);
+    }
+    for (int i = 0; i < 2; i++) reel_tape_free(tape[i]);
+}
+
+Test(states, that_are_new_outlast_a_clear, .init = begin, .fini = end)
+{
+    reel_tape *tape = evaluating();
+    for (int i = 1; i <= 3; i++) {
+        reel_tape_clear(tape);
+        reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2)), *h = add_up(tape, x, "h");
+        reel_write_f32(x, (float[]){ 1, 2 }, 2);
+        cr_assert_eq(reel_run(tape), REEL_OK);
+        expect(h, (float)i, (float)(2 * i));
+    }
+    reel_tape_clear(tape);
+    reel_state(tape, "h", REEL_F32, REEL_SHAPE(3));
+    cr_expect_eq(reel_tape_status(tape), REEL_BAD_NAME);
+    cr_expect(strstr(reel_tape_error(tape), "state: \"h\" exists as state f32 [2], not as f32 [3]"), "%s",
+              reel_tape_error(tape));
+    reel_tape_free(tape);
+}
+
+Test(states, that_the_model_has_are_read_until_they_are_assigned, .init = begin, .fini = end)
+{
+    reel_tape *train = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
+    reel_tensor *x = reel_input(train, "x", REEL_F32, REEL_SHAPE(2));
+    add_up(train, x, "h");
+    reel_write_f32(x, (float[]){ 5, 6 }, 2);
+    cr_assert_eq(reel_run(train), REEL_OK);
+    reel_tape *reads = evaluating(), *writes = evaluating();
+    reel_tensor *h = reel_state(reads, "h", REEL_F32, REEL_SHAPE(2)), *twice = reel_scale(h, 2);
+    cr_assert_eq(reel_run(reads), REEL_OK);
+    expect(twice, 10, 12);
+    reel_tensor *one = reel_input(writes, "x", REEL_F32, REEL_SHAPE(2)), *next = add_up(writes, one, "h");
+    reel_write_f32(one, (float[]){ 1, 1 }, 2);
+    for (int i = 1; i <= 2; i++) {
+        cr_assert_eq(reel_run(writes), REEL_OK);
+        expect(next, (float)(5 + i), (float)(6 + i));
+    }
+    cr_assert_eq(reel_run(train), REEL_OK);
+    cr_assert_eq(reel_run(reads), REEL_OK);
+    expect(twice, 20, 24);
+    cr_assert_eq(reel_run(writes), REEL_OK);
+    expect(next, 8, 9);
+    reel_tape_free(train), reel_tape_free(reads), reel_tape_free(writes);
+}
+
+Test(states, that_are_new_are_refused_in_a_sealed_model_and_parameters_always, .init = begin, .fini = end)
+{
+    reel_tape *tape = evaluating();
+    reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2));
+    reel_parameter(x, "w", REEL_SHAPE(2), reel_zeros());
+    cr_expect_eq(reel_tape_status(tape), REEL_BAD_NAME);
+    cr_expect(
+        strstr(reel_tape_error(tape), "parameter: an evaluating tape makes no parameters and the model has no \"w\""),
+        "%s", reel_tape_error(tape));
+    reel_tape_clear(tape);
+    reel_model_seal(model);
+    reel_state(tape, "h", REEL_F32, REEL_SHAPE(2));
+    cr_expect_eq(reel_tape_status(tape), REEL_BAD_NAME);
+    cr_expect(strstr(reel_tape_error(tape), "state: the model is sealed and has no \"h\""), "%s",
+              reel_tape_error(tape));
+    reel_tape_free(tape);
+}
+
+Test(states, and_parameters_of_one_name_are_told_apart, .init = begin, .fini = end)
+{
+    reel_tape *train = reel_tape_new(model, (reel_tape_options){ 0 });
+    reel_parameter(reel_input(train, "x", REEL_F32, REEL_SHAPE(2)), "w", REEL_SHAPE(2), reel_zeros());
+    reel_tape *tape = evaluating();
+    reel_state(tape, "w", REEL_F32, REEL_SHAPE(2));
+    cr_expect_eq(reel_tape_status(tape), REEL_BAD_NAME);
+    cr_expect(strstr(reel_tape_error(tape), "state: \"w\" exists as a parameter"), "%s", reel_tape_error(tape));
+    reel_tape_clear(tape);
+    reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2));
+    reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(2), reel_zeros());
+    reel_assign(w, x);
+    cr_expect(strstr(reel_tape_error(tape), "assign: an evaluating tape never writes the parameter w"), "%s",
+              reel_tape_error(tape));
+    reel_tape_free(train), reel_tape_free(tape);
+}
