@@ -239,7 +239,8 @@ Test(user_ops, what_a_call_of_record_gets_wrong_is_an_error)
     SAYS(REEL_BAD_ARGUMENT, "record: the op has no .name", reel_record(&nameless, 1, &x, NULL, 0));
     SAYS(REEL_BAD_ARGUMENT, "twice: the op has no .shape", reel_record(&shapeless, 1, &x, NULL, 0));
     SAYS(REEL_BAD_ARGUMENT, "twice: operand 2 is NULL", reel_record(&twice, 2, (reel_tensor *[]){ x, NULL }, NULL, 0));
-    SAYS(REEL_BAD_STATE, "twice: operand 2 is the result of an error before reel_tape_clear()",
+    SAYS(REEL_BAD_STATE,
+         "twice: operand 2 is the result of an error before reel_tape_clear(), or of a look-up in a list that found nothing",
          reel_record(&twice, 2, (reel_tensor *[]){ x, reel_list_at(reel_list_new(tape), 0) }, NULL, 0));
     SAYS(REEL_BAD_ARGUMENT, "twice: attr is NULL and attr_size is 8", reel_record(&twice, 1, &x, NULL, 8));
     SAYS(REEL_BAD_ARGUMENT, "twice: attr is NULL and attr_size is 8", reel_record_leaf(tape, &twice, NULL, 8));
@@ -437,7 +438,7 @@ static reel_tensor *vjp_from_before(reel_tensor *y, reel_tensor *gy, int input)
 }
 static reel_tensor *vjp_of_no_tape(reel_tensor *y, reel_tensor *gy, int input)
 {
-    return (void)y, (void)gy, (void)input, reel_relu(NULL);
+    return (void)y, (void)gy, (void)input, (reel_relu)(NULL);
 }
 static reel_tensor *vjp_that_clears(reel_tensor *y, reel_tensor *gy, int input)
 {
@@ -480,8 +481,7 @@ Test(user_ops, a_derivative_of_wrong_shape_dtype_or_tape_is_an_error_at_the_line
     expect_derivative_error(&TWICE(.merge = merge_of_another_shape), REEL_BAD_SHAPE,
                             "twice: the result of its merge for input 1 is f32 [1,1], and the input f32 [2,3]");
     expect_derivative_error(&TWICE(.vjp = vjp_of_no_tape), REEL_OUT_OF_MEMORY,
-                            "twice: the result of its vjp for input 1 is of no tape: an operand of it was NULL, or "
-                            "there was no memory");
+                            "twice: the result of its vjp for input 1 is of no tape: relu: operand 1 is NULL");
     expect_derivative_error(&TWICE(.vjp = vjp_with_a_reason), REEL_BAD_STATE, "no derivative by input 1 yet");
 }
 
