@@ -140,6 +140,23 @@ Test(edges, rows_without_an_open_element_are_not_refused_in_checked_mode)
     reel_model_free(model);
 }
 
+/* No element is the largest where one is NaN: nothing is shared among none of them, which would be 0 / 0. */
+Test(edges, a_nan_in_a_maximum_makes_no_nan_of_what_its_gradient_is_made_of)
+{
+    reel_model *model = reel_model_new((reel_model_options){ .seed = 1 });
+    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ 0 });
+    reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2));
+    reel_tensor *w = reel_input(tape, "w", REEL_F32, REEL_SCALAR);
+    reel_tensor *gx = reel_gradient(reel_mul(reel_max(x, REEL_ALL, REEL_DROP), w), x);
+    reel_tensor *gw = reel_gradient(reel_sum(gx, REEL_ALL, REEL_DROP), w);
+    cr_assert_eq(reel_write_f32(x, (float[]){ (float)NAN, 1 }, 2), REEL_OK);
+    cr_assert_eq(reel_write_f32(w, (float[]){ 3 }, 1), REEL_OK);
+    cr_assert_eq(reel_eval(tape, 1, &gw), REEL_OK, "%s", reel_tape_error(tape));
+    cr_expect_eq(reel_item(gw), 0, "%g", reel_item(gw));
+    reel_tape_free(tape);
+    reel_model_free(model);
+}
+
 /* ---- The table is complete --------------------------------------------------------------------------------------- */
 
 static bool has_row(const char *name)

@@ -304,3 +304,21 @@ Test(adam, moments_as_small_as_a_normal_number_are_kept)
     cr_expect_eq(m, 0x1p-63f);
     cr_expect_eq(v, 0x1p-125f);
 }
+
+/* ---- Derivatives --------------------------------------------------------------------------------------------------- */
+
+TestSuite(derivatives, .init = begin, .fini = end);
+
+/* −½ x^(−3/2), where x^(−3/2) is beyond the largest number. */
+Test(derivatives, of_a_reciprocal_root_overflow_no_sooner_than_they_have_to)
+{
+    const double at[] = { 1.3e-26, 1.5e-26, 2e-26, 2.1e-26 };
+    reel_tensor *x = input("x", REEL_F32, 1);
+    reel_tensor *g = reel_gradient(reel_sum(reel_rsqrt(x), REEL_ALL, REEL_DROP), x);
+    for (int i = 0; i < COUNT(at); i++) {
+        const double here = (double)(float)at[i], want = -0.5 / (here * sqrt(here));
+        write(x, &here);
+        cr_assert_eq(reel_eval(tape, 1, &g), REEL_OK);
+        cr_expect(fabs(reel_item(g) / want - 1) < 1e-5, "at %g: %g, not %g", here, reel_item(g), want);
+    }
+}
