@@ -665,7 +665,8 @@ Test(errors, of_layers_losses_and_optimisers)
     RECORDING(REEL_BAD_ARGUMENT, "sgd: both .lr and .lr_tensor are given", AT(0, SGD(.lr = 1, .lr_tensor = s)));
     RECORDING(REEL_BAD_ARGUMENT, "sgd: .lr is inf, not a positive number", AT(0, SGD(.lr = (double)INFINITY)));
     RECORDING(REEL_BAD_SHAPE, "sgd: .lr_tensor must be a scalar", AT(0, SGD(.lr_tensor = v)));
-    RECORDING(REEL_BAD_ARGUMENT, "sgd: .momentum is 1, not within 0 ≤ momentum < 1", AT(0, SGD(.lr = 1, .momentum = 1)));
+    RECORDING(REEL_BAD_ARGUMENT, "sgd: .momentum is 1, not within 0 ≤ momentum < 1",
+              AT(0, SGD(.lr = 1, .momentum = 1)));
     RECORDING(REEL_BAD_ARGUMENT,
               "adam: .lr is 0 (set it, or .lr_tensor; leave parameters out by a pattern to freeze them)",
               AT(0, ADAM(.lr = 0)));
@@ -675,7 +676,8 @@ Test(errors, of_layers_losses_and_optimisers)
               AT(0, ADAM(.lr = 1, .betas = { -0.1, 0.9 })));
     RECORDING(REEL_BAD_ARGUMENT, "sgd: 2 parameters and 0 gradients",
               AT(0, reel_sgd_update(list_of(w, w), list_of(NULL, NULL), (reel_sgd_options){ .lr = 1 })));
-    RECORDING(REEL_BAD_ARGUMENT, "clip_norm: max_norm is 0, not a positive number", AT(0, reel_clip_norm(list_of(w, NULL), 0)));
+    RECORDING(REEL_BAD_ARGUMENT, "clip_norm: max_norm is 0, not a positive number",
+              AT(0, reel_clip_norm(list_of(w, NULL), 0)));
 }
 
 static bool refuse(reel_tensor *y) { return (void)y, false; }
