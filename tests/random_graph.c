@@ -493,6 +493,7 @@ static void contract(maker *m)
     reel_shape s = { .rank = 0 };
     double k = 1;
     int64_t count = 1;
+    if (rank > 4) return; /* contract_many() is for those */
     for (int d = 0; d < rank; d++) {
         int role = below(10);
         la[d] = (char)('a' + d);
@@ -504,7 +505,7 @@ static void contract(maker *m)
         s.size[nb] = random_size() % 70, count *= s.size[nb];
         lb[nb++] = ly[ny++] = (char)('p' + d);
     }
-    if (rank > 4 || (double)count * k > 3e5 || count > MOST) return;
+    if ((double)count * k > 3e5 || count > MOST) return;
     s.rank = nb;
     for (int d = nb; d-- > 1;) {
         int e = below(d + 1);
@@ -590,6 +591,71 @@ static void layer(maker *m)
     reel_tensor *y = reel_add(reel_scale(reel_matmul(a.x, w.x), 1 / (1 + sqrt((double)in))), b.x);
     y = chance(0.4) ? reel_tanh(y) : chance(0.5) ? reel_relu(y) : chance(0.5) ? reel_softmax(y, -1) : y;
     add(m, y, -9, 9, a.from | w.from | b.from);
+}
+
+/* One weight against the rows of several slices of one value, as the inputs of all steps of a recurrent network are, at
+ * equal distances or not, forwards or backwards; a bias and an activation after some. */
+static void unroll(maker *m)
+{
+    int steps = 2 + below(5), rows = 1 + below(4), way = below(4);
+    int64_t in = 1 + below(9), out = 1 + below(12);
+    item x = new_leaf(m, m->g->dtype, REEL_SHAPE(steps * rows + 7, in)),
+         w = new_leaf(m, m->g->dtype, REEL_SHAPE(in, out));
+    item b = new_leaf(m, m->g->dtype, REEL_SHAPE(out));
+    reel_tensor *part[6], *from = chance(0.5) ? reel_tanh(x.x) : x.x;
+    const double most = 4 * (double)in;
+    for (int t = 0; t < steps; t++) {
+        int64_t at = way == 0 ? t * rows : way == 1 ? (steps - 1 - t) * rows : way == 2 ? t : t * rows + t * t / 4;
+        part[t] = reel_matmul(reel_slice(from, 0, at, at + rows), w.x);
+        if (chance(0.6)) part[t] = reel_tanh(reel_add(part[t], b.x));
+        if (chance(0.2)) add(m, part[t], -most, most, x.from | w.from);
+    }
+    reel_tensor *y = reel_concat(steps, part, 0);
+    for (int t = 1; chance(0.7) && t < steps; t++) y = t == 1 ? reel_add(part[0], part[1]) : reel_mul(y, part[t]);
+    add(m, reel_tanh(y), -1, 1, x.from | w.from);
+}
+
+/* One weight in several products, on either side and turned, large enough to be cut into blocks. */
+static void tie(maker *m)
+{
+    int64_t n = chance(0.5) ? 17 + below(60) : 2 + below(9), rows = 1 + below(40);
+    item w = new_leaf(m, m->g->dtype, REEL_SHAPE(n, n)), a = new_leaf(m, m->g->dtype, REEL_SHAPE(rows, n));
+    item b = new_leaf(m, m->g->dtype, REEL_SHAPE(n, 1 + below(9)));
+    const double most = 4 * (double)n, scale = 1 / (double)n;
+    reel_tensor *first = reel_matmul(a.x, w.x),
+                *second = reel_matmul(reel_tanh(a.x), chance(0.3) ? reel_transpose(w.x) : w.x);
+    add(m, reel_add(reel_scale(first, scale), reel_scale(second, scale)), -8, 8, a.from | w.from);
+    if (chance(0.5)) add(m, reel_matmul(reel_tanh(reel_scale(first, scale)), w.x), -most, most, a.from | w.from);
+    if (chance(0.5)) add(m, reel_matmul(w.x, b.x), -most, most, b.from | w.from);
+}
+
+/* A value with views of itself that have its shape: a row or a column of it for all, its halves, itself turned. */
+static void with_itself(maker *m)
+{
+    item a = pick_ranked(m, true);
+    int rank = reel_rank(a.x), axis = below(rank);
+    int64_t n = reel_dim(a.x, axis), at = chance(0.6) ? 0 : below((int)n);
+    if (!reel_count(a.x) || reel_count(a.x) > MOST / 2) return;
+    reel_tensor *x = reel_tanh(a.x), *one = reel_slice(x, axis, at, at + 1), *y = reel_mul(x, one);
+    if (rank > 1 && chance(0.5)) y = reel_mul(reel_sum(x, REEL_AXES(axis), REEL_DROP), reel_squeeze(one, axis));
+    else if (chance(0.3)) y = reel_sub(reel_exp(x), reel_mul(one, reel_sum(x, REEL_AXES(rank - 1), REEL_KEEP)));
+    const double most = 3 + (double)reel_dim(a.x, rank - 1);
+    add(m, y, -most * (double)n, most * (double)n, a.from);
+}
+
+/* What has one value for each row, by values of rows that do not lie one after the other: columns of a leaf. */
+static void per_row(maker *m)
+{
+    item a = pick_ranked(m, true);
+    int last = reel_rank(a.x) - 1;
+    int64_t n = reel_dim(a.x, last);
+    if (!reel_count(a.x) || n > 1000 || reel_count(a.x) > MOST / 2) return;
+    item b = new_leaf(m, reel_dtype_of(a.x), reel_shape_of(a.x));
+    int64_t first = below((int)n), second = below((int)n);
+    reel_tensor *x = reel_tanh(a.x), *sum = reel_mean(x, REEL_AXES(last), REEL_KEEP);
+    reel_tensor *row = reel_mul(sum, reel_slice(b.x, last, first, first + 1));
+    if (chance(0.6)) row = reel_tanh(reel_sub(row, reel_slice(b.x, last, second, second + 1)));
+    add(m, reel_mul(x, row), -6, 6, a.from | b.from);
 }
 
 /* ---- Movement ---------------------------------------------------------------------------------------------------- */
@@ -843,6 +909,7 @@ static const struct {
     { unary, 24 },    { arithmetic, 26 }, { cast, 3 },          { compare, 3 },   { where, 6 },  { reduce, 16 },
     { normalise, 3 }, { contract, 10 },   { contract_many, 3 }, { layer, 8 },     { move, 18 },  { sum_to, 2 },
     { join, 5 },      { index_rows, 5 },  { count_up, 1 },      { long_rows, 2 }, { assign, 5 }, { differentiate, 2 },
+    { unroll, 4 },    { tie, 3 },         { with_itself, 4 },   { per_row, 3 },
 };
 
 static void random_step(maker *m)

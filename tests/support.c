@@ -403,13 +403,16 @@ bool gradient_is_right(const op_case *c, const array *x, int order, char *text, 
     array g[OPERANDS];
     bool right = make_claim(&k, c, x, order);
     if (!right) snprintf(text, size, "%s", reel_tape_error(k.p.tape));
+    int derivatives = 0;
     for (int i = 0; right && i < operand_count(c); i++)
-        if (k.derivative[i]) g[i] = read_array(k.derivative[i]);
+        if (k.derivative[i]) g[i] = read_array(k.derivative[i]), derivatives++;
+    if (right && !derivatives) right = false, snprintf(text, size, "no operand has a gradient");
     for (int i = 0; right && i < operand_count(c); i++) {
         if (!k.derivative[i]) continue;
+        if (!(right = alike(&g[i], &x[i], text, size))) break;
         for (int64_t e = 0; right && e < x[i].count; e++) {
             double d = extrapolated(&k, i, e);
-            right = g[i].count == x[i].count && fabs(g[i].at[e] - d) <= 1e-9 * (1 + fabs(d));
+            right = fabs(g[i].at[e] - d) <= 1e-9 * (1 + fabs(d));
             if (!right)
                 snprintf(text, size, "order %d, operand %d, element %d: the gradient is %.17g, differences give %.17g",
                          order, i + 1, (int)e, g[i].at[e], d);

@@ -155,7 +155,8 @@ static bool differ(const trace *a, const trace *b, char *text, size_t size)
 
 typedef struct census {
     int programs, finite, groups, epilogues, row_reductions, late, copies, in_place, folded, settled, teams, tiles,
-        singles, blocks, chains, ordered, packs, shared_packs, first, joined, stacked;
+        singles, blocks, chains, row_chains, scattered, beside, ordered, packs, shared_packs, first, joined, stacked,
+        long_stacks;
 } census;
 
 /* Computed from what is known before the run alone, and yet placed beside something else. */
@@ -197,7 +198,10 @@ static void count_steps(const reel__steps *steps, census *fired)
             const reel__tile_op *op = &step->ops[k];
             if (op->kind == REEL__TILE_CHAIN || op->kind == REEL__TILE_ROW_CHAIN)
                 fired->chains |= links_of(step, op) > 1;
+            fired->row_chains |= op->kind == REEL__TILE_ROW_CHAIN;
+            fired->scattered |= op->kind == REEL__TILE_ROW_CHAIN && op->scattered;
         }
+        fired->beside |= step->beside.at != NULL;
         if (step->kind == REEL__STEP_PRODUCT) readers += (step->pack[0] >= 0) + (step->pack[1] >= 0);
     }
     fired->packs = steps->packs.count > 0;
@@ -214,6 +218,7 @@ static void take_census(const reel_tape *tape, const trace *t, census *c)
         const reel__group *group = &REEL__AT(plan->groups, reel__group, g);
         fired.groups |= group->product < 0 && group->count > 1;
         fired.epilogues |= group->product >= 0 && group->count > 1;
+        fired.long_stacks |= group->stack > 2;
     }
     for (int64_t i = 0; i < plan->count; i++) {
         const reel__planned *p = &plan->node[i];
@@ -872,6 +877,7 @@ static void stops(graph *g)
 }
 
 #include "awkward_programs.h"
+#include "overlooked_programs.h"
 
 #define ALONE(NAME, stride)                                                                                            \
     Test(named, NAME) { check_workload(&(workload){ .name = #NAME, .record = NAME }, stride); }
@@ -918,6 +924,12 @@ IN_BOTH(old_values, 97)
 ALONE(whole_rows, 197)
 IN_BOTH(concats, 97)
 IN_BOTH(inputs_of_steps, 97)
+IN_BOTH(views_of_members, 197)
+IN_BOTH(distances, 197)
+ALONE(almost_stacked, 197)
+ALONE(many_rows_stacked, 197)
+IN_BOTH(stacked_elsewhere, 197)
+ALONE(slices_together, 197)
 
 Test(named, schedule) { check_workload(&(workload){ .name = "schedule", .record = schedule, .varies = true }, 53); }
 /* A random program hardly ever has what this one is about. */
@@ -928,6 +940,23 @@ Test(named, inputs_of_steps_are_stacked)
     trace t = run_workload(&(workload){ .name = "inputs_of_steps", .record = inputs_of_steps }, &planned, &c);
     cr_expect_eq(c.stacked, 1);
     trace_free(&t);
+}
+
+/* Of the ten lists of distances 2, 2, 2, 3, 4, 2, 2, 2, 1 and 1: what is as far from the last of a stack as that is from the
+ * one before. */
+Test(named, only_equal_distances_are_stacked)
+{
+    reel_model *model = reel_model_new((reel_model_options){ .seed = 11 });
+    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
+    graph *g = calloc(1, sizeof *g);
+    *g = (graph){ .tape = tape, .dtype = REEL_F32 };
+    distances(g);
+    graph_write(g, 0);
+    cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
+    cr_expect_eq(tape->program->steps->plan.stacked, 21, "%d", (int)tape->program->steps->plan.stacked);
+    free(g);
+    reel_tape_free(tape);
+    reel_model_free(model);
 }
 
 Test(named, other_attributes)
@@ -1050,24 +1079,29 @@ static void expect_all_fired(const census *c)
 {
     cr_expect(c->finite >= 1900, "%d programs have only finite values", c->finite);
     cr_expect(c->groups >= 1500, "%d with groups of more than one", c->groups);
-    cr_expect(c->epilogues >= 500, "%d with epilogues", c->epilogues);
-    cr_expect(c->row_reductions >= 1000, "%d with reductions in groups", c->row_reductions);
-    cr_expect(c->late >= 50, "%d with late reductions", c->late);
+    cr_expect(c->epilogues >= 700, "%d with epilogues", c->epilogues);
+    cr_expect(c->row_reductions >= 1200, "%d with reductions in groups", c->row_reductions);
+    cr_expect(c->late >= 120, "%d with late reductions", c->late);
     cr_expect(c->copies >= 800, "%d with copies", c->copies);
-    cr_expect(c->in_place >= 800, "%d with assignments in place", c->in_place);
-    cr_expect(c->folded >= 1000, "%d with folded constants", c->folded);
-    cr_expect(c->settled >= 1000, "%d with settled floats", c->settled);
-    cr_expect(c->tiles >= 800, "%d with several tiles", c->tiles);
+    cr_expect(c->in_place >= 900, "%d with assignments in place", c->in_place);
+    cr_expect(c->folded >= 1200, "%d with folded constants", c->folded);
+    cr_expect(c->settled >= 1100, "%d with settled floats", c->settled);
+    cr_expect(c->tiles >= 900, "%d with several tiles", c->tiles);
     cr_expect(c->singles >= 1500, "%d with a group that is one tile", c->singles);
-    cr_expect(c->blocks >= 250, "%d with several blocks", c->blocks);
-    cr_expect(c->chains >= 1000, "%d with chains", c->chains);
-    cr_expect(c->ordered >= 500, "%d with groups in another order", c->ordered);
+    cr_expect(c->blocks >= 500, "%d with several blocks", c->blocks);
+    cr_expect(c->chains >= 900, "%d with chains", c->chains);
+    cr_expect(c->row_chains >= 700, "%d with chains of rows", c->row_chains);
+    cr_expect(c->scattered >= 40, "%d with chains of rows that do not lie one after the other", c->scattered);
+    cr_expect(c->beside >= 200, "%d with values read beside a product", c->beside);
+    cr_expect(c->ordered >= 700, "%d with groups in another order", c->ordered);
     cr_expect(c->packs >= 300, "%d with packs", c->packs);
-    cr_expect(c->shared_packs >= 20, "%d with shared packs", c->shared_packs);
-    cr_expect(c->joined >= 100, "%d with parts written into a concat", c->joined);
-    cr_expect(c->first >= 300, "%d with single elements before the rest", c->first);
+    cr_expect(c->shared_packs >= 100, "%d with shared packs", c->shared_packs);
+    cr_expect(c->joined >= 250, "%d with parts written into a concat", c->joined);
+    cr_expect(c->stacked >= 160, "%d with stacked products", c->stacked);
+    cr_expect(c->long_stacks >= 80, "%d with more than two products in a stack", c->long_stacks);
+    cr_expect(c->first >= 500, "%d with single elements before the rest", c->first);
 #if defined(_OPENMP)
-    cr_expect(c->teams >= 300, "%d with steps for a team", c->teams);
+    cr_expect(c->teams >= 400, "%d with steps for a team", c->teams);
 #endif
 }
 
@@ -1100,9 +1134,9 @@ Test(random, programs_agree)
     if (count == 2000 && !failures) expect_all_fired(&c);
     fprintf(stderr,
             "%d programs: %d finite, %d groups, %d epilogues, %d rows, %d late, %d copies, %d in place, %d folded, "
-            "%d settled, %d teams, %d tiles, %d singles, %d blocks, %d chains, "
-            "%d ordered, %d packs, %d shared packs, %d first, %d joined, %d stacked\n",
+            "%d settled, %d teams, %d tiles, %d singles, %d blocks, %d chains, %d chains of rows, %d scattered, "
+            "%d beside, %d ordered, %d packs, %d shared packs, %d first, %d joined, %d stacked, %d long stacks\n",
             c.programs, c.finite, c.groups, c.epilogues, c.row_reductions, c.late, c.copies, c.in_place, c.folded,
-            c.settled, c.teams, c.tiles, c.singles, c.blocks, c.chains, c.ordered, c.packs, c.shared_packs, c.first,
-            c.joined, c.stacked);
+            c.settled, c.teams, c.tiles, c.singles, c.blocks, c.chains, c.row_chains, c.scattered, c.beside, c.ordered,
+            c.packs, c.shared_packs, c.first, c.joined, c.stacked, c.long_stacks);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "tests/data/fill.h"
+#include "tests/worst.h"
 
 enum { LAYERS = 3, WIDEST = 8, SAMPLES = 6 };
 
@@ -224,8 +225,8 @@ static double worst(const network *a, const network *b)
     double most = 0;
     for (int l = 0; l < a->layers; l++)
         for (int i = 0; i < a->width[l + 1]; i++) {
-            for (int j = 0; j < a->width[l]; j++) most = fmax(most, relative(a->W[l][i][j], b->W[l][i][j]));
-            most = fmax(most, relative(a->b[l][i], b->b[l][i]));
+            for (int j = 0; j < a->width[l]; j++) most = worse_of(most, relative(a->W[l][i][j], b->W[l][i][j]));
+            most = worse_of(most, relative(a->b[l][i], b->b[l][i]));
         }
     return most;
 }
@@ -276,6 +277,11 @@ Test(seed, the_comparison_sees_each_planted_fault)
     cr_expect_gt(worst(&right, &wrong), 1e-6, "lambda forgotten for one weight");
     wrong = right, wrong.W[0][6][4] *= 1 + 4e-12;
     cr_expect_gt(worst(&right, &wrong), 1e-12, "one weight off in the twelfth digit");
+    wrong = right, wrong.W[0][0][0] = (double)NAN;
+    cr_expect_eq(worst(&right, &wrong), INFINITY, "a NaN among the weights");
+    cr_expect_eq(worst(&wrong, &right), INFINITY, "and on the other side");
+    wrong = right, wrong.b[0][2] = (double)NAN;
+    cr_expect_eq(worst(&right, &wrong), INFINITY, "a NaN among the biases");
     end(t);
 }
 
