@@ -239,9 +239,10 @@ Test(user_ops, what_a_call_of_record_gets_wrong_is_an_error)
     SAYS(REEL_BAD_ARGUMENT, "record: the op has no .name", reel_record(&nameless, 1, &x, NULL, 0));
     SAYS(REEL_BAD_ARGUMENT, "twice: the op has no .shape", reel_record(&shapeless, 1, &x, NULL, 0));
     SAYS(REEL_BAD_ARGUMENT, "twice: operand 2 is NULL", reel_record(&twice, 2, (reel_tensor *[]){ x, NULL }, NULL, 0));
-    SAYS(REEL_BAD_STATE,
-         "twice: operand 2 is the result of an error before reel_tape_clear(), or of a look-up in a list that found nothing",
-         reel_record(&twice, 2, (reel_tensor *[]){ x, reel_list_at(reel_list_new(tape), 0) }, NULL, 0));
+    SAYS(
+        REEL_BAD_STATE,
+        "twice: operand 2 is the result of an error before reel_tape_clear(), or of a look-up in a list that found nothing",
+        reel_record(&twice, 2, (reel_tensor *[]){ x, reel_list_at(reel_list_new(tape), 0) }, NULL, 0));
     SAYS(REEL_BAD_ARGUMENT, "twice: attr is NULL and attr_size is 8", reel_record(&twice, 1, &x, NULL, 8));
     SAYS(REEL_BAD_ARGUMENT, "twice: attr is NULL and attr_size is 8", reel_record_leaf(tape, &twice, NULL, 8));
     SAYS(REEL_BAD_ARGUMENT, "one: .past is for an op of one input, not of 0", reel_record_leaf(tape, &leaf, NULL, 0));

@@ -196,8 +196,9 @@ static reel__value *same_value(reel_tape *tape, const char *what, reel__value *v
         reel__fail(tape, REEL_BAD_NAME, "%s: \"%s\" exists as a %s", what, value->name,
                    value->is_state ? "state" : "parameter");
     } else if (is_pinned(value) && !is_state && !reel__init_equal(value->init, init)) {
-        reel__fail(tape, REEL_BAD_NAME, "%s: \"%s\" exists with another initialiser: %s (%g, %g), not %s (%g, %g)", what,
-                   value->name, init_name(value->init), value->init.a, value->init.b, init_name(init), init.a, init.b);
+        reel__fail(tape, REEL_BAD_NAME, "%s: \"%s\" exists with another initialiser: %s (%g, %g), not %s (%g, %g)",
+                   what, value->name, init_name(value->init), value->init.a, value->init.b, init_name(init), init.a,
+                   init.b);
     } else {
         if (!is_pinned(value) && !tape->options.evaluate) pin(value, init); /* it came from a file */
         return value;

@@ -45,7 +45,7 @@ void reel__untaped_take(reel_tape *tape, const char *before)
     const char *file = tape->site_file;
     tape->site_file = NULL; /* it has the line of its own call, or none */
     reel__fail(tape, waiting.status, "%s%s", before, waiting.message);
-    tape->recording.located = waiting.located || !*before;
+    tape->recording.located |= waiting.located || !*before;
     tape->site_file = file;
     waiting.status = REEL_OK;
     __atomic_sub_fetch(&reel__untaped, 1, __ATOMIC_RELAXED);
