@@ -1,5 +1,7 @@
 /* The benchmark workloads: one training step each, forward, loss, gradient and update, on synthetic data.
  * Prints  NAME median_us min_us steps loss_first loss_last  for each, as the peers in bench/peers do; see --help. */
+#include "bench.h"
+
 #include <math.h>
 #include <reel.h>
 #include <stdio.h>
@@ -12,7 +14,7 @@ typedef struct workload {
     reel_tensor *(*record)(reel_tape *tape);
 } workload;
 
-static double now(void)
+double bench_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -28,7 +30,7 @@ static int ascending(const void *a, const void *b)
 /* A fixed stream of numbers in [0, 1). */
 static uint32_t random_state;
 
-static float uniform(void)
+float bench_uniform(void)
 {
     random_state = random_state * 1664525u + 1013904223u;
     return (float)(random_state >> 8) * 0x1p-24f;
@@ -48,7 +50,7 @@ static void *random_data(int64_t count, int classes)
 {
     float *f = malloc((size_t)count * sizeof *f);
     int32_t *i = malloc((size_t)count * sizeof *i);
-    for (int64_t k = 0; f && i && k < count; k++) f[k] = uniform(), i[k] = (int32_t)(f[k] * (float)classes);
+    for (int64_t k = 0; f && i && k < count; k++) f[k] = bench_uniform(), i[k] = (int32_t)(f[k] * (float)classes);
     free(classes ? (void *)f : (void *)i);
     return classes ? (void *)i : (void *)f;
 }
@@ -184,18 +186,18 @@ static bool measure(const workload *w, int threads, double seconds, bool again)
     double first = reel_item(loss);
     for (int i = 0; i < 3 && status == REEL_OK; i++) status = reel_run(tape);
     int steps = 0;
-    for (double end = now() + 1e6 * seconds; status == REEL_OK && (!steps || now() < end) && steps < MOST_STEPS;
-         steps++) {
-        double start = now(), recording = 0;
+    for (double end = bench_now() + 1e6 * seconds;
+         status == REEL_OK && (!steps || bench_now() < end) && steps < MOST_STEPS; steps++) {
+        double start = bench_now(), recording = 0;
         if (again) {
             reel_tape_clear(tape);
             loss = record(w, tape);
-            recording = now() - start;
+            recording = bench_now() - start;
             write_inputs();
-            start = now();
+            start = bench_now();
         }
         status = reel_run(tape);
-        times[steps] = now() - start + recording;
+        times[steps] = bench_now() - start + recording;
     }
     double last = reel_item(loss);
     if (plan) reel_tape_write_plan(tape, plan);
@@ -211,13 +213,15 @@ static bool measure(const workload *w, int threads, double seconds, bool again)
 
 static const char help[] =
     "bench [options] [WORKLOAD …]   one training step of each workload, or of all, again and again\n"
+    "bench ops [options] [OP …]     each op alone, or all, as a multiple of the time of add on as many bytes\n"
     "\n"
-    "  --threads N    at most N threads; 0, the default: OMP_NUM_THREADS or all cores\n"
-    "  --seconds S    time for each workload, 2 if not given\n"
+    "  --threads N    at most N threads; 0, the default: OMP_NUM_THREADS or all cores; for ops 1\n"
+    "  --seconds S    time for each workload, 2 if not given; for each op 0.1\n"
     "  --record       record the step again before every run; writing its inputs again is not counted\n"
     "  --plan FILE    write the plan of the last workload, with the time of each step, which costs some itself\n"
     "  --help         this text\n"
     "\n"
+    "REEL_ISA=baseline, avx2 or avx512 chooses the instruction set.\n"
     "A line for each workload:  NAME median_us min_us steps loss_first loss_last\n"
     "Exits with 1 if a loss grew or is not finite. ./dev bench --peers sets other frameworks beside them.\n"
     "\n"
@@ -244,12 +248,12 @@ static bool read_number(const char *text, double *value)
 int main(int argc, char **argv)
 {
     int named = 0;
-    double threads = 0, seconds = 2;
-    bool good = true, again = false;
+    double threads = -1, seconds = -1;
+    bool good = true, again = false, ops = argc > 1 && !strcmp(argv[1], "ops");
     enum { COUNT = sizeof workloads / sizeof *workloads };
     bool chosen[COUNT] = { false };
-    for (int i = 1; i < argc; i++) {
-        const char *is = argv[i];
+    for (int i = ops ? 2 : 1; i < argc; i++) {
+        char *is = argv[i];
         bool has_value = !strcmp(is, "--threads") || !strcmp(is, "--seconds") || !strcmp(is, "--plan");
         if (has_value && ++i == argc) return refuse("nothing follows", is);
         if (!strcmp(is, "--help") || !strcmp(is, "-h")) {
@@ -264,6 +268,8 @@ int main(int argc, char **argv)
             if (!read_number(argv[i], &threads) || floor(threads) != threads) return refuse("no number:", argv[i]);
         } else if (!strcmp(is, "--seconds")) {
             if (!read_number(argv[i], &seconds)) return refuse("no number:", argv[i]);
+        } else if (ops && is[0] != '-') {
+            argv[2 + named++] = is;
         } else {
             int w = 0;
             while (w < COUNT && strcmp(is, workloads[w].name) != 0) w++;
@@ -271,6 +277,9 @@ int main(int argc, char **argv)
             chosen[w] = true, named++;
         }
     }
+    if (ops) return bench_ops(threads < 0 ? 1 : (int)threads, seconds < 0 ? 0.1 : seconds, named, argv + 2);
+    if (threads < 0) threads = 0;
+    if (seconds < 0) seconds = 2;
     for (int w = 0; w < COUNT; w++)
         if (!named || chosen[w]) good &= measure(&workloads[w], (int)threads, seconds, again);
     return good ? 0 : 1;

@@ -158,12 +158,6 @@ reel_tensor *reel_var(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
     return reel_mean(reel_square(reel_sub(x, reel_mean(x, axes, REEL_KEEP))), axes, keep);
 }
 
-reel_tensor *reel_min(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
-{
-    if (!reel__good("min", 1, &x) || !good_axes("min", x, axes, keep)) return &reel__tape_of_all(1, &x)->bad;
-    return reel_neg(reel_max(reel_neg(x), axes, keep));
-}
-
 /* The maximum, which no gradient passes, since any value would do where it is used. */
 static reel_tensor *top_of(reel_tensor *x, reel_axes axes) { return reel_detach(reel_max(x, axes, REEL_KEEP)); }
 

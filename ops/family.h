@@ -12,6 +12,9 @@
 void reel__pointwise_run(const reel_call *call);
 void reel__view_run(const reel_call *call);
 
+/* The map of a view that has its operand's shape. */
+bool reel__same_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offset, int64_t *y_stride);
+
 /* ---- Checks ------------------------------------------------------------------------------------------------------ */
 
 bool reel__same_dtype(reel_tensor *y); /* all inputs alike */

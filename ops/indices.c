@@ -1,9 +1,22 @@
 /* Ops with indices. Every index goes through in_range, which is where it is checked, so gather and scatter_add can trust
- * theirs: an index that is an input is checked before anything is computed, a computed one before anything is assigned. */
+ * theirs: an index that is an input is checked before anything is computed, a computed one before anything is assigned.
+ * Kernels: indices.kernel.c, and that of scatter_add's sums in reduce.kernel.c. */
+#include "ops/indices.h"
 #include "ops/family.h"
+#include "ops/reduce.h"
 
 #include <stdio.h>
 #include <string.h>
+
+static const reel__index_kernels *const kernels[REEL__ISAS] = {
+    &reel__indices_baseline,
+#if defined(REEL_HAVE_AVX2)
+    [REEL__AVX2] = &reel__indices_avx2,
+#endif
+#if defined(REEL_HAVE_AVX512)
+    [REEL__AVX512] = &reel__indices_avx512,
+#endif
+};
 
 static reel_tensor *bad(reel_tensor *x) { return &reel_tape_of(x)->bad; }
 
@@ -26,17 +39,15 @@ static bool range_check(const reel_call *call, char *text, size_t size)
 {
     const reel_tensor *y = call->node;
     const int32_t *x = call->x[0];
-    int64_t end = ((const range_attr *)y->attr)->size;
-    for (int64_t i = 0; i < y->count; i++) {
-        if (x[i] >= 0 && x[i] < end) continue;
-        int64_t at[REEL_MAX_RANK], rest = i;
-        for (int d = y->rank; d-- > 0; rest /= y->size[d]) at[d] = rest % y->size[d];
-        reel__text position;
-        snprintf(text, size, "the index %d at %s of %s is outside 0 … %lld", (int)x[i],
-                 reel__shape_text(&position, y->rank, at), reel_name_of(y->inputs[0]), (long long)end - 1);
-        return false;
-    }
-    return true;
+    int64_t end = ((const range_attr *)y->attr)->size, i = kernels[call->isa]->first_outside(x, y->count, end),
+            rest = i;
+    if (i == y->count) return true;
+    int64_t at[REEL_MAX_RANK];
+    for (int d = y->rank; d-- > 0; rest /= y->size[d]) at[d] = rest % y->size[d];
+    reel__text position;
+    snprintf(text, size, "the index %d at %s of %s is outside 0 … %lld", (int)x[i],
+             reel__shape_text(&position, y->rank, at), reel_name_of(y->inputs[0]), (long long)end - 1);
+    return false;
 }
 
 static void range_run(const reel_call *call)
@@ -97,12 +108,7 @@ static void gather_run(const reel_call *call)
     int64_t outer, inner, n = x->size[axis], count = y->inputs[1]->count;
     extents(x, axis, &outer, &inner);
     size_t row = (size_t)inner * reel__dtype_size((reel_dtype)y->dtype);
-    const int32_t *indices = call->x[1];
-    if (!y->count) return;
-    for (int64_t o = 0; o < outer; o++)
-        for (int64_t i = 0; i < count; i++)
-            memcpy((char *)call->y + (size_t)(o * count + i) * row,
-                   (const char *)call->x[0] + (size_t)(o * n + indices[i]) * row, row);
+    if (y->count) kernels[call->isa]->gather(call->y, call->x[0], call->x[1], outer, n, count, row);
 }
 
 static reel_tensor *gather_vjp(reel_tensor *y, reel_tensor *gy, int input)
@@ -124,6 +130,24 @@ reel_tensor *reel_gather(reel_tensor *x, int axis, reel_tensor *indices)
     return reel_record(&gather_op, 2, inputs, &attr, sizeof attr);
 }
 
+static bool bucket_shape(reel_tensor *y)
+{
+    int64_t size = ((const range_attr *)y->attr)->size;
+    if (!reel__add_sizes(size, y->inputs[0]->count + 1, &size))
+        return reel_fail_shape(y, REEL_TOO_LARGE, "the size overflows");
+    return reel_set_shape(y, REEL_I32, 1, &size);
+}
+
+static void bucket_run(const reel_call *call)
+{
+    const reel_tensor *y = call->node;
+    kernels[call->isa]->bucket(call->y, call->x[0], y->inputs[0]->count, ((const range_attr *)y->attr)->size);
+}
+
+static const reel_op bucket_op = {
+    .size = sizeof(reel_op), .name = "bucket", .shape = bucket_shape, .run = bucket_run
+};
+
 static bool scatter_shape(reel_tensor *y)
 {
     const reel_tensor *x = y->inputs[0], *indices = y->inputs[1];
@@ -143,24 +167,16 @@ static bool scatter_shape(reel_tensor *y)
     return reel_set_shape(y, (reel_dtype)x->dtype, rank, size);
 }
 
-/* Every destination adds up its sources in ascending order, beginning with +0. */
+/* x, the indices, and the sources of each destination: an op of its own, since it depends on the indices alone. */
 static void scatter_run(const reel_call *call)
 {
     const reel_tensor *y = call->node;
     int axis = (int)((const index_attr *)y->attr)->axis;
-    int64_t outer, inner, n = y->size[axis], count = y->inputs[1]->count;
+    int64_t outer, inner;
     extents(y, axis, &outer, &inner);
-    const int32_t *indices = call->x[1];
-    memset(call->y, 0, (size_t)y->count * reel__dtype_size((reel_dtype)y->dtype));
-    for (int64_t o = 0; o < outer; o++)
-        for (int64_t i = 0; i < count; i++) {
-            int64_t to = (o * n + indices[i]) * inner, from = (o * count + i) * inner;
-            if (y->dtype == REEL_F32)
-                for (int64_t k = 0; k < inner; k++) ((float *)call->y)[to + k] += ((const float *)call->x[0])[from + k];
-            else
-                for (int64_t k = 0; k < inner; k++)
-                    ((double *)call->y)[to + k] += ((const double *)call->x[0])[from + k];
-        }
+    if (y->count)
+        reel__scatter_kernel(y, call->isa)(call->y, call->x[0], call->x[2], outer, y->size[axis], y->inputs[1]->count,
+                                           inner);
 }
 
 static reel_tensor *scatter_vjp(reel_tensor *y, reel_tensor *gy, int input)
@@ -182,12 +198,20 @@ reel_tensor *reel_scatter_add(reel_tensor *x, int axis, reel_tensor *indices, in
         return reel__fail(x->tape, REEL_BAD_ARGUMENT,
                           "scatter_add: axis %d and size %lld do not fit %s with indices %s", axis, (long long)size,
                           reel_shape_text(x), reel_shape_text(indices));
+    if (indices->count > INT32_MAX)
+        return reel__fail(x->tape, REEL_TOO_LARGE, "scatter_add: %lld indices; at most 2147483647 are possible",
+                          (long long)indices->count);
     index_attr attr = { at, size };
+    range_attr range = { size };
     reel_tensor *checked = indices->op == &range_op && ((const range_attr *)indices->attr)->size == size
                                ? indices
                                : reel_in_range(indices, size);
-    reel_tensor *inputs[] = { x, checked };
-    return reel_record(&scatter_op, 2, inputs, &attr, sizeof attr);
+    if (checked->is_bad) return checked;
+    bool nothing = false; /* then the destinations may be too many for lists */
+    for (int d = 0; d < x->rank; d++) nothing |= x->size[d] == 0 && (d < at || d >= at + indices->rank);
+    reel_tensor *inputs[] = { x, checked,
+                              nothing ? checked : reel_record(&bucket_op, 1, &checked, &range, sizeof range) };
+    return reel_record(&scatter_op, 3, inputs, &attr, sizeof attr);
 }
 
 reel_tensor *reel_one_hot(reel_tensor *indices, int64_t classes, reel_dtype dtype)

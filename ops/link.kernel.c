@@ -2,12 +2,12 @@
  * the result of the one before, reads its other operands, and calls the one after; the last returns. The values are those
  * of the row kernels (pointwise.kernel.c), bit for bit. Built once for each instruction set. */
 #include "core/base/elementary.h"
+#include "ops/least.h"
 #include "ops/pointwise.scalar.h"
-#include "ops/product/product_vector.h"
 
 enum { LANES = VECTOR_F32, CHUNK = 8 * LANES };
 typedef vector_f32 vec;
-typedef int32_t ints __attribute__((vector_size(4 * VECTOR_F32)));
+typedef vector_i32 ints;
 typedef float loose __attribute__((vector_size(4 * VECTOR_F32), aligned(4), may_alias));
 
 /* On a whole chunk, and on the first n lanes of one vector; `at` is where in its row, in bytes. */
@@ -157,6 +157,8 @@ LINK1(abs, MAGNITUDE)
 #define PRODUCT(a, b) (a) * (b)
 #define QUOTIENT(a, b) (a) / (b)
 #define QUOTIENT_OF(a, b) (b) / (a)
+#define LEAST(a, b) least_f32(a, b)
+#define GREATEST(a, b) -least_f32(-(a), -(b))
 #define LESS(a, b) one_or_zero(is_less(a, b))
 #define MORE(a, b) one_or_zero(is_less(b, a))
 #define AT_MOST(a, b) one_or_zero(is_most(a, b))
@@ -169,6 +171,8 @@ LINK2(sub_from, DIFFERENCE_FROM)
 LINK2(mul, PRODUCT)
 LINK2(div, QUOTIENT)
 LINK2(div_of, QUOTIENT_OF)
+LINK2(minimum, LEAST)
+LINK2(maximum, GREATEST)
 LINK2(lt, LESS)
 LINK2(gt, MORE)
 LINK2(le, AT_MOST)
@@ -289,21 +293,36 @@ ARRAY(exp, float, float, reel__exp_f32(x))
 ARRAY(log, float, float, reel__log_f32(x))
 ARRAY(expm1, float, float, reel__expm1_f32(x))
 ARRAY(log1p, float, float, reel__log1p_f32(x))
-ARRAY(sin, float, float, reel__sin_f32(x))
-ARRAY(cos, float, float, reel__cos_f32(x))
+/* All as if they were small, which a compiler vectorises, and then those again that are not. */
+#define TRIGONOMETRIC(name)                                                                                            \
+    static void name##_array(float *y, const float *a, const float *b, int n)                                          \
+    {                                                                                                                  \
+        float x[CHUNK];                                                                                                \
+        int large = 0;                                                                                                 \
+        (void)b;                                                                                                       \
+        if (n % LANES) __builtin_unreachable();                                                                        \
+        memcpy(x, a, (size_t)n * sizeof *x);                                                                           \
+        INDEPENDENT for (int i = 0; i < n; i++)                                                                        \
+        {                                                                                                              \
+            y[i] = reel__##name##_small_f32(x[i]);                                                                     \
+            large |= !(reel__f32_abs(x[i]) <= REEL__TRIG_SMALL);                                                       \
+        }                                                                                                              \
+        for (int i = 0; large && i < n; i++)                                                                           \
+            if (!(reel__f32_abs(x[i]) <= REEL__TRIG_SMALL)) y[i] = reel__##name##_f32(x[i]);                           \
+    }
+TRIGONOMETRIC(sin)
+TRIGONOMETRIC(cos)
 ARRAY(tanh, float, float, reel__tanh_f32(x))
 ARRAY(erf, float, float, reel__erf_f32(x))
 ARRAY(sqrt, float, float, sqrtf(x))
 ARRAY(rsqrt, float, float, 1 / sqrtf(x))
 ARRAY(pow, float, float, reel__pow_f32(x, b[i]))
-ARRAY(minimum, float, float, minimum_f32(x, b[i]))
-ARRAY(maximum, float, float, maximum_f32(x, b[i]))
 ARRAY(to_i32, float, int32_t, to_i32_f32(x))
 ARRAY(to_f32, int32_t, float, x)
 
 /* ---- All ----------------------------------------------------------------------------------------------------------- */
 
-static void run(reel__link *links, int count, int64_t rows, int64_t columns)
+static void run_rows(reel__link *links, int count, int64_t rows, int64_t columns)
 {
     const vec a = { 0 };
     for (int64_t r = 0; r < rows;) {
@@ -314,6 +333,16 @@ static void run(reel__link *links, int count, int64_t rows, int64_t columns)
         if (++r >= rows) return;
         for (int i = 0; i < count; i++) links[i].x[0] += links[i].row[0], links[i].x[1] += links[i].row[1];
     }
+}
+
+/* Links leave the upper parts of the registers in use, as functions with vectors for arguments do, and with those the
+ * instructions of the baseline are several times slower. */
+static void run(reel__link *links, int count, int64_t rows, int64_t columns)
+{
+    run_rows(links, count, rows, columns);
+#if defined(REEL_ISA_AVX512) || defined(REEL_ISA_AVX2)
+    _mm256_zeroupper();
+#endif
 }
 
 #define BOTH(left, right)                                                                                              \
@@ -348,8 +377,8 @@ const reel__pointwise_links K(reel__links) = {
     .mul = BOTH(mul, mul),
     .div = BOTH(div, div_of),
     .pow = ARRAYS(pow),
-    .minimum = ARRAYS(minimum),
-    .maximum = ARRAYS(maximum),
+    .minimum = BOTH(minimum, minimum),
+    .maximum = BOTH(maximum, maximum),
     .eq = BOTH(eq, eq),
     .ne = BOTH(ne, ne),
     .lt = BOTH(lt, gt),

@@ -248,14 +248,14 @@ reel_tensor *reel_cast(reel_tensor *x, reel_dtype dtype)
 static bool detach_shape(reel_tensor *y) { return alike(y, (reel_dtype)y->inputs[0]->dtype); }
 
 /* As a view it costs nothing. */
-static bool whole_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offset, int64_t *y_stride)
+bool reel__same_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offset, int64_t *y_stride)
 {
     *offset = 0;
     for (int d = 0; d < y->rank; d++) y_stride[d] = x_stride[d];
     return true;
 }
 
-static const reel__kind whole_kind = { .map = whole_map };
+static const reel__kind whole_kind = { .map = reel__same_map };
 static const reel_op detach_op = {
     .size = sizeof(reel_op), .name = "detach", .shape = detach_shape, .run = reel__view_run, .kind = &whole_kind
 };

@@ -21,6 +21,22 @@ typedef struct reel__pointwise_kernels {
 
 extern const reel__pointwise_kernels reel__pointwise;
 
+#define ROWS(op) reel__row_kernel reel__##op##_row_f32, reel__##op##_row_f64, reel__##op##_row_i32;
+#define UNARY(op, ...) ROWS(op)
+#define BINARY(op, ...) ROWS(op)
+#define COMPARE(op, ...) ROWS(op)
+#include "ops/pointwise.table.h"
+ROWS(where)
+#undef ROWS
+#undef UNARY
+#undef BINARY
+#undef COMPARE
+
+/* A row kernel by a loop over contiguous operands: y[i] from operands at i; y may be one of them. Operand 0 has `first`
+ * bytes an element, the others `other`. */
+typedef void reel__loop(void *y, const void *const *x, int64_t n);
+void reel__by_loop(const reel__tile *t, reel__loop *run, int count, size_t result, size_t first, size_t other);
+
 /* Forms of an op of two operands: which one is the result of the link before; whether the other is the same for all
  * columns. */
 typedef reel__link_form reel__link_forms[2][2];

@@ -1,31 +1,82 @@
 /* Row kernels of the pointwise ops: y[r,c] = expression of the operands at [r,c], once for each type. The expressions are
  * in pointwise.table.h. They define the ops and serve the plain executor, f64 and i32; what is f32 in a plan runs on the
- * links of link.kernel.c. */
+ * links of link.kernel.c. Here are f64, i32, casts and the table of all; f32, which is to be small and not fast, is in
+ * pointwise.plain.c. */
 #include "ops/pointwise.scalar.h"
 
-/* y[1 …] = y[0], for elements of 4 or 8 bytes. */
-static __attribute__((noinline)) void repeat(void *y, size_t element, int64_t columns)
+enum { SAME = 128 }; /* elements of an operand that is the same for all columns, as the loop is given them */
+
+static void repeat(char *to, const char *from, size_t element, int64_t count)
 {
-    if (element == 4)
-        for (int64_t i = 1; i < columns; i++) memcpy((char *)y + 4 * i, y, 4);
-    else
-        for (int64_t i = 1; i < columns; i++) memcpy((char *)y + 8 * i, y, 8);
+    uint64_t wide;
+    uint32_t narrow;
+    if (element == sizeof wide) {
+        memcpy(&wide, from, sizeof wide);
+        for (int64_t i = 0; i < count; i++) memcpy(to + i * 8, &wide, sizeof wide);
+    } else {
+        memcpy(&narrow, from, sizeof narrow);
+        for (int64_t i = 0; i < count; i++) memcpy(to + i * 4, &narrow, sizeof narrow);
+    }
+}
+
+/* Rows that are short: as many as there is room for become one, with what is the same for some columns or rows repeated. */
+static void short_rows(const reel__tile *t, reel__loop *run, int count, size_t result, size_t first, size_t other)
+{
+    int64_t same[REEL__POINTWISE_INPUTS][SAME];
+    const void *x[REEL__POINTWISE_INPUTS];
+    const int64_t n = t->columns, most = SAME / n;
+    for (int64_t from = 0, rows; from < t->rows; from += rows) {
+        rows = t->rows - from < most ? t->rows - from : most;
+        for (int j = 0; j < count; j++) {
+            const size_t element = j ? other : first;
+            const int64_t row = t->x_row[j] * (int64_t)element;
+            const char *here = (const char *)t->x[j] + from * row;
+            char *to = (char *)same[j];
+            x[j] = here;
+            if (!t->x_one[j] && t->x_row[j] == n) continue;
+            x[j] = to;
+            for (int64_t r = 0; r < rows; r++, to += n * (int64_t)element, here += row)
+                if (t->x_one[j]) repeat(to, here, element, n);
+                else memcpy(to, here, (size_t)n * element);
+        }
+        run((char *)t->y + from * n * (int64_t)result, x, rows * n);
+    }
+}
+
+/* Where all operands are the same for all columns so is y; one that is alone in that is repeated for a part of the columns
+ * at a time. */
+void reel__by_loop(const reel__tile *t, reel__loop *run, int count, size_t result, size_t first, size_t other)
+{
+    const void *x[REEL__POINTWISE_INPUTS];
+    int64_t same[REEL__POINTWISE_INPUTS][SAME];
+    bool any = false, all = true;
+    for (int j = 0; j < count; j++) any |= t->x_one[j], all &= t->x_one[j];
+    const int64_t n = all && t->columns ? 1 : t->columns, part = any && n > SAME ? SAME : n;
+    if (t->rows > 1 && n > 0 && n == t->columns && n <= SAME / 4 && t->y_row == n) {
+        short_rows(t, run, count, result, first, other);
+        return;
+    }
+    for (int64_t r = 0; r < t->rows; r++) {
+        char *y = (char *)t->y + r * t->y_row * (int64_t)result;
+        for (int j = 0; j < count; j++) {
+            const size_t element = j ? other : first;
+            x[j] = (const char *)t->x[j] + r * t->x_row[j] * (int64_t)element;
+            if (!t->x_one[j] || all || !n) continue;
+            repeat((char *)same[j], x[j], element, part);
+            x[j] = same[j];
+        }
+        for (int64_t c = 0; c < n; c += part) {
+            run(y + c * (int64_t)result, x, n - c < part ? n - c : part);
+            for (int j = 0; j < count; j++)
+                if (!t->x_one[j]) x[j] = (const char *)x[j] + part * (int64_t)(j ? other : first);
+        }
+        if (n < t->columns) repeat(y + result, y, result, t->columns - 1);
+    }
 }
 
 static inline int32_t minimum_i32(int32_t a, int32_t b) { return a < b ? a : b; }
 static inline int32_t maximum_i32(int32_t a, int32_t b) { return a > b ? a : b; }
 
-#define floor_f32(x) floorf(x)
-#define exp_f32(x) reel__exp_f32(x)
-#define log_f32(x) reel__log_f32(x)
-#define expm1_f32(x) reel__expm1_f32(x)
-#define log1p_f32(x) reel__log1p_f32(x)
-#define sin_f32(x) reel__sin_f32(x)
-#define cos_f32(x) reel__cos_f32(x)
-#define tanh_f32(x) reel__tanh_f32(x)
-#define erf_f32(x) reel__erf_f32(x)
-#define sqrt_f32(x) sqrtf(x)
-#define pow_f32(a, b) reel__pow_f32(a, b)
 #define floor_f64(x) floor(x)
 #define exp_f64(x) exp(x)
 #define log_f64(x) log(x)
@@ -53,14 +104,6 @@ static inline int32_t maximum_i32(int32_t a, int32_t b) { return a > b ? a : b; 
 #undef SUFFIX
 #undef FLOATS
 
-#define FLOATS(row) row
-#define T float
-#define SUFFIX f32
-#include "ops/pointwise.rows.h"
-#undef T
-#undef SUFFIX
-#undef FLOATS
-
 static inline int32_t to_i32_f64(double x)
 {
     double inside = x >= 2147483648.0 || x <= -2147483649.0 || x != x ? 0 : x;
@@ -68,18 +111,17 @@ static inline int32_t to_i32_f64(double x)
 }
 
 #define CAST(from, From, to, To, expression)                                                                           \
+    static void from##_to_##to##_loop(void *y, const void *const *xs, int64_t n)                                       \
+    {                                                                                                                  \
+        INDEPENDENT for (int64_t i = 0; i < n; i++)                                                                    \
+        {                                                                                                              \
+            const From x = ((const From *)xs[0])[i];                                                                   \
+            ((To *)y)[i] = (To)(expression);                                                                           \
+        }                                                                                                              \
+    }                                                                                                                  \
     static void from##_to_##to(const reel__tile *t)                                                                    \
     {                                                                                                                  \
-        for (int64_t r = 0; r < t->rows; r++) {                                                                        \
-            To *y = (To *)t->y + r * t->y_row;                                                                         \
-            const From *xs = (const From *)t->x[0] + r * t->x_row[0];                                                  \
-            const int64_t step = t->x_one[0] ? 0 : 1;                                                                  \
-            INDEPENDENT for (int64_t i = 0; i < t->columns; i++)                                                       \
-            {                                                                                                          \
-                const From x = xs[i * step];                                                                           \
-                y[i] = (To)(expression);                                                                               \
-            }                                                                                                          \
-        }                                                                                                              \
+        reel__by_loop(t, from##_to_##to##_loop, 1, sizeof(To), sizeof(From), sizeof(From));                            \
     }
 CAST(f32, float, f32, float, x)
 CAST(f32, float, f64, double, x)
@@ -91,7 +133,7 @@ CAST(i32, int32_t, f32, float, x)
 CAST(i32, int32_t, f64, double, x)
 CAST(i32, int32_t, i32, int32_t, x)
 
-#define KERNEL(op, type) op##_row_##type
+#define KERNEL(op, type) reel__##op##_row_##type
 #define FLOATS(op)                                                                                                     \
     {                                                                                                                  \
         KERNEL(op, f32), KERNEL(op, f64), NULL                                                                         \

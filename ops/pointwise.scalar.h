@@ -12,14 +12,21 @@
 #define INDEPENDENT _Pragma("GCC ivdep")
 #endif
 
-#define FLOAT_HELPERS(T, suffix, abs_)                                                                                 \
-    static inline T minimum_##suffix(T a, T b)                                                                         \
+/* By the rule of least.h, whose reasons hold here as well. */
+#define FLOAT_HELPERS(T, suffix, Bits)                                                                                 \
+    static inline T both_##suffix(T a, T b)                                                                            \
     {                                                                                                                  \
-        return a < b ? a : b < a ? b : a == b ? (signbit(a) ? a : b) : a + b;                                          \
+        Bits i, j;                                                                                                     \
+        memcpy(&i, &a, sizeof i);                                                                                      \
+        memcpy(&j, &b, sizeof j);                                                                                      \
+        i |= j;                                                                                                        \
+        memcpy(&a, &i, sizeof a);                                                                                      \
+        return a;                                                                                                      \
     }                                                                                                                  \
-    static inline T maximum_##suffix(T a, T b) { return a > b ? a : b > a ? b : a == b ? (signbit(a) ? b : a) : a + b; }
-FLOAT_HELPERS(float, f32, fabsf)
-FLOAT_HELPERS(double, f64, fabs)
+    static inline T minimum_##suffix(T a, T b) { return both_##suffix(a < b ? a : b, b < a ? b : a); }                 \
+    static inline T maximum_##suffix(T a, T b) { return -minimum_##suffix(-a, -b); }
+FLOAT_HELPERS(float, f32, uint32_t)
+FLOAT_HELPERS(double, f64, uint64_t)
 
 /* f → i32 truncates, saturates, and makes 0 of NaN. */
 static inline int32_t to_i32_f32(float x)

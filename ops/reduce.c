@@ -1,5 +1,5 @@
-/* Reductions: sum, max and argmax over one axis are primitives; several axes are one after the other for a sum, the last
- * one first, and one merged axis for a maximum. Kernels, and what a sum is to the bit, are in reduce.kernel.c. */
+/* Reductions: sum, max, min and argmax over one axis are primitives; several axes are one after the other, the last one
+ * first. Kernels: reduce.kernel.c, where it stands what a sum is to the bit, and extreme.kernel.c. */
 #include "ops/reduce.h"
 
 #include <string.h>
@@ -13,6 +13,29 @@ static const reel__reduce_kernels *const kernels[REEL__ISAS] = {
     [REEL__AVX512] = &reel__reduce_avx512,
 #endif
 };
+
+static const reel__extreme_kernels *const extremes[REEL__ISAS] = {
+    &reel__extreme_baseline,
+#if defined(REEL_HAVE_AVX2)
+    [REEL__AVX2] = &reel__extreme_avx2,
+    [REEL__AVX512] = &reel__extreme_avx2,
+#endif
+};
+
+static const reel__reduce_kernels *kernels_of(const reel_tensor *x, int isa)
+{
+    return kernels[x->dtype == REEL_F64 && isa == REEL__AVX512 ? REEL__AVX2 : isa];
+}
+
+reel__listed_kernel *reel__scatter_kernel(const reel_tensor *y, int isa)
+{
+    return kernels_of(y, isa)->listed[y->dtype];
+}
+
+static const reel__extreme_kernels *extremes_of(const reel_tensor *x, int isa)
+{
+    return extremes[x->dtype == REEL_F32 ? isa : REEL__BASELINE];
+}
 
 typedef struct axis_attr {
     int64_t axis;
@@ -32,7 +55,7 @@ static bool not_empty(reel_tensor *y)
     return reel_fail_shape(y, REEL_BAD_SHAPE, "axis %d of %s is empty", axis_of(y), reel_shape_text(y->inputs[0]));
 }
 
-static bool max_shape(reel_tensor *y) { return not_empty(y) && reduced_shape(y); }
+static bool extreme_shape(reel_tensor *y) { return not_empty(y) && reduced_shape(y); }
 
 static bool argmax_shape(reel_tensor *y)
 {
@@ -43,65 +66,138 @@ static bool argmax_shape(reel_tensor *y)
     return not_empty(y) && reel_set_shape(y, REEL_I32, shape.rank, shape.size);
 }
 
-static void reduce(const reel_call *call, reel__reduce_kernel *const *kernel)
+static void reduce(const reel_call *call, reel__reduce_kernel *kernel)
 {
     const reel_tensor *x = call->node->inputs[0];
     int axis = axis_of(call->node);
     int64_t outer = 1, inner = 1;
     for (int d = 0; d < axis; d++) outer *= x->size[d];
     for (int d = axis + 1; d < x->rank; d++) inner *= x->size[d];
-    kernel[x->dtype](call->y, call->x[0], outer, x->size[axis], inner);
-}
-
-static void sum_run(const reel_call *call) { reduce(call, kernels[call->isa]->sum); }
-static void max_run(const reel_call *call) { reduce(call, kernels[call->isa]->max); }
-static void argmax_run(const reel_call *call) { reduce(call, kernels[call->isa]->argmax); }
-
-/* A reduced tensor back in the shape of the operand. */
-static reel_tensor *spread(reel_tensor *reduced, reel_tensor *x, int axis)
-{
-    return reel_expand(reel_unsqueeze(reduced, axis), reel_shape_of(x));
-}
-
-static reel_tensor *sum_vjp(reel_tensor *y, reel_tensor *gy, int input)
-{
-    return spread(gy, y->inputs[input], axis_of(y));
-}
-
-/* To each of the largest elements an equal share. Where there is a NaN, none is the largest. */
-static reel_tensor *max_vjp(reel_tensor *y, reel_tensor *gy, int input)
-{
-    reel_tensor *x = y->inputs[input];
-    int axis = axis_of(y);
-    reel_tensor *largest = reel_eq(x, spread(y, x, axis));
-    reel_tensor *ties = reel_sum(reel_cast(largest, (reel_dtype)x->dtype), REEL_AXES(axis), REEL_DROP);
-    ties = reel_maximum(ties, reel_number(ties, 1));
-    return reel_where(largest, spread(reel_div(gy, ties), x, axis), reel_number(x, 0));
+    if (call->node->count) kernel(call->y, call->x[0], outer, x->size[axis], inner);
 }
 
 static reel__reduce_kernel *sum_reduce(const reel_tensor *y, int isa, int *axis, int64_t *block)
 {
     *axis = axis_of(y), *block = REEL__ROW_BLOCK;
-    return kernels[isa]->sum[y->dtype];
+    return kernels_of(y, isa)->sum[y->dtype];
 }
 
 static reel__reduce_kernel *max_reduce(const reel_tensor *y, int isa, int *axis, int64_t *block)
 {
-    *axis = axis_of(y), *block = 0;
-    return kernels[isa]->max[y->dtype];
+    *axis = axis_of(y), *block = REEL__ROW_BLOCK;
+    return extremes_of(y, isa)->max[y->dtype];
 }
 
-static const reel__kind sum_kind = { .reduce = sum_reduce }, max_kind = { .reduce = max_reduce };
+static reel__reduce_kernel *min_reduce(const reel_tensor *y, int isa, int *axis, int64_t *block)
+{
+    *axis = axis_of(y), *block = REEL__ROW_BLOCK;
+    return extremes_of(y, isa)->min[y->dtype];
+}
+
+static void kind_run(const reel_call *call)
+{
+    int axis;
+    int64_t block;
+    reduce(call, call->node->op->kind->reduce(call->node, call->isa, &axis, &block));
+}
+
+static void argmax_run(const reel_call *call)
+{
+    const reel_tensor *x = call->node->inputs[0];
+    reduce(call, extremes_of(x, call->isa)->argmax[x->dtype]);
+}
+
+/* A reduced tensor back in the shape of the operand; the axes are a set of bits. */
+static reel_tensor *spread(reel_tensor *reduced, reel_tensor *x, int64_t axes)
+{
+    reel_shape shape = reel_shape_of(x);
+    for (int d = 0; d < shape.rank; d++)
+        if (axes >> d & 1) shape.size[d] = 1;
+    return reel_expand(reel_reshape(reduced, shape), reel_shape_of(x));
+}
+
+static reel_tensor *sum_vjp(reel_tensor *y, reel_tensor *gy, int input)
+{
+    return spread(gy, y->inputs[input], (int64_t)1 << axis_of(y));
+}
+
+/* To each of the greatest, or of the least, an equal share. Where there is a NaN, none is. */
+static reel_tensor *share(reel_tensor *y, reel_tensor *gy, reel_tensor *x, int64_t axes)
+{
+    reel_axes list = { 0 };
+    for (int d = 0; d < x->rank; d++)
+        if (axes >> d & 1) list.axis[list.count++] = d;
+    reel_tensor *chosen = reel_eq(x, spread(y, x, axes));
+    reel_tensor *ties = reel_sum(reel_cast(chosen, (reel_dtype)x->dtype), list, REEL_DROP);
+    ties = reel_maximum(ties, reel_number(ties, 1));
+    return reel_where(chosen, spread(reel_div(gy, ties), x, axes), reel_number(x, 0));
+}
+
+static reel_tensor *extreme_vjp(reel_tensor *y, reel_tensor *gy, int input)
+{
+    return share(y, gy, y->inputs[input], (int64_t)1 << axis_of(y));
+}
+
+static const reel__kind sum_kind = { .reduce = sum_reduce }, max_kind = { .reduce = max_reduce },
+                        min_kind = { .reduce = min_reduce };
 
 static const reel_op sum_op = {
-    .size = sizeof(reel_op), .name = "sum", .shape = reduced_shape, .run = sum_run, .vjp = sum_vjp, .kind = &sum_kind
+    .size = sizeof(reel_op), .name = "sum", .shape = reduced_shape, .run = kind_run, .vjp = sum_vjp, .kind = &sum_kind
 };
-static const reel_op max_op = {
-    .size = sizeof(reel_op), .name = "max", .shape = max_shape, .run = max_run, .vjp = max_vjp, .kind = &max_kind
-};
+static const reel_op max_op = { .size = sizeof(reel_op),
+                                .name = "max",
+                                .shape = extreme_shape,
+                                .run = kind_run,
+                                .vjp = extreme_vjp,
+                                .kind = &max_kind };
+static const reel_op min_op = { .size = sizeof(reel_op),
+                                .name = "min",
+                                .shape = extreme_shape,
+                                .run = kind_run,
+                                .vjp = extreme_vjp,
+                                .kind = &min_kind };
 static const reel_op argmax_op = {
     .size = sizeof(reel_op), .name = "argmax", .shape = argmax_shape, .run = argmax_run
 };
+
+/* ---- An extreme over several axes: x, and its extreme, which was found over one axis after the other; a view of that.
+ * One node, so that all ties share the gradient alike. --------------------------------------------------------------- */
+
+typedef struct axes_attr {
+    int64_t axes;
+} axes_attr;
+
+static bool several_shape(reel_tensor *y)
+{
+    return reel_set_shape(y, (reel_dtype)y->inputs[1]->dtype, y->inputs[1]->rank, y->inputs[1]->size);
+}
+
+static void several_run(const reel_call *call)
+{
+    const reel_tensor *y = call->node;
+    if (y->count) memcpy(call->y, call->x[1], (size_t)y->count * reel__dtype_size((reel_dtype)y->dtype));
+}
+
+static reel_tensor *several_vjp(reel_tensor *y, reel_tensor *gy, int input)
+{
+    return input ? NULL : share(y, gy, y->inputs[0], ((const axes_attr *)y->attr)->axes);
+}
+
+static const reel__kind several_kind = { .map = reel__same_map };
+static const reel_op max_several_op = { .size = sizeof(reel_op),
+                                        .name = "max",
+                                        .shape = several_shape,
+                                        .run = several_run,
+                                        .vjp = several_vjp,
+                                        .kind = &several_kind };
+static const reel_op min_several_op = { .size = sizeof(reel_op),
+                                        .name = "min",
+                                        .shape = several_shape,
+                                        .run = several_run,
+                                        .vjp = several_vjp,
+                                        .kind = &several_kind };
+
+/* ---- Constructors ------------------------------------------------------------------------------------------------ */
 
 static reel_shape reduced(const reel_tensor *x, const bool *chosen, reel_keep_dims keep)
 {
@@ -127,35 +223,51 @@ reel_tensor *reel_sum(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
     return reel_reshape(y, reduced(x, chosen, keep));
 }
 
-/* The chosen axes of x as one last axis. */
-static reel_tensor *merged_last(reel_tensor *x, const bool *chosen)
+/* x with neighbours among the chosen axes as one axis each. */
+static reel_tensor *joined(reel_tensor *x, const bool *chosen, int64_t *axes)
 {
-    reel_axes order = { .count = x->rank };
     reel_shape shape = { 0 };
-    int64_t merged = 1;
+    *axes = 0;
+    for (int d = 0; d < x->rank; d++) {
+        if (chosen[d] && d > 0 && chosen[d - 1]) shape.size[shape.rank - 1] *= x->size[d];
+        else shape.size[shape.rank++] = x->size[d];
+        if (chosen[d]) *axes |= (int64_t)1 << (shape.rank - 1);
+    }
+    return reel_reshape(x, shape);
+}
+
+static reel_tensor *extreme(const reel_op *one, const reel_op *several, reel_tensor *x, reel_axes axes,
+                            reel_keep_dims keep)
+{
+    bool chosen[REEL_MAX_RANK];
+    int64_t all;
+    int steps = 0;
+    if (!reel__good(one->name, 1, &x)) return &reel_tape_of(x)->bad;
+    if (!reel__choose_axes(one->name, x, axes, chosen) || !reel__good_keep(one->name, x, keep)) return &x->tape->bad;
     for (int d = 0; d < x->rank; d++)
-        if (!chosen[d]) order.axis[shape.rank] = d, shape.size[shape.rank++] = x->size[d];
-    int n = shape.rank;
-    for (int d = 0; d < x->rank; d++)
-        if (chosen[d]) order.axis[n++] = d, merged *= x->size[d];
-    shape.size[shape.rank++] = merged;
-    return reel_reshape(reel_permute(x, order), shape);
+        if (chosen[d] && x->size[d] == 0)
+            return reel__fail(x->tape, REEL_BAD_SHAPE, "%s: axis %d of %s is empty", one->name, d, reel_shape_text(x));
+    reel_tensor *operand = joined(x, chosen, &all), *y = operand;
+    for (int d = operand->rank; d-- > 0;) {
+        axis_attr attr = { d };
+        if (!(all >> d & 1)) continue;
+        steps += operand->size[d] != 1;
+        y = operand->size[d] == 1 ? reel_squeeze(y, d) : reel_record(one, 1, &y, &attr, sizeof attr);
+        if (y->is_bad) return y;
+    }
+    axes_attr attr = { all };
+    if (steps > 1) y = reel_record(several, 2, (reel_tensor *[]){ operand, y }, &attr, sizeof attr);
+    return reel_reshape(y, reduced(x, chosen, keep));
 }
 
 reel_tensor *reel_max(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 {
-    bool chosen[REEL_MAX_RANK];
-    if (!reel__good("max", 1, &x)) return &reel_tape_of(x)->bad;
-    if (!reel__choose_axes("max", x, axes, chosen) || !reel__good_keep("max", x, keep)) return &x->tape->bad;
-    int count = 0, only = 0;
-    for (int d = 0; d < x->rank; d++)
-        if (chosen[d]) count++, only = d;
-    if (count == 0) return x;
-    reel_tensor *operand = count == 1 ? x : merged_last(x, chosen);
-    if (operand->is_bad) return operand;
-    axis_attr attr = { count == 1 ? only : operand->rank - 1 };
-    reel_tensor *y = operand->size[attr.axis] == 1 ? operand : reel_record(&max_op, 1, &operand, &attr, sizeof attr);
-    return reel_reshape(y, reduced(x, chosen, keep));
+    return extreme(&max_op, &max_several_op, x, axes, keep);
+}
+
+reel_tensor *reel_min(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
+{
+    return extreme(&min_op, &min_several_op, x, axes, keep);
 }
 
 reel_tensor *reel_argmax(reel_tensor *x, int axis)

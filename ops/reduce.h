@@ -6,10 +6,24 @@
 
 enum { REEL__ROW_BLOCK = 256 }; /* elements of a last axis that are summed as one block */
 
+/* y[o,k,·] = the sum of x[o,s,·] over the sources s of destination k, of `count`: `lists` is as reel__bucket makes it. */
+typedef void reel__listed_kernel(void *y, const void *x, const int32_t *lists, int64_t outer, int64_t size,
+                                 int64_t count, int64_t inner);
+
+/* By dtype. */
 typedef struct reel__reduce_kernels {
-    reel__reduce_kernel *sum[3], *max[3], *argmax[3];
+    reel__reduce_kernel *sum[3];
+    reel__listed_kernel *listed[2];
 } reel__reduce_kernels;
 
+/* Likewise; those for AVX2 are of f32 alone, and serve AVX-512 as well. */
+typedef struct reel__extreme_kernels {
+    reel__reduce_kernel *max[3], *min[3], *argmax[3];
+} reel__extreme_kernels;
+
 extern const reel__reduce_kernels reel__reduce_baseline, reel__reduce_avx2, reel__reduce_avx512;
+extern const reel__extreme_kernels reel__extreme_baseline, reel__extreme_avx2;
+
+reel__listed_kernel *reel__scatter_kernel(const reel_tensor *y, int isa);
 
 #endif

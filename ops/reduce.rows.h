@@ -82,6 +82,27 @@ static T FN(row_sum_)(const T *x, int64_t n)
     return count[level] == 1 ? open[level][0] : FN(row_block_)(open[level], count[level]);
 }
 
+/* Rows of fewer than four times the lanes, many abreast: they are turned, so that a lane of all of them is a column. */
+static void FN(short_rows_)(T *y, const T *x, int64_t n)
+{
+    T t[4 * LANES][ABREAST];
+    for (int64_t r = 0; r < n; r++)
+        for (int64_t o = 0; o < ABREAST; o += 4) {
+            const T *from = x + o * n + r;
+            const T a = from[0], b = from[n], c = from[2 * n], d = from[3 * n];
+            t[r][o] = a, t[r][o + 1] = b, t[r][o + 2] = c, t[r][o + 3] = d;
+        }
+    for (int64_t r = LANES; r < n; r++)
+        for (int o = 0; o < ABREAST; o++) t[r % LANES][o] += t[r][o];
+    int64_t lanes = n < LANES ? n : LANES;
+    for (int64_t by = LANES / 2; by > 0; by /= 2) {
+        for (int64_t l = 0; l + by < lanes; l++)
+            for (int o = 0; o < ABREAST; o++) t[l][o] += t[l + by][o]; /* the others add −0, which is nothing */
+        if (by < lanes) lanes = by;
+    }
+    memcpy(y, t[0], sizeof t[0]);
+}
+
 /* sum[c] = sum[c] + x[0, c] + x[1, c] + ... from left to right: eight rows at a time, each read on in its own order. */
 static void FN(add_rows_)(T *restrict sum, const T *x, int64_t rows, int64_t stride, int64_t columns)
 {
@@ -94,6 +115,52 @@ static void FN(add_rows_)(T *restrict sum, const T *x, int64_t rows, int64_t str
     }
     for (; rows > 0; rows--, x += stride)
         for (int64_t c = 0; c < columns; c++) sum[c] += x[c];
+}
+
+/* The same of the rows of x at these places, and the sum of single elements. */
+static void FN(add_listed_)(T *restrict sum, const T *x, const int32_t *at, int64_t rows, int64_t stride,
+                            int64_t columns)
+{
+    for (; rows >= 4; rows -= 4, at += 4) {
+        const T *p = x + at[0] * stride, *q = x + at[1] * stride, *u = x + at[2] * stride, *v = x + at[3] * stride;
+        for (int64_t c = 0; c < columns; c++) sum[c] = sum[c] + p[c] + q[c] + u[c] + v[c];
+    }
+    for (; rows > 0; rows--, at++)
+        for (int64_t c = 0; c < columns; c++) sum[c] += x[*at * stride + c];
+}
+
+/* The sums of several whole blocks of single elements, side by side, since each is a chain that waits. */
+static void FN(chains_)(T *sum, const T *x, const int32_t *at)
+{
+    T s[SIDE];
+    for (int i = 0; i < SIDE; i++) s[i] = (T)-0.0;
+    for (int64_t r = 0; r < COLUMN_BLOCK; r++) {
+        UNROLL
+        for (int i = 0; i < SIDE; i++) s[i] += x[at[i * COLUMN_BLOCK + r]];
+    }
+    memcpy(sum, s, sizeof s);
+}
+
+/* Few columns of a block or less, four at a time; no row gives +0. There are `left` places from `at` on, those of the
+ * destinations that follow included: rows are anywhere, so they are asked for ahead. */
+static void FN(add_few_)(T *y, const T *x, const int32_t *at, int64_t rows, int64_t left, int64_t columns)
+{
+    const T zero = rows ? (T)-0.0 : 0;
+    int64_t c = 0;
+    for (int64_t r = 0; r < rows; r++) __builtin_prefetch(x + at[r + AHEAD < left ? r + AHEAD : 0] * columns);
+    for (; c + LANES / 4 <= columns; c += LANES / 4) {
+        FN(quarter_) sum = { zero, zero, zero, zero }, next;
+        for (int64_t r = 0; r < rows; r++) {
+            memcpy(&next, x + at[r] * columns + c, sizeof next);
+            sum += next;
+        }
+        memcpy(y + c, &sum, sizeof sum);
+    }
+    for (; c < columns; c++) {
+        T sum = zero;
+        for (int64_t r = 0; r < rows; r++) sum += x[at[r] * columns + c];
+        y[c] = sum;
+    }
 }
 
 /* Gives `value` to the chain of a level, and where that is full passes the chain's result on to the next. */
@@ -114,14 +181,22 @@ static void FN(pass_on_)(T *total, int64_t *count, int level, T *value, int64_t 
     }
 }
 
-/* The sums of neighbouring columns over n > 0 rows. `room` holds a block's chain, then one for each level of blocks. */
-static void FN(column_sum_)(T *y, const T *x, int64_t n, int64_t stride, int64_t columns, T *room)
+/* The sums of neighbouring columns over n > 0 rows, or over those at n places. `room` holds a block's chain, then one for
+ * each level of blocks. */
+static void FN(column_sum_)(T *y, const T *x, const int32_t *at, int64_t n, int64_t stride, int64_t columns, T *room)
 {
     T *value = n <= COLUMN_BLOCK ? y : room, *total = room + columns;
-    int64_t count[LEVELS] = { 0 };
-    for (int64_t r = 0; r < n; r += COLUMN_BLOCK) {
+    int64_t count[LEVELS] = { 0 }, r = 0;
+    for (; at && stride == 1 && n - r >= SIDE * COLUMN_BLOCK; r += SIDE * COLUMN_BLOCK) {
+        T sum[SIDE];
+        FN(chains_)(sum, x, at + r);
+        for (int i = 0; i < SIDE; i++) FN(pass_on_)(total, count, 0, &sum[i], 1);
+    }
+    for (; r < n; r += COLUMN_BLOCK) {
+        const int64_t rows = n - r < COLUMN_BLOCK ? n - r : COLUMN_BLOCK;
         for (int64_t c = 0; c < columns; c++) value[c] = (T)-0.0;
-        FN(add_rows_)(value, x + r * stride, n - r < COLUMN_BLOCK ? n - r : COLUMN_BLOCK, stride, columns);
+        if (at) FN(add_listed_)(value, x, at + r, rows, stride, columns);
+        else FN(add_rows_)(value, x + r * stride, rows, stride, columns);
         if (value != y) FN(pass_on_)(total, count, 0, value, columns);
     }
     if (value == y) return;
@@ -131,14 +206,23 @@ static void FN(column_sum_)(T *y, const T *x, int64_t n, int64_t stride, int64_t
     memcpy(y, total + level * columns, (size_t)columns * sizeof *y);
 }
 
+/* How many columns there is room for, with a chain for a block and one for each level that n rows have. */
+static int64_t FN(most_columns_)(int64_t n)
+{
+    int64_t chains = 2;
+    for (int64_t m = (n - 1) / COLUMN_BLOCK; m >= COLUMN_BLOCK; m /= COLUMN_BLOCK) chains++;
+    return COLUMN_ROOM / chains;
+}
+
 static void FN(sum_)(void *ys, const void *xs, int64_t outer, int64_t n, int64_t inner)
 {
     T *y = ys, room[COLUMN_ROOM];
     const T *x = xs;
-    int64_t chains = 2;
-    for (int64_t m = (n - 1) / COLUMN_BLOCK; m >= COLUMN_BLOCK; m /= COLUMN_BLOCK) chains++;
-    const int64_t most = COLUMN_ROOM / chains;
-    for (int64_t o = 0; o < outer; o++) {
+    const int64_t most = FN(most_columns_)(n);
+    int64_t o = 0;
+    if (inner == 1 && n > 0 && n < 4 * LANES)
+        for (; o + ABREAST <= outer; o += ABREAST) FN(short_rows_)(y + o, x + o * n, n);
+    for (; o < outer; o++) {
         if (inner == 1) {
             y[o] = n == 0 ? 0 : n <= ROW_BLOCK ? FN(row_block_)(x + o * n, n) : FN(row_sum_)(x + o * n, n);
             continue;
@@ -147,40 +231,26 @@ static void FN(sum_)(void *ys, const void *xs, int64_t outer, int64_t n, int64_t
             const int64_t columns = inner - i < most ? inner - i : most;
             T *const to = y + o * inner + i;
             if (n == 0) memset(to, 0, (size_t)columns * sizeof *to);
-            else FN(column_sum_)(to, x + o * n * inner + i, n, inner, columns, room);
+            else FN(column_sum_)(to, x + o * n * inner + i, NULL, n, inner, columns, room);
         }
     }
 }
 
-/* NaN if there is one; −0 < +0, so that the order of the elements does not matter. */
-static inline T FN(larger_)(T a, T b) { return a > b ? a : b > a ? b : a == b ? (signbit(a) ? b : a) : a + b; }
-
-static void FN(max_)(void *ys, const void *xs, int64_t outer, int64_t n, int64_t inner)
+static void FN(listed_)(void *ys, const void *xs, const int32_t *lists, int64_t outer, int64_t size, int64_t count,
+                        int64_t inner)
 {
-    T *y = ys;
+    T *y = ys, room[COLUMN_ROOM];
     const T *x = xs;
-    for (int64_t o = 0; o < outer; o++)
-        for (int64_t i = 0; i < inner; i++) y[o * inner + i] = x[o * n * inner + i];
-    for (int64_t o = 0; o < outer; o++)
-        for (int64_t r = 1; r < n; r++)
-            for (int64_t i = 0; i < inner; i++)
-                y[o * inner + i] = FN(larger_)(y[o * inner + i], x[(o * n + r) * inner + i]);
-}
-
-/* The first NaN, or else the first of the largest. */
-static void FN(argmax_)(void *ys, const void *xs, int64_t outer, int64_t n, int64_t inner)
-{
-    int32_t *y = ys;
-    const T *x = xs;
-    for (int64_t o = 0; o < outer; o++)
-        for (int64_t i = 0; i < inner; i++) {
-            const T *column = x + o * n * inner + i;
-            int64_t best = 0;
-            for (int64_t r = 1; r < n; r++) {
-                T value = column[r * inner], top = column[best * inner];
-                if (value > top || (value != value && top == top)) best = r;
-            }
-            y[o * inner + i] = (int32_t)best;
+    const int32_t *at = lists + size + 1;
+    for (int64_t o = 0; o < outer; o++, x += count * inner)
+        for (int64_t k = 0; k < size; k++, y += inner) {
+            const int64_t n = lists[k + 1] - lists[k], most = n > COLUMN_BLOCK ? FN(most_columns_)(n) : inner;
+            if (n <= COLUMN_BLOCK && inner < 2 * LANES) FN(add_few_)(y, x, at + lists[k], n, count - lists[k], inner);
+            else if (n == 0) memset(y, 0, (size_t)inner * sizeof *y);
+            else if (n == 1) memcpy(y, x + at[lists[k]] * inner, (size_t)inner * sizeof *y); /* −0 + v is v */
+            else
+                for (int64_t i = 0; i < inner; i += most)
+                    FN(column_sum_)(y + i, x + i, at + lists[k], n, inner, inner - i < most ? inner - i : most, room);
         }
 }
 

@@ -172,6 +172,7 @@ static const op_case op_cases[] = {
     ROW(max, { X(-9, 9, 2, N, 3) }, NUMBERS | GRID, .axes = AXES(0, 2)),
     ROW(min, { X(-9, 9, 2, N) }, NUMBERS | GRID | NOT_EMPTY, .axes = AXES(-1)),
     ROW(min, { X(-9, 9, 1, 2, 1, 3, 1, 1, 1, N) }, NUMBERS | GRID | NOT_EMPTY, .axes = ALL, .keep = REEL_KEEP),
+    ROW(min, { X(-9, 9, 2, N, 3) }, NUMBERS | GRID, .axes = AXES(0, 2)),
     ROW(argmax, { X(-9, 9, 2, N) }, NO_GRADIENT | GRID | NOT_EMPTY, .axes = AXES(-1)),
     ROW(argmax, { X(-9, 9, 2, 4, N) }, NO_GRADIENT | GRID, .axes = AXES(1)),
     ROW(logsumexp, { X(-2, 2, 2, N) }, GRID | NOT_EMPTY, .axes = AXES(-1)),

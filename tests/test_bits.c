@@ -381,21 +381,66 @@ Test(max, argmax_is_the_first_of_equals)
 
 /* ---- scatter_add ------------------------------------------------------------------------------------------------- */
 
-RECORD(by_scatter, reel_scatter_add(x[0], 0, x[1], 5))
+RECORD(by_scatter, reel_scatter_add(x[0], (int)c->at[0], x[1], c->at[1]))
 
-Test(scatter, adds_in_ascending_order)
+/* The definition: a destination's sources in ascending order, summed as a column is; without a source +0. */
+static array naive_scatter(const array *x, const array *to, int64_t outer, int64_t size, int64_t inner)
 {
-    enum { ROWS = 300, COLUMNS = 3 };
-    array x = rough(REEL_F32, REEL_SHAPE(ROWS, COLUMNS)), to = array_new(REEL_I32, REEL_SHAPE(ROWS));
-    array right = array_new(REEL_F32, REEL_SHAPE(5, COLUMNS));
-    for (int i = 0; i < ROWS; i++) to.at[i] = (double)(random_bits() % 4);
-    for (int i = 0; i < ROWS; i++)
-        for (int j = 0; j < COLUMNS; j++) {
-            double *sum = &right.at[(int)to.at[i] * COLUMNS + j];
-            *sum = as_dtype(*sum + x.at[i * COLUMNS + j], REEL_F32);
-        }
-    array y = run(by_scatter, NULL, 2, (array[]){ x, to });
-    EXPECT_EQUAL(y, right, "scatter_add");
+    array y = array_new(x->dtype, REEL_SHAPE(outer, size, inner)), list = array_new(REEL_F64, REEL_SHAPE(to->count));
+    for (int64_t o = 0; o < outer; o++)
+        for (int64_t k = 0; k < size; k++)
+            for (int64_t i = 0; i < inner; i++) {
+                int64_t n = 0;
+                for (int64_t s = 0; s < to->count; s++)
+                    if ((int64_t)to->at[s] == k) list.at[n++] = x->at[(o * to->count + s) * inner + i];
+                y.at[(o * size + k) * inner + i] = column_sum(list.at, n, 1, x->dtype);
+            }
+    return y;
+}
+
+static void expect_scatter(reel_dtype dtype, int64_t outer, int64_t count, int64_t size, int64_t inner)
+{
+    array x = rough(dtype, REEL_SHAPE(outer, count, inner)), to = array_new(REEL_I32, REEL_SHAPE(count));
+    for (int64_t i = 0; i < count; i++) to.at[i] = (double)(random_bits() % (uint64_t)(size > 2 ? size - 1 : size));
+    for (int64_t i = 1; i < count; i += 3) to.at[i] = to.at[i - 1];
+    array right = naive_scatter(&x, &to, outer, size, inner);
+    array y = run(by_scatter, &(op_case){ .at = { 1, size } }, 2, (array[]){ x, to });
+    EXPECT_EQUAL(y, right, "%d sources to %d, inner %d, dtype %d", (int)count, (int)size, (int)inner, dtype);
+    forget_arrays();
+}
+
+Test(scatter, sums_the_sources_of_a_destination_as_a_column)
+{
+    const int64_t counts[] = { 0, 1, 2, 63, 64, 65, 128, 300, 4097 }, inner[] = { 1, 3, 67 };
+    for (reel_dtype dtype = REEL_F32; dtype <= REEL_F64; dtype++)
+        for (int i = 0; i < COUNT(counts); i++)
+            for (int j = 0; j < COUNT(inner); j++) {
+                expect_scatter(dtype, 1, counts[i], 1, inner[j]);
+                expect_scatter(dtype, 2, counts[i], 5, inner[j]);
+                if (counts[i] <= 300) expect_scatter(dtype, 1, counts[i], 200, inner[j]);
+            }
+    expect_scatter(REEL_F32, 1, 70000, 3, 2);
+    expect_scatter(REEL_F32, 1, 3, 4, 1500);
+    expect_scatter(REEL_F32, 1, 300, 2, 1500);
+}
+
+Test(scatter, to_one_destination_is_the_sum_of_the_column)
+{
+    array x = rough(REEL_F32, REEL_SHAPE(9000, 3)), to = array_new(REEL_I32, REEL_SHAPE(9000));
+    array right = run(by_sum, &(op_case){ .axes = REEL_AXES(0) }, 1, &x);
+    array y = run(by_scatter, &(op_case){ .at = { 0, 1 } }, 2, (array[]){ x, to });
+    y.shape = right.shape;
+    EXPECT_EQUAL(y, right, "one destination");
+    forget_arrays();
+}
+
+Test(scatter, keeps_one_minus_zero_and_gives_plus_zero_where_nothing_is_added)
+{
+    array x = array_of(REEL_F32, REEL_SHAPE(2), (double[]){ -0.0, 2 }),
+          to = array_of(REEL_I32, REEL_SHAPE(2), (double[]){ 2, 0 });
+    array right = array_of(REEL_F32, REEL_SHAPE(3), (double[]){ 2, 0.0, -0.0 });
+    array y = run(by_scatter, &(op_case){ .at = { 0, 3 } }, 2, (array[]){ x, to });
+    EXPECT_EQUAL(y, right, "three destinations");
     forget_arrays();
 }
 
@@ -717,8 +762,8 @@ static void expect_same_results(const char *what, int isa, int64_t n, int64_t ro
 
 static void clear_results(void)
 {
-    memset(results[0].i32, 0x55, 4096);
-    memset(results[1].i32, 0x55, 4096);
+    memset(results[0].i32, 0x55, 16384);
+    memset(results[1].i32, 0x55, 16384);
 }
 
 /* A link, with what it takes from the link before as operand `from`, and the row kernel, on two rows of n columns with a
@@ -782,31 +827,93 @@ Test(sets, give_the_bits_of_the_row_kernels_in_every_link)
         if (reel__isa_available(isa)) compare_pointwise(isa);
 }
 
-static void compare_reductions(int isa, int64_t n, int64_t inner, reel_dtype t)
+static void compare_sums(int isa, int64_t n, int64_t inner, reel_dtype t)
 {
-    const reel__reduce_kernels *base = reduce_sets[REEL__BASELINE], *set = reduce_sets[isa];
-    const int64_t outer = 3;
+    const int64_t outer = n % 5 ? 3 : 70; /* many rows go abreast */
+    if (!reduce_sets[isa]->sum[t] || outer * n * inner > BUFFER / 2) return;
     fill(&operands[0], outer * n * inner, t);
     clear_results();
-    base->sum[t](&results[0], &operands[0], outer, n, inner);
-    set->sum[t](&results[1], &operands[0], outer, n, inner);
+    reduce_sets[REEL__BASELINE]->sum[t](&results[0], &operands[0], outer, n, inner);
+    reduce_sets[isa]->sum[t](&results[1], &operands[0], outer, n, inner);
     expect_same_results("sum", isa, n, outer * inner + 8, t);
-    if (n == 0) return;
-    base->max[t](&results[0], &operands[0], outer, n, inner);
-    set->max[t](&results[1], &operands[0], outer, n, inner);
-    expect_same_results("max", isa, n, outer * inner + 8, t);
-    base->argmax[t](&results[0], &operands[0], outer, n, inner);
-    set->argmax[t](&results[1], &operands[0], outer, n, inner);
-    expect_same_results("argmax", isa, n, outer * inner + 8, REEL_I32);
 }
 
-Test(sets, give_the_same_bits_for_every_reduction)
+Test(sets, give_the_same_bits_for_every_sum)
 {
     const int64_t inner[] = { 1, 2, 16, 67 };
     for (int isa = 1; isa < REEL__ISAS; isa++)
         for (int64_t n = 0; reel__isa_available(isa) && n <= 600; n += n < MOST ? 1 : 53)
             for (int i = 0; i < COUNT(inner); i++)
-                for (reel_dtype t = REEL_F32; t <= REEL_I32; t++) compare_reductions(isa, n, inner[i], t);
+                for (reel_dtype t = REEL_F32; t <= REEL_I32; t++) compare_sums(isa, n, inner[i], t);
+}
+
+static const reel__extreme_kernels *const extreme_sets[REEL__ISAS] = {
+    &reel__extreme_baseline,
+#if defined(REEL_HAVE_AVX2)
+    [REEL__AVX2] = &reel__extreme_avx2,
+#endif
+};
+
+/* The place of the first NaN, or else of the first of the greatest; `sign` is −1 for the least. */
+static int64_t naive_top(const buffer *x, int64_t at, int64_t n, int64_t inner, reel_dtype t, int sign)
+{
+    int64_t best = 0;
+    for (int64_t r = 0; r < n; r++) {
+        double value = sign * get(x, at + r * inner, t), top = sign * get(x, at + best * inner, t);
+        if (isnan(value)) return r;
+        if (value > top) best = r;
+    }
+    return best;
+}
+
+/* The value there; of zeros the one with the right sign, if there is one. */
+static double naive_extreme(const buffer *x, int64_t at, int64_t n, int64_t inner, reel_dtype t, int sign)
+{
+    double value = get(x, at + naive_top(x, at, n, inner, t, sign) * inner, t);
+    for (int64_t r = 0; r < n && value == 0; r++) {
+        double other = get(x, at + r * inner, t);
+        if (other == 0 && !signbit(other) == (sign > 0)) return other;
+    }
+    return value;
+}
+
+static void compare_extremes(int isa, int64_t outer, int64_t n, int64_t inner, reel_dtype t)
+{
+    const reel__extreme_kernels *set = extreme_sets[isa];
+    const char *const names[] = { "max", "min", "argmax" };
+    reel__reduce_kernel *const kernels[] = { set->max[t], set->min[t], set->argmax[t] };
+    char what[100];
+    if (!kernels[0]) return;
+    fill(&operands[0], outer * n * inner, t);
+    for (int64_t i = 0; i < outer * n * inner && outer % 2; i++) /* NaN is rare */
+        if (isnan(get(&operands[0], i, t))) put(&operands[0], i, -0.0, t);
+    for (int k = 0; k < 3; k++) {
+        clear_results();
+        for (int64_t o = 0; o < outer; o++)
+            for (int64_t i = 0, at = o * n * inner; i < inner; i++, at++) {
+                if (k == 2) results[0].i32[o * inner + i] = (int32_t)naive_top(&operands[0], at, n, inner, t, 1);
+                else put(&results[0], o * inner + i, naive_extreme(&operands[0], at, n, inner, t, k ? -1 : 1), t);
+            }
+        kernels[k](&results[1], &operands[0], outer, n, inner);
+        snprintf(what, sizeof what, "%s of [%d,%d,%d]", names[k], (int)outer, (int)n, (int)inner);
+        expect_same_results(what, isa, n, outer * inner + 8, k == 2 ? REEL_I32 : t);
+    }
+}
+
+/* Rows and columns, few and many, short and long: each has a way of its own. */
+Test(sets, give_the_extremes_of_the_definition)
+{
+    const int64_t inner[] = { 1, 2, 3, 7, 15, 16, 17, 33, 67 }, long_n[] = { 100, 255, 256, 257, 1000, 4099 };
+    for (int isa = 0; isa < REEL__ISAS; isa++)
+        for (reel_dtype t = REEL_F32; extreme_sets[isa] && reel__isa_available(isa) && t <= REEL_I32; t++) {
+            for (int i = 0; i < COUNT(inner); i++) {
+                for (int64_t n = 1; n <= MOST; n++) compare_extremes(isa, 1 + n % 6, n, inner[i], t);
+                for (int k = 0; k < COUNT(long_n); k++) compare_extremes(isa, 1, long_n[k], inner[i], t);
+            }
+            for (int64_t n = 1; n <= 40; n++) compare_extremes(isa, 2100 + n, n, 1, t);
+            for (int64_t c = 500; c <= 1600; c += 137) compare_extremes(isa, 2, 5, c, t);
+            for (int64_t c = 1021; c <= 1027; c++) compare_extremes(isa, 1, 9, c, t);
+        }
 }
 
 static const reel__product_kernels *const product_sets[REEL__ISAS] = {

@@ -274,6 +274,10 @@ Test(errors, of_reductions)
     RECORDING(REEL_BAD_ARGUMENT, "max: 9 axes for [2,3]", AT(0, reel_max(x, (reel_axes){ .count = 9 }, REEL_KEEP)));
     RECORDING(REEL_BAD_ARGUMENT, "argmax: there is no axis -3 in [2,3]", AT(0, reel_argmax(x, -3)));
     RECORDING(REEL_BAD_SHAPE, "max: axis 1 of [2,0] is empty", AT(0, reel_max(empty, REEL_AXES(1), REEL_DROP)));
+    RECORDING(REEL_BAD_SHAPE, "max: axis 1 of [2,0] is empty", AT(0, reel_max(empty, REEL_ALL, REEL_DROP)));
+    RECORDING(REEL_BAD_SHAPE, "min: axis 1 of [2,0] is empty", AT(0, reel_min(empty, REEL_AXES(0, 1), REEL_DROP)));
+    RECORDING(REEL_BAD_ARGUMENT, "min: axis 1 twice for [2,3]", AT(0, reel_min(x, REEL_AXES(1, -1), REEL_DROP)));
+    RECORDING(REEL_BAD_ARGUMENT, "min: there is no axis 2 in [2,3]", AT(0, reel_min(x, REEL_AXES(2), REEL_KEEP)));
     RECORDING(REEL_BAD_SHAPE, "argmax: axis 1 of [2,0] is empty", AT(0, reel_argmax(empty, 1)));
     RECORDING(REEL_BAD_DTYPE, "mean: operand 1 is i32; " FLOATS, AT(0, reel_mean(idx, REEL_ALL, REEL_DROP)));
 }
@@ -349,6 +353,9 @@ Test(errors, of_ops_with_indices)
               AT(0, reel_scatter_add(x, 2, idx, 4)));
     RECORDING(REEL_BAD_SHAPE, "scatter_add: the indices [3] are not the axes of [2,3] from axis 0 on",
               AT(0, reel_scatter_add(x, 0, idx, 4)));
+    RECORDING(REEL_TOO_LARGE, "scatter_add: 2147483648 indices; at most 2147483647 are possible",
+              AT(0, reel_scatter_add(reel_expand(s, REEL_SHAPE(1ll << 31)), 0,
+                                     reel_expand(reel_slice(idx, 0, 0, 1), REEL_SHAPE(1ll << 31)), 4)));
     RECORDING(REEL_BAD_DTYPE, "scatter_add: operand 1 is i32; " FLOATS, AT(0, reel_scatter_add(idx, 0, idx, 4)));
     RECORDING(REEL_BAD_ARGUMENT, "iota: -1 is not within 0 … 2147483647", AT(0, reel_iota(x, -1)));
     RECORDING(REEL_BAD_DTYPE, "uniform: draws are f32 or f64, not i32 as idx [3] (@2)",

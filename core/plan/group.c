@@ -328,7 +328,7 @@ static bool joins_reduction(reel__plan *plan, int64_t node)
     uint32_t split = 1u << (rank - 1);
     if (!in_space || !reel__is_whole(plan, operand->index) || !(group->splits & split)) return false;
     bool short_row = size[rank - 1] <= REEL__ROW_LIMIT;
-    if (!short_row && (block == 0 || group->product >= 0 || group->has_rows)) return false;
+    if (!short_row && (group->product >= 0 || group->has_rows)) return false;
     fit f = { short_row ? REEL__ROW : REEL__LATE, split };
     join(plan, source->group, node, &f);
     return true;

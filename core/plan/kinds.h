@@ -71,11 +71,11 @@ typedef struct reel__kind {
     bool (*link)(const reel_tensor *y, int isa, int from, const bool *one, reel__link_form *form);
     const reel__chain *(*chain)(int isa);
 
-    /* View: from the strides of x to the offset and strides of y, in elements. False: impossible with these strides. */
+    /* View of its last input, x: from the strides of x to the offset and strides of y, in elements. False: impossible with these strides. */
     bool (*map)(const reel_tensor *y, const int64_t *x_stride, int64_t *offset, int64_t *y_stride);
 
-    /* Reduction over one axis: its kernel; `blocks` is how many elements of a last axis make one block, whose results
-     * are reduced by the same rule again (0: a maximum, any blocks will do). */
+    /* Reduction over one axis: its kernel; `block` is how many elements of a last axis make one block, whose results are
+     * reduced by the same rule again. */
     reel__reduce_kernel *(*reduce)(const reel_tensor *y, int isa, int *axis, int64_t *block);
 
     const reel__product_api *product;

@@ -49,7 +49,7 @@ REEL_API reel_tensor *reel_where(reel_tensor *condition, reel_tensor *a, reel_te
  * powers that are subnormal count as they are. By b: a^b ln a, which is 0 for a = 0 and b ≥ 0, and NaN for a < 0. By both:
  * right for normal a > 0, and 0 for a = 0 and b > 1; nothing is promised elsewhere. */
 
-/* ---- Pointwise, one operand; neg, abs and sign also for i32 ------------------------------------------------------ */
+/* ---- Pointwise, one operand; neg, abs and sign also for i32, where the least number is its own negative ------------ */
 
 REEL_API reel_tensor *reel_neg(reel_tensor *x);        /* | −x */
 REEL_API reel_tensor *reel_abs(reel_tensor *x);        /* | |x|; gradient 0 at 0 */
@@ -88,8 +88,8 @@ REEL_API reel_tensor *reel_gelu_tanh(reel_tensor *x);   /* ½ x (1 + tanh(√(2/
 REEL_API reel_tensor *reel_sum(reel_tensor *x, reel_axes axes, reel_keep_dims keep);  /* | also i32 */
 REEL_API reel_tensor *reel_mean(reel_tensor *x, reel_axes axes, reel_keep_dims keep); /* sum / number of elements; the sum must not overflow */
 REEL_API reel_tensor *reel_var(reel_tensor *x, reel_axes axes, reel_keep_dims keep);  /* mean of (x − mean)², not n − 1; NaN where an x is infinite */
-REEL_API reel_tensor *reel_max(reel_tensor *x, reel_axes axes, reel_keep_dims keep);  /* | also i32; not of an empty axis; ties share the gradient equally; NaN, without a gradient, if there is one */
-REEL_API reel_tensor *reel_min(reel_tensor *x, reel_axes axes, reel_keep_dims keep);  /* −max(−x) */
+REEL_API reel_tensor *reel_max(reel_tensor *x, reel_axes axes, reel_keep_dims keep);  /* | also i32; −0 < +0; not of an empty axis; ties share the gradient equally; NaN, without a gradient, if there is one */
+REEL_API reel_tensor *reel_min(reel_tensor *x, reel_axes axes, reel_keep_dims keep);  /* | likewise */
 REEL_API reel_tensor *reel_argmax(reel_tensor *x, int axis); /* | i32 index of the first maximum (a NaN is one); the axis is dropped; no gradient */
 REEL_API reel_tensor *reel_logsumexp(reel_tensor *x, reel_axes axes, reel_keep_dims keep); /* ln Σ e^x, without overflow; of −Inf alone −Inf, with gradient 0; with an Inf Inf, with gradient NaN */
 REEL_API reel_tensor *reel_softmax(reel_tensor *x, int axis);     /* e^x / Σ e^x; of −Inf alone 0, with gradient 0; an Inf gives NaN */
