@@ -481,7 +481,7 @@ Test(user_ops, a_derivative_of_wrong_shape_dtype_or_tape_is_an_error_at_the_line
                             "twice: the result of its vjp for input 1 is f64 [2,3], and the input f32 [2,3]");
     expect_derivative_error(&TWICE(.merge = merge_of_another_shape), REEL_BAD_SHAPE,
                             "twice: the result of its merge for input 1 is f32 [1,1], and the input f32 [2,3]");
-    expect_derivative_error(&TWICE(.vjp = vjp_of_no_tape), REEL_OUT_OF_MEMORY,
+    expect_derivative_error(&TWICE(.vjp = vjp_of_no_tape), REEL_BAD_ARGUMENT,
                             "twice: the result of its vjp for input 1 is of no tape: relu: operand 1 is NULL");
     expect_derivative_error(&TWICE(.vjp = vjp_with_a_reason), REEL_BAD_STATE, "no derivative by input 1 yet");
 }
