@@ -124,6 +124,26 @@ PART(end) { (void)link, (void)at, (void)n, (void)a0; }
 LINK1(neg, NEGATIVE)
 LINK1(abs, MAGNITUDE)
 
+/* The instruction makes the least number of what does not fit, which is right for what is too small. */
+#if defined(REEL_ISA_AVX512)
+#define TRUNCATED(a) ((vec)_mm512_cvttps_epi32((__m512)(a)))
+#elif defined(REEL_ISA_AVX2)
+#define TRUNCATED(a) ((vec)_mm256_cvttps_epi32((__m256)(a)))
+#elif defined(__SSE2__)
+#define TRUNCATED(a) ((vec)_mm_cvttps_epi32((__m128)(a)))
+#endif
+#if defined(TRUNCATED)
+INLINE vec whole(vec a)
+{
+    const vec high = choose(is_most(splat_f32(2147483648.0f), a), (vec)((ints){ 0 } + INT32_MAX), TRUNCATED(a));
+    return choose(is_equal(a, a), high, (vec){ 0 });
+}
+LINK1(to_i32, whole)
+#define TO_I32 FORM(to_i32)
+#else
+#define TO_I32 ARRAY_FORM(unary, to_i32)
+#endif
+
 /* With an operand from memory, b, a vector for each or the same for all: a is what comes from the link before. */
 #define LINK2(name, f)                                                                                                 \
     FULL(name##_each)                                                                                                  \
@@ -317,7 +337,9 @@ ARRAY(erf, float, float, reel__erf_f32(x))
 ARRAY(sqrt, float, float, sqrtf(x))
 ARRAY(rsqrt, float, float, 1 / sqrtf(x))
 ARRAY(pow, float, float, reel__pow_f32(x, b[i]))
+#if !defined(TRUNCATED)
 ARRAY(to_i32, float, int32_t, to_i32_f32(x))
+#endif
 ARRAY(to_f32, int32_t, float, x)
 
 /* ---- All ----------------------------------------------------------------------------------------------------------- */
@@ -386,6 +408,6 @@ const reel__pointwise_links K(reel__links) = {
     .where = { { FORM(where_each_each), FORM(where_each_one) }, { FORM(where_one_each), FORM(where_one_one) } },
     .yes = { FORM(yes_each), FORM(yes_one) },
     .no = { FORM(no_each), FORM(no_one) },
-    .to_i32 = ARRAY_FORM(unary, to_i32),
+    .to_i32 = TO_I32,
     .to_f32 = ARRAY_FORM(unary, to_f32),
 };
