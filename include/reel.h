@@ -282,10 +282,10 @@ REEL_API reel_status reel_write_f32(reel_tensor *x, const float *data, int64_t c
 REEL_API reel_status reel_write_f64(reel_tensor *x, const double *data, int64_t count);
 REEL_API reel_status reel_write_i32(reel_tensor *x, const int32_t *data, int64_t count);
 
-/* Records that target takes the given value, of its shape and dtype, when the run ends. The target is a parameter or a state
- * on a training tape; on an evaluating tape it is a state, of which the tape has a copy of its own from then on, while
- * assigning a parameter is an error. Returns the new value for use in the same run. A second assignment to one tensor is
- * an error. */
+/* Records that target takes the given value, of its shape and dtype, when the run ends. The target is a parameter or a
+ * state on a training tape; on an evaluating tape it is a state, of which the tape has a copy of its own from then on,
+ * while assigning a parameter is an error. Returns the new value for use in the same run. A second assignment to one
+ * tensor is an error. */
 REEL_API reel_tensor *reel_assign(reel_tensor *target, reel_tensor *value);
 
 /* Marks a value to be readable after a run, under a name in the open scope; returns it. reel_find() gets it back. What is
@@ -298,11 +298,11 @@ REEL_API reel_tensor *reel_find(reel_tape *tape, const char *name);
  * assigned; a result; and an input, or a parameter or state that is neither kept nor a loss, as it is now.
  *
  * A result is a tensor that a call has returned to you and that nothing else uses but gradients: the output of a network,
- * an accuracy, a gradient. It need not be kept. Nor does it cost anything while it is not read: a run computes the results
- * that depend on what it assigns, those that were read before, and all if it has nothing else to do. Another one is
- * computed when it is read, from the inputs, parameters and states of the last run and with its draws; if one of these
- * has been written since, that is an error, which reel_keep() avoids. What something else uses has to be kept. So has
- * everything in a program compiled with REEL_NO_LINES: a call is known to be yours by its line. */
+ * an accuracy, a gradient. It need not be kept. A run computes the results that depend on what it assigns, those that
+ * were read before, and all if it has nothing else to do. Another one costs nothing before it is read: then it is computed
+ * from the inputs, parameters and states of the last run and with its draws; if one of these has been written since, that
+ * is an error, which reel_keep() avoids. What something else uses has to be kept. So has everything in a program compiled
+ * with REEL_NO_LINES: a call is known to be yours by its line. */
 REEL_API reel_status reel_read_f32(reel_tensor *x, float *data, int64_t count);
 REEL_API reel_status reel_read_f64(reel_tensor *x, double *data, int64_t count);
 REEL_API reel_status reel_read_i32(reel_tensor *x, int32_t *data, int64_t count);

@@ -223,6 +223,23 @@ Test(results, are_what_only_gradients_use)
     }
 }
 
+Test(results, are_what_their_own_derivative_uses)
+{
+    begin(0, false);
+    reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3)), *e = reel_exp(x);
+    reel_list *by = reel_list_new(tape);
+    reel_list_append(by, "x", x);
+    reel_tensor *g = reel_list_at(reel_vjp(e, reel_fill(x, REEL_SHAPE(4, 3), 2), by), 0); /* 2 e */
+    cr_assert_eq(reel_input_at(g, 1), e, "%s", reel_tape_error(tape));
+    write_x(x, 1);
+    cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
+    float values[12], slopes[12];
+    cr_expect_eq(reel_read_f32(e, values, 12), REEL_OK, "%s", reel_tape_error(tape));
+    cr_expect_eq(reel_read_f32(g, slopes, 12), REEL_OK, "%s", reel_tape_error(tape));
+    for (int i = 0; i < 12; i++) cr_expect_eq(slopes[i], 2 * values[i]);
+    end();
+}
+
 Test(results, of_lists_can_be_read_without_an_evaluation_for_each)
 {
     begin(0, false);
