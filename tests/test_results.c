@@ -233,10 +233,10 @@ Test(results, are_what_their_own_derivative_uses)
     cr_assert_eq(reel_input_at(g, 1), e, "%s", reel_tape_error(tape));
     write_x(x, 1);
     cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
-    float values[12], slopes[12];
-    cr_expect_eq(reel_read_f32(e, values, 12), REEL_OK, "%s", reel_tape_error(tape));
+    float result[12], slopes[12];
+    cr_expect_eq(reel_read_f32(e, result, 12), REEL_OK, "%s", reel_tape_error(tape));
     cr_expect_eq(reel_read_f32(g, slopes, 12), REEL_OK, "%s", reel_tape_error(tape));
-    for (int i = 0; i < 12; i++) cr_expect_eq(slopes[i], 2 * values[i]);
+    for (int i = 0; i < 12; i++) cr_expect_eq(slopes[i], 2 * result[i]);
     end();
 }
 
