@@ -43,8 +43,8 @@ INLINE int64_t columns_of(int64_t left) { return left < ROOM ? left : ROOM / 2; 
 
 typedef int32_t vector_at __attribute__((vector_size(4 * VECTOR_F32)));
 
-/* All bits where x is the top, or both are NaN. */
-INLINE vector_at is_top(vector_f32 x, vector_f32 top) { return (x == top) | ((x != x) & (top != top)); }
+/* All bits where x is the top, or both are NaN, which alone is not at most infinity. */
+INLINE vector_at is_top(vector_f32 x, vector_f32 top) { return (x == top) | ~((x <= INFINITY) | (top <= INFINITY)); }
 
 INLINE bool is_top_one(float x, float top) { return x == top || (x != x && top != top); }
 
