@@ -30,7 +30,8 @@
  *     reel_model_free(model);
  *
  * The result of a run does not depend on the number of threads, on the instruction set, on the compiler, on the order
- * in which C evaluated the arguments, or on whether the tape was replayed or recorded again. */
+ * in which C evaluated the arguments, or on whether the tape was replayed or recorded again. (A NaN is a NaN everywhere;
+ * its sign and what else it carries are not promised.) */
 #ifndef REEL_H
 #define REEL_H
 
@@ -173,7 +174,8 @@ static inline reel_tape *reel_tape_new(reel_model *model, reel_tape_options opti
     return reel_tape_new_sized(model, &options, sizeof options);
 }
 
-/* Forgets the recorded program, its tensors and its errors; a tensor from before is refused afterwards with a message.
+/* Forgets the recorded program, its tensors and its errors; a tensor from before is refused afterwards with a message,
+ * until the call that made it is made again at its place: then it is that call's tensor, a number's of whatever value.
  * Recording the same program again finds the old one and costs little. A tape that is recorded differently every time holds
  * no more than the last few programs need. */
 REEL_API void reel_tape_clear(reel_tape *tape);
@@ -277,7 +279,8 @@ REEL_API reel_status reel_with_pop(reel_tape *tape);
 /* A named value that the program reads and the user writes between runs. */
 REEL_API reel_tensor *reel_input(reel_tape *tape, const char *name, reel_dtype dtype, reel_shape shape);
 
-/* Copies count elements into an input, a parameter or a state; count must be the tensor's number of elements. */
+/* Copies count elements into an input, a parameter or a state; count must be the tensor's number of elements. An evaluating
+ * tape writes inputs and the states of its own. */
 REEL_API reel_status reel_write_f32(reel_tensor *x, const float *data, int64_t count);
 REEL_API reel_status reel_write_f64(reel_tensor *x, const double *data, int64_t count);
 REEL_API reel_status reel_write_i32(reel_tensor *x, const int32_t *data, int64_t count);
@@ -334,6 +337,7 @@ REEL_API bool reel_is_bad(const reel_tensor *x);
 /* The same for an operand: whether x can be used on the tape. If not, that is the error, "what is NULL" or the like, where
  * there was none before. */
 REEL_API bool reel_usable(reel_tape *tape, const reel_tensor *x, const char *what);
+REEL_API bool reel_list_usable(const reel_list *list, const char *what); /* on its own tape */
 
 /* ---- 7  Gradients and lists -------------------------------------------------------------------------------------- */
 

@@ -36,7 +36,7 @@ bool reel__check_axis(reel_tape *tape, const char *op, const reel_tensor *x, int
 bool reel__choose_axes(const char *op, const reel_tensor *x, reel_axes axes, bool *chosen)
 {
     memset(chosen, axes.count < 0, REEL_MAX_RANK * sizeof *chosen);
-    if (axes.count > REEL_MAX_RANK) {
+    if (axes.count > REEL_MAX_RANK || axes.count < -1) {
         reel__fail(x->tape, REEL_BAD_ARGUMENT, "%s: %d axes for %s", op, axes.count, reel_shape_text(x));
         return false;
     }

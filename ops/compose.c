@@ -3,6 +3,12 @@
 
 #include <math.h>
 
+/* As a number of x's dtype. */
+static bool is_finite(const reel_tensor *x, double value)
+{
+    return isfinite(x->dtype == REEL_F32 ? (double)(float)value : value);
+}
+
 static reel_tensor *number(reel_tensor *x, double value) { return reel_number(x, value); }
 
 /* Returns from the caller with the bad tensor, under the caller's name, if x is not usable or is i32. */
@@ -75,7 +81,7 @@ static reel_tensor *at_most(reel_tensor *x, double high)
 reel_tensor *reel_leaky_relu(reel_tensor *x, double slope)
 {
     NEEDS_FLOAT("leaky_relu", x);
-    if (!isfinite(slope)) return reel__fail(x->tape, REEL_BAD_ARGUMENT, "leaky_relu: the slope is %g", slope);
+    if (!is_finite(x, slope)) return reel__fail(x->tape, REEL_BAD_ARGUMENT, "leaky_relu: the slope is %g", slope);
     if (slope == 0) x = reel_where(reel_eq(x, number(x, -(double)INFINITY)), number(x, -1), x); /* 0 · Inf is NaN */
     return reel_mul(x, reel_where(reel_le(x, number(x, 0)), number(x, slope), number(x, 1)));
 }
@@ -84,7 +90,7 @@ reel_tensor *reel_leaky_relu(reel_tensor *x, double slope)
 reel_tensor *reel_elu(reel_tensor *x, double alpha)
 {
     NEEDS_FLOAT("elu", x);
-    if (!isfinite(alpha)) return reel__fail(x->tape, REEL_BAD_ARGUMENT, "elu: alpha is %g", alpha);
+    if (!is_finite(x, alpha)) return reel__fail(x->tape, REEL_BAD_ARGUMENT, "elu: alpha is %g", alpha);
     reel_tensor *zero = number(x, 0), *negative = reel_le(x, zero);
     return reel_where(negative, reel_scale(reel_expm1(reel_where(negative, x, zero)), alpha), x);
 }

@@ -256,7 +256,7 @@ static reel_tensor *extreme(const reel_op *one, const reel_op *several, reel_ten
         if (y->is_bad) return y;
     }
     axes_attr attr = { all };
-    if (steps > 1) y = reel_record(several, 2, (reel_tensor *[]){ operand, y }, &attr, sizeof attr);
+    if (steps > 1) y = reel_record(several, 2, (reel_tensor *[]){ operand, reel_detach(y) }, &attr, sizeof attr);
     return reel_reshape(y, reduced(x, chosen, keep));
 }
 

@@ -487,6 +487,9 @@ Test(errors, of_names)
     RECORDING(REEL_BAD_NAME, "keep: a name is needed, not NULL", AT(0, reel_keep(x, NULL)));
     RECORDING(REEL_BAD_NAME, "parameter: \"a//b\" " NO_NAME, AT(0, P("a//b")));
     RECORDING(REEL_BAD_NAME, "parameter: \"/a\" " NO_NAME, AT(0, P("/a")));
+    RECORDING(REEL_BAD_NAME, "parameter: \"gr\xf6\xdf\" is no name: it is not UTF-8", AT(0, P("gr\xf6\xdf")));
+    RECORDING(REEL_BAD_NAME, "parameter: the name \"__metadata__\" is taken by the format of model files",
+              AT(0, P("__metadata__")));
     RECORDING(REEL_BAD_NAME, "input: \"a/\" " NO_NAME, AT(0, reel_input(tape, "a/", REEL_F32, REEL_SCALAR)));
     RECORDING(REEL_BAD_NAME, "layer: \"*\" " NO_NAME, AT(0, reel_linear(x, "*", 2)));
     RECORDING(REEL_BAD_NAME, "scope_push: \"!a\" " NO_NAME, AT(0, reel_scope_push(tape, "!a")));

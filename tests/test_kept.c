@@ -76,15 +76,33 @@ BY_BOTH_EXECUTORS(a_kept_parameter_and_a_kept_state_have_their_values_at_the_sta
     expect(p, 1, 5), expect(s, 8, 8);
 }
 
-BY_BOTH_EXECUTORS(a_kept_parameter_that_is_written_by_its_handle_is_what_was_written)
+BY_BOTH_EXECUTORS(a_kept_parameter_that_is_written_by_its_handle_is_still_of_the_run)
 {
     reel_tensor *p = reel_keep(reel_parameter(like(), "p", REEL_SHAPE(2), reel_constant(2)), "kept");
+    reel_tensor *same = reel_keep(reel_flip(p, REEL_ALL), "same");
     reel_assign(p, reel_scale(p, 3));
     run();
     reel_write_f32(p, (float[]){ 4, 5 }, 2);
-    expect(p, 4, 5);
+    expect(p, 2, 2), expect(same, 2, 2);
     run();
-    expect(p, 4, 5);
+    expect(p, 4, 5), expect(same, 5, 4);
+}
+
+BY_BOTH_EXECUTORS(an_evaluation_of_something_else_changes_nothing_that_is_kept)
+{
+    reel_tensor *x = like(), *p = reel_keep(reel_parameter(x, "p", REEL_SHAPE(2), reel_constant(2)), "kept");
+    reel_tensor *same = reel_keep(reel_flip(p, REEL_ALL), "same"), *other = reel_exp(x);
+    reel_assign(p, reel_scale(p, 3));
+    reel_write_f32(x, (float[]){ 0 }, 1);
+    run();
+    cr_assert_eq(reel_eval(tape, 1, &other), REEL_OK);
+    expect(p, 2, 2), expect(same, 2, 2), expect(other, 1, 0);
+    cr_assert_eq(reel_eval(tape, 0, NULL), REEL_OK);
+    expect(p, 2, 2);
+    cr_assert_eq(reel_eval(tape, 1, &p), REEL_OK);
+    expect(p, 6, 6);
+    run();
+    expect(p, 6, 6), expect(same, 6, 6);
 }
 
 BY_BOTH_EXECUTORS(a_kept_assignment_is_what_was_assigned)

@@ -85,6 +85,19 @@ static reel_tensor *foreign(void)
     return reel_input(other, "s", REEL_F32, REEL_SCALAR);
 }
 
+static reel_list *of_another_shape(void)
+{
+    reel_list *g = reel_list_new(tape);
+    reel_list_append(g, "w", s);
+    return reel_sgd_update(reel_parameters(loss, NULL), g, (reel_sgd_options){ .lr = 1 });
+}
+
+static reel_list *of_two_dtypes(void)
+{
+    reel_tensor *v = reel_cast(reel_parameter(d, "v", REEL_SHAPE(2), reel_zeros()), REEL_F32);
+    return reel_sgd(reel_add(loss, reel_sum(v, REEL_ALL, REEL_DROP)), (reel_sgd_options){ .lr = 1 });
+}
+
 #define SGD(...) reel_sgd(loss, (reel_sgd_options){ __VA_ARGS__ })
 #define ADAM(...) reel_adam(loss, (reel_adam_options){ __VA_ARGS__ })
 #define NOT_POSITIVE ", not a positive number"
@@ -106,6 +119,10 @@ Test(options, of_optimisers)
     REFUSED(REEL_BAD_ARGUMENT, "sgd: .momentum is -0.5" WITHIN, SGD(.lr = 1, .momentum = -0.5));
     REFUSED(REEL_BAD_ARGUMENT, "sgd: .momentum is nan" WITHIN, SGD(.lr = 1, .momentum = NOT_A_NUMBER));
     REFUSED(REEL_BAD_ARGUMENT, "sgd: .momentum is 1.5" WITHIN, SGD(.lr = 1, .momentum = 1.5));
+    REFUSED(REEL_BAD_ARGUMENT, "sgd: .momentum is 1" WITHIN, SGD(.lr = 1, .momentum = 1 - 1e-12));
+    REFUSED(REEL_BAD_ARGUMENT, "adam: .betas[0] is 1" BETA, ADAM(.lr = 1, .betas = { 1 - 1e-12, 0.9 }));
+    REFUSED(REEL_BAD_SHAPE, "sgd: the gradient of \"w\" is not of its shape and dtype", of_another_shape());
+    REFUSED(REEL_BAD_DTYPE, "sgd: \"w\" is f32 and \"v\" is f64 (one call for each, by .parameters)", of_two_dtypes());
     REFUSED(REEL_BAD_ARGUMENT, "sgd: .nesterov without .momentum is plain descent (set it)",
             SGD(.lr = 1, .nesterov = true));
     REFUSED(REEL_BAD_ARGUMENT, "sgd: .weight_decay is -0.1" NEGATIVE, SGD(.lr = 1, .weight_decay = -0.1));
@@ -153,6 +170,13 @@ Test(options, of_layers_losses_and_activations)
     REFUSED(REEL_BAD_ARGUMENT, "leaky_relu: the slope is nan", reel_leaky_relu(x, NOT_A_NUMBER));
     REFUSED(REEL_BAD_ARGUMENT, "leaky_relu: the slope is -inf", reel_leaky_relu(x, -INFINITE));
     REFUSED(REEL_BAD_ARGUMENT, "elu: alpha is nan", reel_elu(x, NOT_A_NUMBER));
+    REFUSED(REEL_BAD_ARGUMENT, "elu: alpha is 1e+300", reel_elu(x, 1e300));
+    REFUSED(REEL_BAD_ARGUMENT, "leaky_relu: the slope is 1e+300", reel_leaky_relu(x, 1e300));
+    REFUSED(REEL_BAD_ARGUMENT, "l2: lambda is 1e+300" NEGATIVE, reel_l2(loss, NULL, 1e300));
+    TAKEN(reel_elu(d, 1e300));
+    TAKEN(reel_leaky_relu(d, 1e300));
+    REFUSED(REEL_BAD_ARGUMENT, "sum: -7 axes for [2,3]", reel_sum(x, (reel_axes){ .count = -7 }, REEL_DROP));
+    REFUSED(REEL_BAD_ARGUMENT, "flip: -2 axes for [2,3]", reel_flip(x, (reel_axes){ .count = -2 }));
     REFUSED(REEL_BAD_ARGUMENT, "elu: alpha is inf", reel_elu(x, INFINITE));
     TAKEN(reel_l2(loss, NULL, 0));
     TAKEN(reel_leaky_relu(x, -1));

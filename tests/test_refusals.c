@@ -94,6 +94,9 @@ static reel_tensor *const two_nulls[] = { NULL, NULL };
 Test(refusals, of_calls_without_a_tape_are_heard_at_the_next_run, .init = begin, .fini = end)
 {
     HEARD("relu: operand 1 is NULL", reel_keep(reel_relu(NULL), "q"));
+    HEARD("item: the tensor is NULL", reel_item(NULL));
+    HEARD("read: the tensor is NULL", reel_read_f32(NULL, NULL, 0));
+    HEARD("write: the tensor is NULL", reel_write_i32(NULL, NULL, 0));
     HEARD("scale: operand 1 is NULL", reel_scale(NULL, 1));
     HEARD("concat: the operands are NULL", reel_concat(0, NULL, 0));
     HEARD("concat: there are 0 operands", reel_concat(0, two_nulls, 0));

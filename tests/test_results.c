@@ -523,3 +523,65 @@ Test(results, are_drawn_if_a_run_computes_them)
     remove("results.dot");
     end();
 }
+
+Test(results, that_cannot_be_read_do_no_harm_to_later_runs)
+{
+    begin(0, false);
+    reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3));
+    reel_tensor *i = reel_input(tape, "i", REEL_I32, REEL_SHAPE(1)), *bad = reel_gather(x, 0, i);
+    reel_tensor *y = reel_keep(reel_exp(x), "y");
+    float room[12];
+    write_x(x, 1);
+    reel_write_i32(i, (int32_t[]){ 9 }, 1);
+    cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
+    cr_expect_eq(reel_read_f32(bad, room, 3), REEL_BAD_INDEX);
+    cr_assert_not_null(reel_tape_error(tape));
+    for (int k = 0; k < 2; k++) cr_expect_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
+    cr_expect_eq(reel_read_f32(y, room, 12), REEL_OK, "%s", reel_tape_error(tape));
+    reel_write_i32(i, (int32_t[]){ 2 }, 1);
+    cr_assert_eq(reel_run(tape), REEL_OK);
+    cr_expect_eq(reel_read_f32(bad, room, 3), REEL_OK, "%s", reel_tape_error(tape));
+    end();
+}
+
+Test(results, that_were_recorded_after_the_run_say_so)
+{
+    begin(0, false);
+    reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3));
+    reel_tensor *p = reel_parameter(x, "late", REEL_SHAPE(3), reel_constant(2));
+    reel_keep(reel_mul(x, p), "y");
+    write_x(x, 1);
+    cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
+    reel_assign(p, reel_shift(p, 1));
+    reel_tensor *late = reel_scale(p, 100);
+    float room[3];
+    cr_expect_eq(reel_read_f32(late, room, 3), REEL_BAD_STATE);
+    cr_expect(says("depends on what the program assigns and was not there at the last run"), "%s",
+              reel_tape_error(tape));
+    cr_assert_eq(reel_run(tape), REEL_OK);
+    cr_expect_eq(reel_read_f32(late, room, 3), REEL_OK, "%s", reel_tape_error(tape));
+    cr_expect_eq(room[0], 200);
+    end();
+}
+
+/* The report is of the run, also after something was computed on demand. */
+Test(results, leave_the_report_of_the_run_as_it_was)
+{
+    char before[4000] = "", after[4000] = "", *to[] = { before, after };
+    begin(0, false);
+    reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3)), *result = reel_tanh(x);
+    reel_keep(reel_exp(reel_sin(x)), "y");
+    write_x(x, 1);
+    cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
+    for (int k = 0; k < 2; k++) {
+        cr_assert_eq(reel_tape_write_plan(tape, "results.plan"), REEL_OK, "%s", reel_tape_error(tape));
+        FILE *file = fopen("results.plan", "r");
+        cr_assert_gt(fread(to[k], 1, sizeof before - 1, file), 0);
+        fclose(file);
+        float room[12];
+        cr_expect_eq(reel_read_f32(result, room, 12), REEL_OK, "%s", reel_tape_error(tape));
+    }
+    remove("results.plan");
+    cr_expect_str_eq(after, before);
+    end();
+}

@@ -104,6 +104,26 @@ Test(states, that_the_model_has_are_read_until_they_are_assigned, .init = begin,
     reel_tape_free(train), reel_tape_free(reads), reel_tape_free(writes);
 }
 
+Test(states, of_an_evaluating_tape_are_written_by_it_and_those_of_the_model_are_not, .init = begin, .fini = end)
+{
+    reel_tape *train = reel_tape_new(model, (reel_tape_options){ 0 });
+    reel_state(train, "shared", REEL_F32, REEL_SHAPE(2));
+    reel_tape *tape = evaluating();
+    reel_tensor *h = reel_state(tape, "h", REEL_F32, REEL_SHAPE(2)), *next = reel_assign(h, reel_shift(h, 1));
+    reel_tensor *shared = reel_state(tape, "shared", REEL_F32, REEL_SHAPE(2));
+    for (int sequence = 0; sequence < 2; sequence++) { /* begins again where it is told to */
+        cr_assert_eq(reel_write_f32(h, (float[]){ 5, 7 }, 2), REEL_OK, "%s", reel_tape_error(tape));
+        for (int k = 1; k <= 2; k++) {
+            cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
+            expect(next, (float)(5 + k), (float)(7 + k));
+        }
+    }
+    cr_expect_eq(reel_write_f32(shared, (float[]){ 5, 7 }, 2), REEL_BAD_STATE);
+    cr_expect(strstr(reel_tape_error(tape), "write: an evaluating tape never writes shared"), "%s",
+              reel_tape_error(tape));
+    reel_tape_free(train), reel_tape_free(tape);
+}
+
 Test(states, that_are_new_are_refused_in_a_sealed_model_and_parameters_always, .init = begin, .fini = end)
 {
     reel_tape *tape = evaluating();

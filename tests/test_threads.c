@@ -245,6 +245,10 @@ static void look_for_names(worker *w)
         EXPECT(w, status != REEL_OK || value[0] != 0, "it was read before it had its initial values");
         reel_model_shape(w->model, name);
         reel_model_error(w->model);
+        w->tape = new_tape(w->model, true); /* it looks for a state that the model does not have */
+        reel_state(w->tape, "carried", REEL_F32, REEL_SHAPE(WIDTH));
+        EXPECT(w, reel_tape_status(w->tape) == REEL_OK, "%s", reel_tape_error(w->tape));
+        reel_tape_free(w->tape);
     }
 }
 

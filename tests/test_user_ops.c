@@ -89,6 +89,16 @@ static reel_tensor *no_past(reel_tensor *y, int count, reel_contribution *c)
 {
     return (void)y, (void)count, (void)c, NULL;
 }
+static reel_tensor *past_that_loses(reel_tensor *y, int count, reel_contribution *c)
+{
+    (void)y;
+    for (int i = 0; i < count; i++) c[i].y = NULL;
+    return NULL;
+}
+static reel_tensor *past_that_takes_nothing(reel_tensor *y, int count, reel_contribution *c)
+{
+    return (void)y, count ? c[0].gy : NULL;
+}
 static reel_tensor *no_vjp(reel_tensor *y, reel_tensor *gy, int input) { return (void)y, (void)gy, (void)input, NULL; }
 
 /* ---- What is wrong when a node is recorded ------------------------------------------------------------------------ */
@@ -116,6 +126,12 @@ static bool of_a_bad_tensor(reel_tensor *y)
     return like_input(y);
 }
 static bool that_records(reel_tensor *y) { return reel_exp(reel_input_at(y, 0)), like_input(y); }
+static bool that_keeps(reel_tensor *y) { return (reel_keep)(y, "own"), like_input(y); }
+static bool that_evaluates(reel_tensor *y) { return (reel_eval)(reel_tape_of(y), 1, &y), like_input(y); }
+static bool that_lists(reel_tensor *y)
+{
+    return (reel_list_append)(reel_list_new(reel_tape_of(y)), "own", y), like_input(y);
+}
 static bool that_clears(reel_tensor *y) { return reel_tape_clear(reel_tape_of(y)), scalar(y); }
 
 typedef struct refused {
@@ -129,6 +145,8 @@ typedef struct refused {
         status, message, { .size = sizeof(reel_op), __VA_ARGS__ }                                                      \
     }
 #define NAMED(status, message, rule) ROW(status, "mine: " message, .name = "mine", .shape = rule, .run = twice_run)
+
+#define OWN " is the tensor whose shape rule is running, which may only set a shape"
 
 static const refused recordings[] = {
     ROW(REEL_BAD_ARGUMENT, "record: the op has no .name", .shape = like_input, .run = twice_run),
@@ -154,6 +172,9 @@ static const refused recordings[] = {
         .shape = of_its_input, .run = twice_run),
     ROW(REEL_BAD_STATE, "set_shape: a bad tensor is not the tensor that a shape rule is running for", .name = "mine",
         .shape = of_a_bad_tensor, .run = twice_run),
+    ROW(REEL_BAD_STATE, "keep: the tensor" OWN, .name = "mine", .shape = that_keeps, .run = twice_run),
+    ROW(REEL_BAD_STATE, "eval: a tensor" OWN, .name = "mine", .shape = that_evaluates, .run = twice_run),
+    ROW(REEL_BAD_STATE, "list_append: the tensor" OWN, .name = "mine", .shape = that_lists, .run = twice_run),
     NAMED(REEL_BAD_STATE, "the shape rule cleared the tape", that_clears),
 };
 
@@ -506,6 +527,10 @@ Test(user_ops, a_derivative_that_cannot_be_used_is_an_error)
                                  "twice: the result of its vjp for input 0 is from before reel_tape_clear()");
     expect_derivative_error_with(&TWICE(.vjp = twice_vjp, .past = past_of_another_shape), REEL_BAD_SHAPE,
                                  "twice: the result of its past for input 0 is f32 [], and the input f32 [2,3]");
+    expect_derivative_error_with(&TWICE(.vjp = twice_vjp, .past = past_that_loses), REEL_BAD_STATE,
+                                 "twice: its past took 1 contributions and returned NULL");
+    expect_derivative_error_with(&TWICE(.vjp = twice_vjp, .past = past_that_takes_nothing), REEL_BAD_STATE,
+                                 "twice: its past returned a gradient and took no contribution");
     expect_derivative_error_with(&TWICE(.vjp = vjp_that_clears), REEL_BAD_STATE,
                                  "twice: the result of its vjp for input 0: it cleared the tape");
 }

@@ -138,11 +138,17 @@ static reel_tensor *pass(derivation *d, reel_tensor *x)
     const reel_contribution share = { .y = x };
     reel_tensor *gx = like_input(d, &share, "past", x->op->past(x, (int)d->group.count, d->group.items));
     d->tape->origin = d->outer;
-    int64_t n = 0;
+    int64_t n = 0, taken = 0;
     for (int64_t i = d->first[x->index]; i >= 0; i = REEL__AT(d->arrivals, arrival, i).next, n++) {
         arrival *a = &REEL__AT(d->arrivals, arrival, i);
         a->past = !a->whole && !REEL__AT(d->group, reel_contribution, n).y;
+        taken += a->past;
     }
+    if (taken > 0 && !gx)
+        reel__fail(d->tape, REEL_BAD_STATE, "%s: its past took %lld contributions and returned NULL", x->op->name,
+                   (long long)taken);
+    else if (gx && !taken)
+        reel__fail(d->tape, REEL_BAD_STATE, "%s: its past returned a gradient and took no contribution", x->op->name);
     return gx;
 }
 

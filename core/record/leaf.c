@@ -292,8 +292,7 @@ static reel__value *state_value(reel_tape *tape, const char *full, reel_dtype dt
         return NULL;
     }
     if (value) return value;
-    bool own = tape->options.evaluate && !tape->model->sealed &&
-               !reel__value_find(&tape->model->values, full, reel__hash_string(full));
+    bool own = tape->options.evaluate && !tape->model->sealed && !reel__model_find(tape->model, full);
     return own ? new_private_state(tape, full, dtype, shape.rank, shape.size)
                : model_value(tape, "state", full, true, dtype, shape, reel_zeros());
 }
@@ -328,6 +327,11 @@ static reel__value *assigned_value(reel_tape *tape, reel_tensor *target)
 
 /* A number that no other recording of any tape of the model has. */
 static uint64_t recording_id(const reel_tape *tape) { return (uint64_t)tape->serial << 32 | tape->generation; }
+
+bool reel__is_private(const reel_tape *tape, const reel__value *value)
+{
+    return reel__value_find(&tape->states, value->name, value->hash) == value;
+}
 
 bool reel__is_assigned(const reel_tape *tape, const reel__value *value)
 {

@@ -1,6 +1,7 @@
 /* Scopes and the rule for names: once per entry of a scope. Scopes and names are found by hash, and stay for the next
  * recordings. */
 #include "core/base/random.h"
+#include "core/model/json.h"
 #include "core/record/tape.h"
 
 #include <stdio.h>
@@ -55,7 +56,17 @@ static bool check_name(reel_tape *tape, const char *what, const char *name)
                 what, name);
             return false;
         }
-    return true;
+    for (const char *p = name, *end = name + strlen(name); p < end;) {
+        const int length = reel__utf8_length(p, end);
+        if (!length) {
+            reel__fail(tape, REEL_BAD_NAME, "%s: \"%.60s\" is no name: it is not UTF-8", what, name);
+            return false;
+        }
+        p += length;
+    }
+    if (strcmp(name, "__metadata__") != 0 || *tape->scope->path) return true;
+    reel__fail(tape, REEL_BAD_NAME, "%s: the name \"%s\" is taken by the format of model files", what, name);
+    return false;
 }
 
 static void used_twice(reel_tape *tape, const char *what, const reel__used *used)

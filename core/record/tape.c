@@ -242,11 +242,16 @@ static void fail_untaped(reel_tape *tape, const reel_tensor *x, const char *what
 
 bool reel__usable(reel_tape *tape, const reel_tensor *x, const char *what)
 {
-    if (x && x->tape == tape && x->generation == tape->generation && !x->is_bad && tape->recording.status == REEL_OK)
+    const bool is_draft = x && x == tape->draft;
+    if (x && x->tape == tape && x->generation == tape->generation && !x->is_bad && tape->recording.status == REEL_OK &&
+        !is_draft)
         return true;
     if (tape->recording.status != REEL_OK && tape != &reel__no_tape) return false;
     if (x && tape->failed) return false; /* of NULL, or without memory: said where it came from */
-    if (!x) reel__fail(tape, REEL_BAD_ARGUMENT, "%s is NULL", what);
+    if (is_draft)
+        reel__fail(tape, REEL_BAD_STATE, "%s is the tensor whose shape rule is running, which may only set a shape",
+                   what);
+    else if (!x) reel__fail(tape, REEL_BAD_ARGUMENT, "%s is NULL", what);
     else if (x->tape->failed) fail_untaped(tape, x, what);
     else if (x->is_bad && x->tape != tape)
         reel__fail(tape, REEL_BAD_STATE, "%s is the result of an error on another tape: %s", what,
@@ -268,6 +273,11 @@ bool reel__usable(reel_tape *tape, const reel_tensor *x, const char *what)
 bool reel_usable(reel_tape *tape, const reel_tensor *x, const char *what)
 {
     return reel__usable(tape ? tape : &reel__no_tape, x, what ? what : "the operand");
+}
+
+bool reel_list_usable(const reel_list *list, const char *what)
+{
+    return reel__list_usable(list ? list->tape : &reel__no_tape, list, what ? what : "the list");
 }
 
 /* ---- Lines ------------------------------------------------------------------------------------------------------- */
@@ -338,6 +348,6 @@ void reel__locate_list(reel_tape *tape)
 
 reel_tensor *reel_at(reel_tensor *x, const char *file, int line)
 {
-    if (x) reel_at_tape(x->tape, file, line);
+    reel_at_tape(x ? x->tape : NULL, file, line);
     return x;
 }

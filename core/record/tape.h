@@ -316,6 +316,7 @@ void reel__stamp_uses(reel_tape *tape, const char *file, int line);
 extern const reel_op reel__input_op, reel__parameter_op, reel__state_op, reel__assign_op;
 void reel__inputs_tidy(reel_tape *tape); /* as a recording ends: frees those that nobody reads any more */
 bool reel__is_assigned(const reel_tape *tape, const reel__value *value); /* by the program that is recorded */
+bool reel__is_private(const reel_tape *tape, const reel__value *value);  /* a state of an evaluating tape's own */
 
 /* results.c: finds the results, if that was not done; false: out of memory. */
 bool reel__results(reel_tape *tape);

@@ -90,17 +90,28 @@ static void put_plan(reel__writer *w, const reel__steps *steps)
     for (int64_t i = 0; i < steps->list.count; i++) put_step(w, plan, &REEL__AT(steps->list, reel__step, i), i);
 }
 
+/* The program of the last run, whatever has been computed on demand since; before a run, what there is. */
+static const reel__program *last_run(const reel_tape *tape)
+{
+    for (int64_t i = 0; i < tape->programs.count; i++) {
+        const reel__program *p = REEL__AT(tape->programs, reel__program *, i);
+        if (p->assigns && p->execution == tape->last_run && p->recording == tape->generation) return p;
+    }
+    return tape->program;
+}
+
 reel_status reel_tape_write_plan(reel_tape *tape, const char *path)
 {
     if (!tape || tape->failed) return reel__status_without(tape);
     if (tape->recording.status != REEL_OK) return tape->recording.status;
     reel__error_begin(&tape->running);
     if (!tape->program) return reel__run_fail(tape, REEL_BAD_STATE, "tape_write_plan: the tape has not been run yet");
+    const reel__program *program = last_run(tape);
     reel__shown_path shown;
     reel__writer writer;
     if (reel__writer_open(&writer, path)) {
-        if (tape->program->steps) put_plan(&writer, tape->program->steps);
-        else reel__writer_print(&writer, "%lld nodes, one at a time\n", (long long)tape->program->nodes.count);
+        if (program->steps) put_plan(&writer, program->steps);
+        else reel__writer_print(&writer, "%lld nodes, one at a time\n", (long long)program->nodes.count);
     }
     if (reel__writer_close(&writer)) return REEL_OK;
     return reel__run_fail(tape, REEL_BAD_FILE, "tape_write_plan: %s: %s", reel__show_path(&shown, path), writer.reason);

@@ -76,7 +76,12 @@ static bool prepare(reel_tape *tape, reel_tensor *x)
 reel_status reel__compute_result(reel_tape *tape, const char *what, reel_tensor *x)
 {
     const reel__result *result = reel__result_of(tape, x);
-    if (result->in_run || reel__written_since_run(tape))
+    if (result->in_run && !reel__written_since_run(tape))
+        return reel__run_fail(tape, REEL_BAD_STATE,
+                              "%s: %s depends on what the program assigns and was not there at the last run: it is "
+                              "computed by the next one",
+                              what, reel__node_text(x));
+    if (reel__written_since_run(tape))
         return reel__run_fail(tape, REEL_BAD_STATE,
                               "%s: %s was left out by the last run, and values that it depends on have changed since "
                               "(mark it with reel_keep() before the run, or read it before the next write)",

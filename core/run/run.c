@@ -169,7 +169,12 @@ reel_status(reel_eval)(reel_tape *tape, int count, reel_tensor *const *tensors)
     if (!reel__program_prepare(tape, false, count, tensors)) return not_prepared(tape, "eval");
     for (int i = 0; i < count; i++) tensors[i]->output = true;
     tape->executions++;
-    return reel__execute(tape, "eval", next_draw(tape));
+    status = reel__execute(tape, "eval", next_draw(tape));
+    for (int i = 0; status == REEL_OK && i < count; i++) { /* a leaf is from now on as the evaluation found it */
+        reel__shown *shown = shown_of(tape, tensors[i]);
+        if (shown) shown->value = NULL;
+    }
+    return status;
 }
 
 /* ---- Writing and reading ----------------------------------------------------------------------------------------- */
@@ -203,8 +208,8 @@ static reel_status stale(reel_tape *tape, const char *what, const reel_tensor *x
 /* A handle that cannot be used is an error of this call, not of the recording. */
 static reel_status begin_access(const char *what, const reel_tensor *x)
 {
-    if (!x) return REEL_BAD_ARGUMENT;
-    reel_tape *tape = x->tape;
+    if (!x) reel__fail(&reel__no_tape, REEL_BAD_ARGUMENT, "%s: the tensor is NULL", what);
+    reel_tape *tape = reel__tape_or_none(x);
     if (tape->failed) return tape->recording.status;
     reel__error_begin(&tape->running);
     if (tape->recording.status != REEL_OK) return tape->recording.status;
@@ -219,14 +224,12 @@ static reel_status write_value(reel_tensor *x, reel_dtype dtype, const void *dat
     if (status != REEL_OK) return status;
     if (!x->value)
         return reel__run_fail(tape, REEL_BAD_ARGUMENT, "write: %s is no input, parameter or state", reel__node_text(x));
-    if (x->op != &reel__input_op && tape->options.evaluate)
+    if (x->op != &reel__input_op && tape->options.evaluate && !reel__is_private(tape, x->value))
         return reel__run_fail(tape, REEL_BAD_STATE, "write: an evaluating tape never writes %s", reel__node_text(x));
     if ((status = fits(tape, "write", x, dtype, data, count)) != REEL_OK) return status;
     if (count) memcpy(x->value->data, data, (size_t)count * reel__dtype_size(dtype));
     x->value->written = true;
-    reel__shown *shown = shown_of(tape, x);
-    if (shown) shown->value = NULL;
-    if (x->op == &reel__input_op) tape->writes++;
+    if (x->op == &reel__input_op || tape->options.evaluate) tape->writes++;
     else tape->model->changes++;
     tape->site_file = NULL;
     return REEL_OK;
@@ -239,15 +242,19 @@ static reel_status copy_computed(reel_tape *tape, const char *what, reel_tensor 
     if (!x->readable && !reel__results(tape))
         return reel__run_fail(tape, REEL_OUT_OF_MEMORY, "%s: out of memory to find %s", what, reel__node_text(x));
     reel__result *result = x->readable ? NULL : reel__result_of(tape, x);
-    if (result) result->wanted = true;
     bool assigned = !shown && x->op == &reel__assign_op && tape->ran == tape->generation;
     if (assigned && reel__written_since_run(tape))
         return reel__run_fail(tape, REEL_BAD_STATE, "%s: %s has been written since the run (mark it with reel_keep())",
                               what, reel__node_text(x));
-    if ((shown || assigned) && reel__read_computed(tape, x, data)) return REEL_OK;
+    if ((shown || assigned) && reel__read_computed(tape, x, data)) {
+        if (result) result->wanted = true;
+        return REEL_OK;
+    }
     if (result && tape->ran == tape->generation) {
         reel_status status = reel__compute_result(tape, what, x);
-        return status != REEL_OK || reel__read_computed(tape, x, data) ? status : REEL_OUT_OF_MEMORY;
+        if (status != REEL_OK) return status;
+        result->wanted = true; /* later runs compute it, now that it is known to go well */
+        return reel__read_computed(tape, x, data) ? REEL_OK : REEL_OUT_OF_MEMORY;
     }
     if (!shown && !result && x->op != &reel__assign_op)
         return reel__run_fail(tape, REEL_BAD_STATE, "%s: %s is not kept (mark it with reel_keep() before the run)",
@@ -261,8 +268,7 @@ static reel_status copy_value(reel_tape *tape, const char *what, reel_tensor *x,
 {
     reel_status status = REEL_OK;
     if (x->value && (x->op != &reel__input_op || x->value->written)) {
-        bool of_run = tape->ran == tape->generation && tape->executions == tape->last_run;
-        const reel__shown *shown = of_run ? shown_of(tape, x) : NULL;
+        const reel__shown *shown = tape->ran == tape->generation ? shown_of(tape, x) : NULL;
         const void *from = shown ? shown->data : x->value->data;
         if (x->count) memcpy(data, from, (size_t)x->count * reel__dtype_size((reel_dtype)x->dtype));
     } else if (x->value) {

@@ -117,7 +117,8 @@ reel_tensor *reel_accuracy(reel_tensor *scores, reel_tensor *classes)
 
 reel_tensor *reel_l2(reel_tensor *of, const char *pattern, double lambda)
 {
-    if (!(lambda >= 0 && isfinite(lambda)) && !reel_is_bad(of))
+    const double rounded = reel_dtype_of(of) == REEL_F32 ? (double)(float)lambda : lambda;
+    if (!(lambda >= 0 && isfinite(rounded)) && !reel_is_bad(of))
         return reel_fail(reel_tape_of(of), REEL_BAD_ARGUMENT, "l2: lambda is %g, not 0 or a positive number", lambda);
     reel_list *parameters = reel_parameters(of, pattern);
     reel_tensor *sum = NULL;

@@ -67,6 +67,26 @@ static bool learning_rate(reel_tape *tape, const char *name, const reel_list *pa
     return reel_recording_status(tape) == REEL_OK;
 }
 
+static bool same_shape(const reel_tensor *a, const reel_tensor *b)
+{
+    bool same = reel_rank(a) == reel_rank(b);
+    for (int d = 0; same && d < reel_rank(a); d++) same = reel_dim(a, d) == reel_dim(b, d);
+    return same;
+}
+
+/* A parameter, its gradient, and the first parameter, whose dtype the learning rate has. */
+static bool check_pair(reel_tape *tape, const char *name, const reel_tensor *p, const reel_tensor *g,
+                       const reel_tensor *first)
+{
+    if (!same_shape(p, g) || reel_dtype_of(p) != reel_dtype_of(g))
+        reel_fail(tape, REEL_BAD_SHAPE, "%s: the gradient of \"%s\" is not of its shape and dtype", name,
+                  reel_name_of(p));
+    else if (reel_dtype_of(p) != reel_dtype_of(first))
+        reel_fail(tape, REEL_BAD_DTYPE, "%s: \"%s\" is %s and \"%s\" is %s (one call for each, by .parameters)", name,
+                  reel_name_of(first), type_of(first), reel_name_of(p), type_of(p));
+    return reel_recording_status(tape) == REEL_OK;
+}
+
 static bool check_lists(reel_tape *tape, const char *name, const reel_list *parameters, const reel_list *gradients)
 {
     if (!gradients) reel_fail(tape, REEL_BAD_ARGUMENT, "%s: the list of gradients is NULL", name);
@@ -75,6 +95,8 @@ static bool check_lists(reel_tape *tape, const char *name, const reel_list *para
     else if (!reel_list_count(parameters) || reel_list_count(parameters) != reel_list_count(gradients))
         reel_fail(tape, REEL_BAD_ARGUMENT, "%s: %d parameters and %d gradients", name, reel_list_count(parameters),
                   reel_list_count(gradients));
+    for (int i = 0; reel_recording_status(tape) == REEL_OK && i < reel_list_count(parameters); i++)
+        check_pair(tape, name, reel_list_at(parameters, i), reel_list_at(gradients, i), reel_list_at(parameters, 0));
     return reel_recording_status(tape) == REEL_OK;
 }
 
@@ -97,9 +119,9 @@ static reel_tensor *sgd_step(reel_tensor *p, reel_tensor *g, reel_tensor *lr, co
     return reel_assign(p, reel_sub(p, reel_mul(lr, g)));
 }
 
-static bool check_momentum(reel_tape *tape, const reel_sgd_options *o)
+static bool check_momentum(reel_tape *tape, const reel_tensor *like, const reel_sgd_options *o)
 {
-    const bool within = o->momentum >= 0 && o->momentum < 1, used = o->momentum != 0 || !o->nesterov;
+    const bool within = o->momentum >= 0 && rounded(like, o->momentum) < 1, used = o->momentum != 0 || !o->nesterov;
     if (!within) reel_fail(tape, REEL_BAD_ARGUMENT, "sgd: .momentum is %g, not within 0 ≤ momentum < 1", o->momentum);
     else if (!used) reel_fail(tape, REEL_BAD_ARGUMENT, "sgd: .nesterov without .momentum is plain descent (set it)");
     return within && used;
@@ -116,7 +138,8 @@ reel_list *reel_sgd_update_sized(const reel_list *parameters, const reel_list *g
     if (reel_recording_status(tape) != REEL_OK || !check_lists(tape, "sgd", parameters, gradients) ||
         !learning_rate(tape, "sgd", parameters, o.lr, o.lr_tensor, &lr))
         return bad_list(tape);
-    if (!check_momentum(tape, &o) || !check_decay(tape, "sgd", reel_list_at(parameters, 0), o.weight_decay))
+    if (!check_momentum(tape, reel_list_at(parameters, 0), &o) ||
+        !check_decay(tape, "sgd", reel_list_at(parameters, 0), o.weight_decay))
         return bad_list(tape);
     reel_list *updated = reel_list_new(tape);
     for (int i = 0; i < reel_list_count(parameters); i++)
@@ -165,10 +188,10 @@ static reel_tensor *adam_step(reel_tensor *p, reel_tensor *g, const adam_shared 
     return reel_assign(p, reel_sub(p, reel_mul(s->lr, step)));
 }
 
-static bool check_betas(reel_tape *tape, const reel_adam_options *o)
+static bool check_betas(reel_tape *tape, const reel_tensor *like, const reel_adam_options *o)
 {
     for (int i = 0; i < 2; i++)
-        if (!(o->betas[i] >= 0 && o->betas[i] < 1))
+        if (!(o->betas[i] >= 0 && rounded(like, o->betas[i]) < 1))
             reel_fail(tape, REEL_BAD_ARGUMENT, "adam: .betas[%d] is %g, not within 0 ≤ beta < 1", i, o->betas[i]);
     return reel_recording_status(tape) == REEL_OK;
 }
@@ -192,7 +215,7 @@ reel_list *reel_adam_update_sized(const reel_list *parameters, const reel_list *
     reel_tensor *lr = NULL;
     if (!parameters) return fail(tape, REEL_BAD_ARGUMENT, "adam: the list of parameters is NULL");
     if (reel_recording_status(tape) != REEL_OK || !check_lists(tape, "adam", parameters, gradients) ||
-        !check_betas(tape, &o) || !check_adam(tape, reel_list_at(parameters, 0), &o) ||
+        !check_betas(tape, reel_list_at(parameters, 0), &o) || !check_adam(tape, reel_list_at(parameters, 0), &o) ||
         !learning_rate(tape, "adam", parameters, o.lr, o.lr_tensor, &lr))
         return bad_list(tape);
     char name[600];
@@ -279,8 +302,7 @@ static bool check_clip(reel_tape *tape, const reel_list *list, double max_norm)
 reel_list *reel_clip_norm(const reel_list *list, double max_norm)
 {
     reel_tape *tape = reel_list_tape(list);
-    if (!list) return fail(tape, REEL_BAD_ARGUMENT, "clip_norm: the list is NULL");
-    if (reel_recording_status(tape) != REEL_OK || !check_clip(tape, list, max_norm)) return bad_list(tape);
+    if (!reel_list_usable(list, "clip_norm: the list") || !check_clip(tape, list, max_norm)) return bad_list(tape);
     reel_list *clipped = reel_list_new(tape);
     reel_tensor *top = largest(list), *scale = NULL, *factor = NULL;
     if (top) {
