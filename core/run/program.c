@@ -19,33 +19,77 @@ static size_t aligned(const reel_tensor *x, size_t offset)
     return (offset + step - 1) / step * step;
 }
 
-static void *plain_value(const reel__program *program, const reel_tensor *x)
+static void *plain_value(const reel__program *program, const reel_tensor *x, int32_t place)
 {
-    if (x->place >= program->nodes.count || REEL__AT(program->nodes, reel_tensor *, x->place) != x) return NULL;
-    return REEL__AT(program->values, void *, x->place);
+    if (place >= program->nodes.count || REEL__AT(program->nodes, reel_tensor *, place) != x) return NULL;
+    return REEL__AT(program->values, void *, place);
 }
 
 /* An output of a plan may be somebody else's value, seen through strides. */
-static bool planned_read(const reel__plan *plan, const reel_tensor *x, void *data)
+static bool planned_read(const reel__plan *plan, const reel_tensor *x, int32_t place, void *data)
 {
-    if (x->place >= plan->count || plan->node[x->place].x != x) return false;
-    const reel__access *access = &plan->access[x->place];
+    if (place >= plan->count || plan->node[place].x != x) return false;
+    const reel__access *access = &plan->access[place];
     const reel__planned *source = &plan->node[access->source];
     int64_t stride[REEL_MAX_RANK];
     size_t element = reel__dtype_size((reel_dtype)x->dtype);
-    if (!source->data || !(plan->node[x->place].output || source->role == REEL__CONSTANT)) return false;
+    if (!source->data || !(plan->node[place].output || source->role == REEL__CONSTANT)) return false;
     reel__contiguous(x->rank, x->size, stride);
     reel__copy_strided(data, stride, source->data + access->offset * (int64_t)element, access->stride, element, x->rank,
                        x->size);
     return true;
 }
 
-bool reel__program_read(const reel__program *program, const reel_tensor *x, void *data)
+static bool read_place(const reel__program *program, const reel_tensor *x, int32_t place, void *data)
 {
-    if (program->steps) return planned_read(&program->steps->plan, x, data);
-    const void *value = plain_value(program, x);
+    if (program->steps) return planned_read(&program->steps->plan, x, place, data);
+    const void *value = plain_value(program, x, place);
     if (value && x->count) memcpy(data, value, value_bytes(x));
     return value != NULL;
+}
+
+bool reel__program_read(const reel__program *program, const reel_tensor *x, void *data)
+{
+    return read_place(program, x, x->place, data);
+}
+
+static int by_address(const void *a, const void *b)
+{
+    const uintptr_t x = (uintptr_t)((const reel__placed *)a)->x, y = (uintptr_t)((const reel__placed *)b)->x;
+    return (x > y) - (x < y);
+}
+
+static void set_places(const reel__program *program)
+{
+    for (int64_t k = 0; k < program->nodes.count; k++) REEL__AT(program->nodes, reel_tensor *, k)->place = (int32_t)k;
+}
+
+static const reel__placed *find_output(const reel_tape *tape, reel__program *program, const reel_tensor *x)
+{
+    const int64_t count = program->outputs.count;
+    if (program->placed.count != count) {
+        set_places(program);
+        for (int64_t i = 0; i < count; i++) {
+            const reel_tensor *output = REEL__AT(program->outputs, reel_tensor *, i);
+            REEL__AT(program->placed, reel__placed, i) = (reel__placed){ output, output->place };
+        }
+        if (count) qsort(program->placed.items, (size_t)count, sizeof(reel__placed), by_address);
+        program->placed.count = count;
+        set_places(tape->program);
+    }
+    const reel__placed wanted = { .x = x };
+    return count ? bsearch(&wanted, program->placed.items, (size_t)count, sizeof wanted, by_address) : NULL;
+}
+
+bool reel__has_output(const reel_tape *tape, reel__program *program, const reel_tensor *x)
+{
+    return find_output(tape, program, x) != NULL;
+}
+
+bool reel__read_output(const reel_tape *tape, reel__program *program, const reel_tensor *x, void *data)
+{
+    const reel__placed *placed = find_output(tape, program, x);
+    return placed && read_place(program, x, placed->place, data);
 }
 
 /* Outputs in an order that does not depend on recording: assignments by the name of their target, then what is kept by its
@@ -206,6 +250,7 @@ static void free_program(reel_tape *tape, reel__program *program)
     reel__array_free(a, &program->structure, 1);
     reel__array_free(a, &program->nodes, sizeof(reel_tensor *));
     reel__array_free(a, &program->outputs, sizeof(reel_tensor *));
+    reel__array_free(a, &program->placed, sizeof(reel__placed));
     reel__array_free(a, &program->values, sizeof(void *));
     reel__array_free(a, &program->scratch, sizeof(void *));
     reel__release(a, program->arena, program->arena_size);
@@ -233,6 +278,7 @@ static void free_programs(reel_tape *tape)
 static bool copy_outputs(reel_tape *tape, reel__program *program, int64_t count, reel_tensor *const *outputs)
 {
     if (!reel__reserve(&tape->allocator, &program->outputs, count, sizeof *outputs)) return false;
+    if (!reel__reserve(&tape->allocator, &program->placed, count, sizeof(reel__placed))) return false;
     for (int64_t i = 0; i < count; i++) REEL__AT(program->outputs, reel_tensor *, i) = outputs[i];
     program->outputs.count = count;
     return true;
@@ -251,13 +297,13 @@ static bool is_for(const reel_tape *tape, const reel__program *program, bool ass
 }
 
 /* The i-th program is the tape's from now on: the nodes' places are those in it. */
-void reel__program_choose(reel_tape *tape, int64_t i)
+static void choose(reel_tape *tape, int64_t i)
 {
     reel__program *program = program_at(tape, i);
     for (; i > 0; i--) REEL__AT(tape->programs, reel__program *, i) = program_at(tape, i - 1);
     REEL__AT(tape->programs, reel__program *, 0) = program;
     tape->program = program;
-    for (int64_t k = 0; k < program->nodes.count; k++) REEL__AT(program->nodes, reel_tensor *, k)->place = (int32_t)k;
+    set_places(program);
 }
 
 /* Without the program that could not be prepared; an evaluation on demand leaves the run's values where they are. */
@@ -274,7 +320,7 @@ static void drop_failed(reel_tape *tape)
         tape->programs.count--;
     }
     tape->program = NULL;
-    if (tape->programs.count) reel__program_choose(tape, 0);
+    if (tape->programs.count) choose(tape, 0);
 }
 
 /* The same for one that has just got its nodes and leaves. */
@@ -282,7 +328,7 @@ static void choose_new(reel_tape *tape, int64_t i)
 {
     program_at(tape, i)->retired = tape->retired;
     program_at(tape, i)->rebound = tape->rebound;
-    reel__program_choose(tape, i);
+    choose(tape, i);
 }
 
 static bool choose_same_structure(reel_tape *tape, int64_t count, reel_tensor *const *outputs)
@@ -296,6 +342,7 @@ static bool choose_same_structure(reel_tape *tape, int64_t count, reel_tensor *c
         program->nodes = tape->order;
         tape->order = before;
         for (int64_t k = 0; k < count; k++) REEL__AT(program->outputs, reel_tensor *, k) = outputs[k];
+        program->placed.count = 0;
         if (program->steps) reel__steps_rebind(program);
         program->computed = false;
         program->numbers = tape->numbers - 1;
@@ -354,7 +401,7 @@ bool reel__program_prepare(reel_tape *tape, bool assigns, int64_t count, reel_te
     for (int64_t i = 0; !tape->draws && i < tape->programs.count;
          i++) /* draws are numbered for one program at a time */
         if (is_for(tape, program_at(tape, i), assigns, count, outputs)) {
-            reel__program_choose(tape, i);
+            choose(tape, i);
             return true;
         }
     bool good = prepare(tape, assigns, count, outputs);

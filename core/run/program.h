@@ -5,10 +5,16 @@
 
 #include "core/record/tape.h"
 
+typedef struct reel__placed {
+    const reel_tensor *x;
+    int32_t place;
+} reel__placed;
+
 typedef struct reel__program {
     reel__array structure; /* bytes: what it is, apart from which nodes it has */
     reel__array nodes;     /* reel_tensor *: all that the outputs need, inputs first */
     reel__array outputs;   /* reel_tensor *: what it was prepared for */
+    reel__array placed;    /* reel__placed: the same by address; empty until one is looked for */
     reel__array inputs;    /* reel__value *: those that it reads */
     /* plain */
     reel__array values;  /* void *: where each node's value is */
@@ -34,9 +40,6 @@ bool reel__program_prepare(reel_tape *tape, bool assigns, int64_t count, reel_te
 /* The structure of the last walk, to tape->structure; empty if that is very large. False: out of memory. */
 bool reel__structure(reel_tape *tape, bool assigns, bool plain, int64_t count, reel_tensor *const *outputs);
 
-/* Makes one that the tape has, and that needs no preparing, tape->program. */
-void reel__program_choose(reel_tape *tape, int64_t index);
-
 /* Executes without assigning, but for what a plan assigns in place; the status is that of the run. */
 reel_status reel__execute_plain(reel_tape *tape);
 reel_status reel__execute_planned(reel_tape *tape);
@@ -53,6 +56,10 @@ void reel__steps_release(reel_tape *tape, reel__program *program);
 
 /* Copies the value of a node of the program after a run; false: it is not in it. */
 bool reel__program_read(const reel__program *program, const reel_tensor *x, void *data);
+
+/* The same of one of its outputs, of any program that the tape has. */
+bool reel__has_output(const reel_tape *tape, reel__program *program, const reel_tensor *x);
+bool reel__read_output(const reel_tape *tape, reel__program *program, const reel_tensor *x, void *data);
 
 /* result.c: copies a value that was computed for the user by the last run or an evaluation after it; false: none has. */
 bool reel__read_computed(reel_tape *tape, const reel_tensor *x, void *data);

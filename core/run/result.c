@@ -10,36 +10,20 @@ static bool holds_values(const reel_tape *tape, const reel__program *program)
            program->retired == tape->retired && program->execution >= tape->last_run;
 }
 
-static bool is_output(const reel__program *program, const reel_tensor *x)
-{
-    for (int64_t i = 0; i < program->outputs.count; i++)
-        if (REEL__AT(program->outputs, reel_tensor *, i) == x) return true;
-    return false;
-}
-
-/* The plain executor has every value of its program; only what somebody asked for is read. */
-static bool read_from(const reel_tape *tape, const reel_tensor *x, void *data)
-{
-    const reel__program *program = tape->program;
-    bool outputs_only = program->steps || tape->options.keep_everything;
-    return (outputs_only || is_output(program, x)) && reel__program_read(program, x, data);
-}
-
+/* From the latest of its programs that was made for it. What else the tape's program happens to know of is read where
+ * everything is to be kept, and of a plan, which knows what it may show. */
 bool reel__read_computed(reel_tape *tape, const reel_tensor *x, void *data)
 {
-    bool here = holds_values(tape, tape->program) && read_from(tape, x, data);
-    if (here && tape->program->execution == tape->executions) return true;
-    int64_t latest = -1;
+    reel__program *latest = NULL;
     for (int64_t i = 0; i < tape->programs.count; i++) {
-        const reel__program *p = REEL__AT(tape->programs, reel__program *, i);
-        uint64_t known = latest >= 0 ? REEL__AT(tape->programs, reel__program *, latest)->execution
-                         : here      ? tape->program->execution
-                                     : 0;
-        if (p != tape->program && holds_values(tape, p) && p->execution > known && is_output(p, x)) latest = i;
+        reel__program *p = REEL__AT(tape->programs, reel__program *, i);
+        if (holds_values(tape, p) && (!latest || p->execution > latest->execution) && reel__has_output(tape, p, x))
+            latest = p;
     }
-    if (latest < 0) return here;
-    reel__program_choose(tape, latest);
-    return read_from(tape, x, data);
+    if (latest) return reel__read_output(tape, latest, x, data);
+    const reel__program *program = tape->program;
+    return holds_values(tape, program) && (program->steps || tape->options.keep_everything) &&
+           reel__program_read(program, x, data);
 }
 
 bool reel__written_since_run(const reel_tape *tape)
