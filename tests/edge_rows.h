@@ -345,11 +345,12 @@ static reel_tensor *clipped(reel_tensor *x, reel_tensor *beside, double max_norm
 }
 RECORD(clip_norm, clipped(x, NULL, 1))
 RIGHT(clip_norm, set(d, fabsl(x) > 1 ? copysignl(1, x) : x, !(fabsl(x) > 1), 0, 0);
-      if (!isfinite(x)) set(d, x, NAN, NAN, NAN);) /* documented */
+      if (isinf(x)) set(d, x, 1, 0, 0); /* as it was */
+      if (isnan(x)) set(d, x, NAN, NAN, NAN);)
 RECORD(clip_norm_beside, clipped(x, constant(x, 3), 1))
 RIGHT(clip_norm_beside, real r = sqrtl(x * x + 9), u = 9 / r / r / r;
-      set(d, x / r, u, -3 * u * (x / r) / r, u *(12 * x * x - 27) / r / r / r / r);
-      if (!isfinite(x)) set(d, x, NAN, NAN, NAN);)
+      set(d, x / r, u, -3 * u * (x / r) / r, u *(12 * x * x - 27) / r / r / r / r); if (isinf(x)) set(d, x, 1, 0, 0);
+      if (isnan(x)) set(d, x, NAN, NAN, NAN);)
 
 /* ---- The table --------------------------------------------------------------------------------------------------- */
 

@@ -272,11 +272,12 @@ static unit unit_of(reel_tensor *top, double max_norm)
     return u;
 }
 
-static reel_tensor *squares(const reel_list *list, reel_tensor *scale)
+/* Of nothing where one of them is infinite: then no norm is taken, and no derivative passes here. */
+static reel_tensor *squares(const reel_list *list, reel_tensor *top, reel_tensor *scale)
 {
-    reel_tensor *total = NULL;
+    reel_tensor *total = NULL, *finite = reel_lt(top, reel_number(top, (double)INFINITY)), *zero = reel_number(top, 0);
     for (int i = 0; i < reel_list_count(list); i++) {
-        reel_tensor *scaled = reel_mul(reel_list_at(list, i), scale);
+        reel_tensor *scaled = reel_mul(reel_where(finite, reel_list_at(list, i), zero), scale);
         reel_tensor *sum = reel_sum(reel_square(scaled), REEL_ALL, REEL_DROP);
         total = total ? reel_add(total, sum) : sum;
     }
@@ -310,7 +311,7 @@ reel_list *reel_clip_norm(const reel_list *list, double max_norm)
         const unit u = unit_of(top, max_norm);
         reel_tensor *one = reel_number(top, 1), *limit = reel_number(top, fmin(max_norm, most));
         scale = reel_div(one, u.low ? reel_mul(u.high, u.low) : u.high);
-        reel_tensor *total = squares(list, scale), *norm = reel_sqrt(total);
+        reel_tensor *total = squares(list, top, scale), *norm = reel_sqrt(total);
         reel_tensor *longer = reel_lt(reel_div(limit, u.high), u.low ? reel_mul(norm, u.low) : norm);
         factor = reel_where(longer, reel_div(limit, reel_sqrt(reel_where(longer, total, one))), one);
         scale = reel_where(longer, scale, one);
