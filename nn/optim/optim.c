@@ -275,7 +275,7 @@ static unit unit_of(reel_tensor *top, double max_norm)
 /* Of nothing where one of them is infinite: then no norm is taken, and no derivative passes here. */
 static reel_tensor *squares(const reel_list *list, reel_tensor *top, reel_tensor *scale)
 {
-    reel_tensor *total = NULL, *finite = reel_lt(top, reel_number(top, (double)INFINITY)), *zero = reel_number(top, 0);
+    reel_tensor *total = NULL, *finite = reel_ne(top, reel_number(top, (double)INFINITY)), *zero = reel_number(top, 0);
     for (int i = 0; i < reel_list_count(list); i++) {
         reel_tensor *scaled = reel_mul(reel_where(finite, reel_list_at(list, i), zero), scale);
         reel_tensor *sum = reel_sum(reel_square(scaled), REEL_ALL, REEL_DROP);
