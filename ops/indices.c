@@ -214,6 +214,47 @@ reel_tensor *reel_scatter_add(reel_tensor *x, int axis, reel_tensor *indices, in
     return reel_record(&scatter_op, 3, inputs, &attr, sizeof attr);
 }
 
+/* ---- one_hot ----------------------------------------------------------------------------------------------------- */
+
+/* x [rows, 1], y [rows, classes] */
+typedef struct hot_attr {
+    int64_t classes, dtype;
+} hot_attr;
+
+static bool hot_shape(reel_tensor *y)
+{
+    const reel_tensor *x = y->inputs[0];
+    const hot_attr *attr = y->attr;
+    int64_t size[REEL_MAX_RANK];
+    for (int d = 0; d + 1 < x->rank; d++) size[d] = x->size[d];
+    size[x->rank - 1] = attr->classes;
+    return reel_set_shape(y, (reel_dtype)attr->dtype, x->rank, size);
+}
+
+#define SET_ONES(T)                                                                                                    \
+    for (int64_t i = 0; i < rows; i++) ((T *)to)[i * classes + x[i]] = 1
+
+/* As many rows at a time as stay in a cache between the zeros and the ones. */
+static void hot_run(const reel_call *call)
+{
+    enum { CACHED = 1 << 14 };
+    const reel_tensor *y = call->node;
+    const int32_t *x = call->x[0];
+    const int64_t classes = ((const hot_attr *)y->attr)->classes, count = y->inputs[0]->count;
+    const int64_t row = classes * (int64_t)reel__dtype_size((reel_dtype)y->dtype);
+    const int64_t most = row < CACHED ? CACHED / (row ? row : 1) : 1;
+    char *to = call->y;
+    for (int64_t left = y->count ? count : 0, rows; left > 0; left -= rows, x += rows, to += rows * row) {
+        rows = left < most ? left : most;
+        memset(to, 0, (size_t)(rows * row));
+        if (y->dtype == REEL_F32) SET_ONES(float);
+        else if (y->dtype == REEL_F64) SET_ONES(double);
+        else SET_ONES(int32_t);
+    }
+}
+
+static const reel_op hot_op = { .size = sizeof(reel_op), .name = "one_hot", .shape = hot_shape, .run = hot_run };
+
 reel_tensor *reel_one_hot(reel_tensor *indices, int64_t classes, reel_dtype dtype)
 {
     if (!reel__good("one_hot", 1, &indices) || !good_indices("one_hot", indices)) return bad(indices);
@@ -222,9 +263,9 @@ reel_tensor *reel_one_hot(reel_tensor *indices, int64_t classes, reel_dtype dtyp
     if (classes < 0)
         return reel__fail(indices->tape, REEL_BAD_ARGUMENT, "one_hot: the number of classes is %lld",
                           (long long)classes);
-    reel_tensor *checked = reel_in_range(indices, classes);
-    if (!checked->is_bad && (unsigned)dtype > REEL_I32)
-        return reel__fail(checked->tape, REEL_BAD_DTYPE, "one_hot: %d is no dtype", (int)dtype);
-    reel_tensor *column = reel_unsqueeze(checked, -1);
-    return reel_cast(reel_eq(column, reel_iota(column, classes)), dtype);
+    reel_tensor *column = reel_unsqueeze(reel_in_range(indices, classes), -1);
+    if (column->is_bad) return column;
+    if (classes > INT32_MAX) return reel_iota(column, classes); /* which says what it cannot count */
+    hot_attr attr = { classes, dtype };
+    return reel_record(&hot_op, 1, &column, &attr, sizeof attr);
 }
