@@ -911,6 +911,7 @@ Test(sets, give_the_extremes_of_the_definition)
                 for (int k = 0; k < COUNT(long_n); k++) compare_extremes(isa, 1, long_n[k], inner[i], t);
             }
             for (int64_t n = 1; n <= 40; n++) compare_extremes(isa, 2100 + n, n, 1, t);
+            for (int64_t c = 2; c <= 9; c++) compare_extremes(isa, 300 + c, 5, c, t);
             for (int64_t c = 500; c <= 1600; c += 137) compare_extremes(isa, 2, 5, c, t);
             for (int64_t c = 1021; c <= 1027; c++) compare_extremes(isa, 1, 9, c, t);
         }
