@@ -167,16 +167,28 @@ static bool scatter_shape(reel_tensor *y)
     return reel_set_shape(y, (reel_dtype)x->dtype, rank, size);
 }
 
-/* x, the indices, and the sources of each destination: an op of its own, since it depends on the indices alone. */
+/* Single elements that go to destinations few enough for their chains to be kept are taken as they come: the sources of a
+ * destination may be far apart. */
+static bool is_walked(int64_t size, int64_t count, int64_t inner)
+{
+    enum { BLOCK = 64 };
+    int64_t chains = 0;
+    for (int64_t n = count; n > BLOCK && size <= REEL__WALKED; n = (n - 1) / BLOCK + 1) chains += size;
+    return inner == 1 && size <= REEL__WALKED && chains <= REEL__WALKED_CHAINS;
+}
+
+/* x, the indices, and the sources of each destination: an op of its own, since it depends on the indices alone; or the
+ * indices again, where the sources are taken as they come. */
 static void scatter_run(const reel_call *call)
 {
     const reel_tensor *y = call->node;
     int axis = (int)((const index_attr *)y->attr)->axis;
-    int64_t outer, inner;
+    int64_t outer, inner, size = y->size[axis], count = y->inputs[1]->count;
     extents(y, axis, &outer, &inner);
-    if (y->count)
-        reel__scatter_kernel(y, call->isa)(call->y, call->x[0], call->x[2], outer, y->size[axis], y->inputs[1]->count,
-                                           inner);
+    if (!y->count) return;
+    if (is_walked(size, count, inner))
+        reel__reduce_baseline.walked[y->dtype](call->y, call->x[0], call->x[1], outer, size, count);
+    else reel__scatter_kernel(y, call->isa)(call->y, call->x[0], call->x[2], outer, size, count, inner);
 }
 
 static reel_tensor *scatter_vjp(reel_tensor *y, reel_tensor *gy, int input)
@@ -208,9 +220,14 @@ reel_tensor *reel_scatter_add(reel_tensor *x, int axis, reel_tensor *indices, in
                                : reel_in_range(indices, size);
     if (checked->is_bad) return checked;
     bool nothing = false; /* then the destinations may be too many for lists */
-    for (int d = 0; d < x->rank; d++) nothing |= x->size[d] == 0 && (d < at || d >= at + indices->rank);
+    int64_t inner = 1;
+    for (int d = 0; d < x->rank; d++) {
+        nothing |= x->size[d] == 0 && (d < at || d >= at + indices->rank);
+        if (d >= at + indices->rank && !nothing) inner *= x->size[d];
+    }
+    const bool listed = !nothing && !is_walked(size, indices->count, inner);
     reel_tensor *inputs[] = { x, checked,
-                              nothing ? checked : reel_record(&bucket_op, 1, &checked, &range, sizeof range) };
+                              listed ? reel_record(&bucket_op, 1, &checked, &range, sizeof range) : checked };
     return reel_record(&scatter_op, 3, inputs, &attr, sizeof attr);
 }
 
