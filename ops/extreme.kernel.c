@@ -9,8 +9,8 @@
 #include "ops/reduce.h"
 
 /* Elements on the stack; of the largest small row; how few columns are few, and how many rows of them make one; elements
- * that stay in a cache. */
-enum { ROOM = 1024, SMALL = 256, NARROW = 16, PERIOD = 16, CACHED = 8192 };
+ * that stay in a cache; of the longest row that is turned. */
+enum { ROOM = 1024, SMALL = 256, NARROW = 16, PERIOD = 16, CACHED = 8192, FEW = 64 };
 
 #define ALIGNED __attribute__((aligned(64)))
 
@@ -25,12 +25,22 @@ INLINE int64_t columns_of(int64_t left) { return left < ROOM ? left : ROOM / 2; 
 #define FLIP SIGN
 #define S f32
 #if VECTOR_F32 == 8
-#define EVEN 0, 2, 4, 6, 8, 10, 12, 14
-#define ODD 1, 3, 5, 7, 9, 11, 13, 15
+#define EVENS 0, 2, 4, 6, 8, 10, 12, 14
+#define ODDS 1, 3, 5, 7, 9, 11, 13, 15
+#define LOW_ONES 0, 8, 1, 9, 4, 12, 5, 13
+#define HIGH_ONES 2, 10, 3, 11, 6, 14, 7, 15
+#define LOW_TWOS 0, 1, 8, 9, 4, 5, 12, 13
+#define HIGH_TWOS 2, 3, 10, 11, 6, 7, 14, 15
 #else
-#define EVEN 0, 2, 4, 6
-#define ODD 1, 3, 5, 7
+#define EVENS 0, 2, 4, 6
+#define ODDS 1, 3, 5, 7
+#define LOW_ONES 0, 4, 1, 5
+#define HIGH_ONES 2, 6, 3, 7
+#define LOW_TWOS 0, 1, 4, 5
+#define HIGH_TWOS 2, 3, 6, 7
 #endif
+#define EVEN EVENS
+#define ODD ODDS
 #include "ops/extreme.rows.h"
 #undef T
 #undef BITS
@@ -39,27 +49,119 @@ INLINE int64_t columns_of(int64_t left) { return left < ROOM ? left : ROOM / 2; 
 #undef EVEN
 #undef ODD
 
-/* ---- The first of the greatest: where in its row the maximum stands, which is known -------------------------------- */
+/* ---- The first of the greatest, and where it stands ---------------------------------------------------------------- */
 
 typedef int32_t vector_at __attribute__((vector_size(4 * VECTOR_F32)));
 
-/* All bits where x is the top, or both are NaN, which alone is not at most infinity. */
+INLINE vector_at number_at(const int32_t *x)
+{
+    vector_at v;
+    memcpy(&v, x, sizeof v);
+    return v;
+}
+
+INLINE vector_at choose(vector_at mask, vector_at yes, vector_at no)
+{
+#if defined(REEL_ISA_AVX2)
+    return (vector_at)_mm256_blendv_epi8((__m256i)no, (__m256i)yes, (__m256i)mask);
+#else
+    return (yes & mask) | (no & ~mask);
+#endif
+}
+
+/* All bits where x is the top, or both are NaN, which alone is not at most infinity; and where it comes before the top
+ * whatever their places are. */
 INLINE vector_at is_top(vector_f32 x, vector_f32 top) { return (x == top) | ~((x <= INFINITY) | (top <= INFINITY)); }
+INLINE vector_at is_more(vector_f32 x, vector_f32 top) { return ~(x <= top) & (top <= INFINITY); }
 
 INLINE bool is_top_one(float x, float top) { return x == top || (x != x && top != top); }
+INLINE bool is_more_one(float x, float top) { return !(x <= top) && top == top; }
 
-/* at[c] = r where x[c] is top[c]. */
-APART void note_f32(int32_t *at, const float *x, const float *top, int64_t columns, int32_t r)
+/* What comes after the top, in the order of places: taking it twice does no harm. */
+INLINE void take(vector_f32 *top, vector_at *at, vector_f32 x, int32_t place)
 {
-    int64_t c = 0;
-    for (; c + V_f32 <= columns; c += V_f32) {
-        vector_at before;
-        const vector_at here = is_top(at_f32(x + c, 0), at_f32(top + c, 0));
-        memcpy(&before, at + c, sizeof before);
-        before = (before & ~here) | (here & r);
-        memcpy(at + c, &before, sizeof before);
+    const vector_at more = is_more(x, *top);
+    *top = (vector_f32)choose(more, (vector_at)x, (vector_at)*top);
+    *at = choose(more, (vector_at){ 0 } + place, *at);
+}
+
+/* Of four places in their order, each two first, so that little waits. */
+INLINE void take_four(vector_f32 *top, vector_at *at, const vector_f32 x[4], int32_t place)
+{
+    vector_f32 a = x[0], b = x[2];
+    vector_at i = { 0 }, k = (vector_at){ 0 } + 2;
+    take(&a, &i, x[1], 1);
+    take(&b, &k, x[3], 3);
+    vector_at more = is_more(b, a);
+    a = (vector_f32)choose(more, (vector_at)b, (vector_at)a);
+    i = choose(more, k, i) + place;
+    more = is_more(a, *top);
+    *top = (vector_f32)choose(more, (vector_at)a, (vector_at)*top);
+    *at = choose(more, i, *at);
+}
+
+static void no_top(float *top, int32_t *at, int64_t columns)
+{
+    for (int64_t c = 0; c < columns; c++) top[c] = -INFINITY;
+    memset(at, 0, (size_t)columns * sizeof *at);
+}
+
+/* The rows from `row` to n. */
+APART void top_rows(float *top, int32_t *at, const float *x, int64_t row, int64_t n, int64_t stride, int64_t columns)
+{
+    for (int64_t r = row; r < n; r += 4) {
+        const float *x0 = x + r * stride, *x1 = x0 + (r + 1 < n ? stride : 0), *x2 = r + 2 < n ? x1 + stride : x1,
+                    *x3 = r + 3 < n ? x2 + stride : x2;
+        for (int64_t next = 0; next < columns && columns >= V_f32; next += V_f32) {
+            const int64_t c = next <= columns - V_f32 ? next : columns - V_f32;
+            vector_f32 t = at_f32(top + c, 0);
+            vector_at i = number_at(at + c);
+            const vector_f32 four[] = { at_f32(x0 + c, 0), at_f32(x1 + c, 0), at_f32(x2 + c, 0), at_f32(x3 + c, 0) };
+            take_four(&t, &i, four, (int32_t)r);
+            put_f32(top + c, t);
+            memcpy(at + c, &i, sizeof i);
+        }
+        for (int64_t c = 0; c < columns && columns < V_f32; c++)
+            for (int64_t k = r; k < r + 4 && k < n; k++)
+                if (is_more_one(x[k * stride + c], top[c])) top[c] = x[k * stride + c], at[c] = (int32_t)k;
     }
-    for (; c < columns; c++) at[c] = is_top_one(x[c], top[c]) ? r : at[c];
+}
+
+/* Small rows of few columns, as many as there is room for: all elements as if a column began there. */
+static void argmax_small(int32_t *y, const float *x, int64_t outer, int64_t n, int64_t inner)
+{
+    float top[ROOM];
+    int32_t at[ROOM];
+    const int64_t row = n * inner, most = ROOM / row;
+    for (int64_t o = 0; o < outer; o += most, x += most * row) {
+        const int64_t count = outer - o < most ? outer - o : most, columns = count * row - row + inner;
+        no_top(top, at, columns);
+        top_rows(top, at, x, 0, n, inner, columns);
+        for (int64_t r = 0; r < count; r++, y += inner)
+            for (int64_t c = 0; c < inner; c++) y[c] = at[r * row + c];
+    }
+}
+
+/* PERIOD rows are one row of more columns. Of those that are left by that, two halves become one until a row is left. */
+static void argmax_narrow(int32_t *y, const float *x, int64_t n, int64_t inner)
+{
+    float top[PERIOD * NARROW + V_f32];
+    int32_t at[PERIOD * NARROW + V_f32];
+    const int64_t row = PERIOD * inner, whole = n / PERIOD;
+    no_top(top, at, row + V_f32);
+    top_rows(top, at, x, 0, whole, row, row);
+    top_rows(top, at, x, whole, whole + 1, row, (n - whole * PERIOD) * inner);
+    for (int32_t r = 0; r < PERIOD; r++)
+        for (int64_t c = r * inner; c < (r + 1) * inner; c++) at[c] = at[c] * PERIOD + r;
+    for (int64_t half = row / 2; half >= inner; half /= 2)
+        for (int64_t c = 0; c < half; c += V_f32) {
+            const vector_f32 a = at_f32(top + c, 0), b = at_f32(top + half + c, 0);
+            const vector_at i = number_at(at + c), k = number_at(at + half + c);
+            const vector_at second = is_more(b, a) | (is_top(b, a) & (k < i)), first = choose(second, k, i);
+            put_f32(top + c, (vector_f32)choose(second, (vector_at)b, (vector_at)a));
+            memcpy(at + c, &first, sizeof first);
+        }
+    memcpy(y, at, (size_t)inner * sizeof *y);
 }
 
 static int32_t first_top_f32(const float *x, int64_t n, float top)
@@ -79,64 +181,50 @@ static int32_t first_top_f32(const float *x, int64_t n, float top)
     return (int32_t)i;
 }
 
-/* Lane i of a mask as bit i. */
-INLINE uint64_t bits_of(vector_at mask)
+/* Four columns of a vector of rows. */
+INLINE vector_f32 four_of(const float *x, int64_t n)
 {
-#if defined(REEL_ISA_AVX2)
-    return (uint64_t)_mm256_movemask_ps((__m256)mask);
-#elif defined(__SSE2__)
-    return (uint64_t)_mm_movemask_ps((__m128)mask);
+#if VECTOR_F32 == 8
+    return (vector_f32)_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(x)), _mm_loadu_ps(x + 4 * n), 1);
 #else
-    uint64_t bits = 0;
-    for (int i = 0; i < V_f32; i++) bits |= (uint64_t)(mask[i] & 1) << i;
-    return bits;
+    return (void)n, at_f32(x, 0);
 #endif
 }
 
-/* The same of a row of a vector or more, at most 64 elements, without a branch that depends on where it is. */
-INLINE int32_t first_of_few(const float *x, int64_t n, float top)
+INLINE void turn_four(vector_f32 *t, const float *x, int64_t n)
 {
-    const vector_f32 all = (vector_f32){ 0 } + top;
-    uint64_t bits = bits_of(is_top(at_f32(x + n - V_f32, 0), all)) << (n - V_f32);
-    for (int64_t i = 0; i + V_f32 <= n; i += V_f32) bits |= bits_of(is_top(at_f32(x + i, 0), all)) << i;
-    return __builtin_ctzll(bits);
+    const vector_f32 v = four_of(x, n), w = four_of(x + n, n), p = four_of(x + 2 * n, n), q = four_of(x + 3 * n, n);
+    const vector_f32 a = __builtin_shufflevector(v, w, LOW_ONES), b = __builtin_shufflevector(p, q, LOW_ONES);
+    const vector_f32 c = __builtin_shufflevector(v, w, HIGH_ONES), d = __builtin_shufflevector(p, q, HIGH_ONES);
+    t[0] = __builtin_shufflevector(a, b, LOW_TWOS), t[1] = __builtin_shufflevector(a, b, HIGH_TWOS);
+    t[2] = __builtin_shufflevector(c, d, LOW_TWOS), t[3] = __builtin_shufflevector(c, d, HIGH_TWOS);
 }
 
-static void argmax_small_f32(int32_t *y, const float *x, int64_t outer, int64_t n, int64_t inner)
+/* Rows a vector abreast, and those that are left over one by one: of rows of fewer than four more is read than there is. */
+static void argmax_abreast(int32_t *y, const float *x, int64_t outer, int64_t n)
 {
-    float z[ROOM + V_f32] ALIGNED;
-    int32_t at[ROOM] ALIGNED;
-    const int64_t row = n * inner, most = ROOM / row;
-    for (int64_t o = 0; o < outer; o += most, x += most * row) {
-        const int64_t count = outer - o < most ? outer - o : most;
-        turn_f32(z, x, count * row, SIGN);
-        slide_f32(z, count, n, inner);
-        turn_f32(z, z, count * row, SIGN);
-        memset(at, 0, sizeof at);
-        for (int64_t r = n; r-- > 0;) note_f32(at, x + r * inner, z, count * row - r * inner, (int32_t)r);
-        if (inner == 1)
-            for (int64_t r = 0; r < count; r++) *y++ = at[r * row];
-        else
-            for (int64_t r = 0; r < count; r++, y += inner) memcpy(y, at + r * row, (size_t)inner * sizeof *y);
-    }
-}
-
-/* The rows left over, from the last on, then PERIOD rows at a time. */
-static void argmax_narrow_f32(int32_t *y, const float *x, int64_t n, int64_t inner)
-{
-    float top[PERIOD * NARROW];
-    int32_t at[PERIOD * NARROW];
-    const int64_t row = PERIOD * inner, whole = n / PERIOD;
-    narrow_f32(top, x, n, inner, SIGN);
-    for (int64_t c = 0; c < inner; c++) y[c] = -1;
-    for (int64_t r = n; r-- > whole * PERIOD;) note_f32(y, x + r * inner, top, inner, (int32_t)r);
-    for (int64_t c = 0; c < row; c++) at[c] = INT32_MAX, top[c] = top[c % inner];
-    for (int64_t b = whole; b-- > 0;) note_f32(at, x + b * row, top, row, (int32_t)b);
-    for (int64_t r = 0; r < PERIOD; r++)
-        for (int64_t c = 0; c < inner; c++) {
-            const int64_t here = (int64_t)at[r * inner + c] * PERIOD + r;
-            if (at[r * inner + c] < INT32_MAX && (y[c] < 0 || here < y[c])) y[c] = (int32_t)here;
+    int64_t o = 0;
+    for (; o + V_f32 + (n < 4) <= outer; o += V_f32, x += V_f32 * n) {
+        vector_f32 top = (vector_f32){ 0 } - INFINITY, t[4];
+        vector_at at = { 0 };
+        for (int64_t next = 0; next < n; next += 4) {
+            const int64_t c = next + 4 <= n || n < 4 ? next : n - 4;
+            if (n == 2) {
+                const vector_f32 a = at_f32(x, 0), b = at_f32(x + V_f32, 0);
+                top = __builtin_shufflevector(a, b, EVENS);
+                take(&top, &at, __builtin_shufflevector(a, b, ODDS), 1);
+                continue;
+            }
+            turn_four(t, x + c, n);
+            if (n == 3) t[3] = t[0]; /* which does no harm */
+            take_four(&top, &at, t, (int32_t)c);
         }
+        memcpy(y + o, &at, sizeof at);
+    }
+    for (; o < outer; o++, x += n) {
+        y[o] = 0;
+        for (int64_t r = 1; r < n; r++) y[o] = is_more_one(x[r], x[y[o]]) ? (int32_t)r : y[o];
+    }
 }
 
 static void argmax_f32(void *ys, const void *xs, int64_t outer, int64_t n, int64_t inner)
@@ -144,23 +232,24 @@ static void argmax_f32(void *ys, const void *xs, int64_t outer, int64_t n, int64
     float top[ROOM];
     int32_t *y = ys;
     const float *x = xs;
-    if (inner == 1 && n >= V_f32)
+    if (n == 1) memset(y, 0, (size_t)(outer * inner) * sizeof *y);
+    else if (inner == 1 && n <= FEW) argmax_abreast(y, x, outer, n);
+    else if (inner == 1)
         for (int64_t o = 0, count; o < outer; o += count) { /* what is looked through again is in the cache still */
             count = n >= CACHED ? 1 : CACHED / n < ROOM ? CACHED / n : ROOM;
             count = count < outer - o ? count : outer - o;
             extreme_f32(top, x, count, n, 1, SIGN);
-            for (int64_t r = 0; r < count; r++, x += n)
-                y[o + r] = n <= 64 ? first_of_few(x, n, top[r]) : first_top_f32(x, n, top[r]);
+            for (int64_t r = 0; r < count; r++, x += n) y[o + r] = first_top_f32(x, n, top[r]);
         }
-    else if (is_small_f32(n, inner)) argmax_small_f32(y, x, outer, n, inner);
+    else if (inner < V_f32 && n <= PERIOD) argmax_small(y, x, outer, n, inner);
     else
         for (int64_t o = 0; o < outer; o++, x += n * inner, y += inner) {
-            if (inner < NARROW) argmax_narrow_f32(y, x, n, inner);
+            if (inner < NARROW && n > PERIOD) argmax_narrow(y, x, n, inner);
             else
                 for (int64_t i = 0, c; i < inner; i += c) {
                     c = columns_of(inner - i);
-                    columns_f32(top, x + i, n, inner, c, SIGN);
-                    for (int64_t r = n; r-- > 0;) note_f32(y + i, x + r * inner + i, top, c, (int32_t)r);
+                    no_top(top, y + i, c);
+                    top_rows(top, y + i, x + i, 0, n, inner, c);
                 }
         }
 }
@@ -204,12 +293,10 @@ static void argmax_f32(void *ys, const void *xs, int64_t outer, int64_t n, int64
         const T *x = xs;                                                                                               \
         for (int64_t o = 0; o < outer * inner; o++) {                                                                  \
             const T *column = x + o / inner * n * inner + o % inner;                                                   \
-            int64_t best = 0;                                                                                          \
-            for (int64_t r = 1; r < n; r++) {                                                                          \
-                const T value = column[r * inner], top = column[best * inner];                                         \
-                best = value > top || (value != value && top == top) ? r : best;                                       \
-            }                                                                                                          \
-            y[o] = (int32_t)best;                                                                                      \
+            T top = *column;                                                                                           \
+            y[o] = 0;                                                                                                  \
+            for (int64_t r = 1; r < n; r++)                                                                            \
+                if (!(column[r * inner] <= top) && top == top) top = column[r * inner], y[o] = (int32_t)r;             \
         }                                                                                                              \
     }
 ARGMAX(double, f64)

@@ -167,16 +167,28 @@ static bool scatter_shape(reel_tensor *y)
     return reel_set_shape(y, (reel_dtype)x->dtype, rank, size);
 }
 
-/* x, the indices, and the sources of each destination: an op of its own, since it depends on the indices alone. */
+/* Single elements that go to destinations few enough for their chains to be kept are taken as they come: the sources of a
+ * destination may be far apart. */
+static bool is_walked(int64_t size, int64_t count, int64_t inner)
+{
+    enum { BLOCK = 64 };
+    int64_t chains = 0;
+    for (int64_t n = count; n > BLOCK && size <= REEL__WALKED; n = (n - 1) / BLOCK + 1) chains += size;
+    return inner == 1 && size <= REEL__WALKED && chains <= REEL__WALKED_CHAINS;
+}
+
+/* x, the indices, and the sources of each destination: an op of its own, since it depends on the indices alone; or the
+ * indices again, where the sources are taken as they come. */
 static void scatter_run(const reel_call *call)
 {
     const reel_tensor *y = call->node;
     int axis = (int)((const index_attr *)y->attr)->axis;
-    int64_t outer, inner;
+    int64_t outer, inner, size = y->size[axis], count = y->inputs[1]->count;
     extents(y, axis, &outer, &inner);
-    if (y->count)
-        reel__scatter_kernel(y, call->isa)(call->y, call->x[0], call->x[2], outer, y->size[axis], y->inputs[1]->count,
-                                           inner);
+    if (!y->count) return;
+    if (is_walked(size, count, inner))
+        reel__reduce_baseline.walked[y->dtype](call->y, call->x[0], call->x[1], outer, size, count);
+    else reel__scatter_kernel(y, call->isa)(call->y, call->x[0], call->x[2], outer, size, count, inner);
 }
 
 static reel_tensor *scatter_vjp(reel_tensor *y, reel_tensor *gy, int input)
@@ -208,11 +220,57 @@ reel_tensor *reel_scatter_add(reel_tensor *x, int axis, reel_tensor *indices, in
                                : reel_in_range(indices, size);
     if (checked->is_bad) return checked;
     bool nothing = false; /* then the destinations may be too many for lists */
-    for (int d = 0; d < x->rank; d++) nothing |= x->size[d] == 0 && (d < at || d >= at + indices->rank);
+    int64_t inner = 1;
+    for (int d = 0; d < x->rank; d++) {
+        nothing |= x->size[d] == 0 && (d < at || d >= at + indices->rank);
+        if (d >= at + indices->rank && !nothing) inner *= x->size[d];
+    }
+    const bool listed = !nothing && !is_walked(size, indices->count, inner);
     reel_tensor *inputs[] = { x, checked,
-                              nothing ? checked : reel_record(&bucket_op, 1, &checked, &range, sizeof range) };
+                              listed ? reel_record(&bucket_op, 1, &checked, &range, sizeof range) : checked };
     return reel_record(&scatter_op, 3, inputs, &attr, sizeof attr);
 }
+
+/* ---- one_hot ----------------------------------------------------------------------------------------------------- */
+
+/* x [rows, 1], y [rows, classes] */
+typedef struct hot_attr {
+    int64_t classes, dtype;
+} hot_attr;
+
+static bool hot_shape(reel_tensor *y)
+{
+    const reel_tensor *x = y->inputs[0];
+    const hot_attr *attr = y->attr;
+    int64_t size[REEL_MAX_RANK];
+    for (int d = 0; d + 1 < x->rank; d++) size[d] = x->size[d];
+    size[x->rank - 1] = attr->classes;
+    return reel_set_shape(y, (reel_dtype)attr->dtype, x->rank, size);
+}
+
+#define SET_ONES(T)                                                                                                    \
+    for (int64_t i = 0; i < rows; i++) ((T *)to)[i * classes + x[i]] = 1
+
+/* As many rows at a time as stay in a cache between the zeros and the ones. */
+static void hot_run(const reel_call *call)
+{
+    enum { CACHED = 1 << 14 };
+    const reel_tensor *y = call->node;
+    const int32_t *x = call->x[0];
+    const int64_t classes = ((const hot_attr *)y->attr)->classes, count = y->inputs[0]->count;
+    const int64_t row = classes * (int64_t)reel__dtype_size((reel_dtype)y->dtype);
+    const int64_t most = row < CACHED ? CACHED / (row ? row : 1) : 1;
+    char *to = call->y;
+    for (int64_t left = y->count ? count : 0, rows; left > 0; left -= rows, x += rows, to += rows * row) {
+        rows = left < most ? left : most;
+        memset(to, 0, (size_t)(rows * row));
+        if (y->dtype == REEL_F32) SET_ONES(float);
+        else if (y->dtype == REEL_F64) SET_ONES(double);
+        else SET_ONES(int32_t);
+    }
+}
+
+static const reel_op hot_op = { .size = sizeof(reel_op), .name = "one_hot", .shape = hot_shape, .run = hot_run };
 
 reel_tensor *reel_one_hot(reel_tensor *indices, int64_t classes, reel_dtype dtype)
 {
@@ -222,9 +280,9 @@ reel_tensor *reel_one_hot(reel_tensor *indices, int64_t classes, reel_dtype dtyp
     if (classes < 0)
         return reel__fail(indices->tape, REEL_BAD_ARGUMENT, "one_hot: the number of classes is %lld",
                           (long long)classes);
-    reel_tensor *checked = reel_in_range(indices, classes);
-    if (!checked->is_bad && (unsigned)dtype > REEL_I32)
-        return reel__fail(checked->tape, REEL_BAD_DTYPE, "one_hot: %d is no dtype", (int)dtype);
-    reel_tensor *column = reel_unsqueeze(checked, -1);
-    return reel_cast(reel_eq(column, reel_iota(column, classes)), dtype);
+    reel_tensor *column = reel_unsqueeze(reel_in_range(indices, classes), -1);
+    if (column->is_bad) return column;
+    if (classes > INT32_MAX) return reel_iota(column, classes); /* which says what it cannot count */
+    hot_attr attr = { classes, dtype };
+    return reel_record(&hot_op, 1, &column, &attr, sizeof attr);
 }

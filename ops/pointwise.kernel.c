@@ -104,10 +104,12 @@ static inline int32_t maximum_i32(int32_t a, int32_t b) { return a > b ? a : b; 
 #undef SUFFIX
 #undef FLOATS
 
+/* All of i32 is exact in f64, so that the ends are chosen there, in vectors. */
 static inline int32_t to_i32_f64(double x)
 {
-    double inside = x >= 2147483648.0 || x <= -2147483649.0 || x != x ? 0 : x;
-    return x >= 2147483648.0 ? INT32_MAX : x <= -2147483649.0 ? INT32_MIN : (int32_t)inside;
+    double inside = x >= 2147483647.0 ? 2147483647.0 : x;
+    inside = inside <= -2147483648.0 ? -2147483648.0 : inside;
+    return (int32_t)(x == x ? inside : 0);
 }
 
 #define CAST(from, From, to, To, expression)                                                                           \

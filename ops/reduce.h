@@ -10,10 +10,17 @@ enum { REEL__ROW_BLOCK = 256 }; /* elements of a last axis that are summed as on
 typedef void reel__listed_kernel(void *y, const void *x, const int32_t *lists, int64_t outer, int64_t size,
                                  int64_t count, int64_t inner);
 
-/* By dtype. */
+/* The same of single elements, in the order of the sources and without lists: y [outer,size] from x [outer,count]. There
+ * is room for so many destinations, and for a chain of each at so many levels of blocks in all. */
+enum { REEL__WALKED = 2048, REEL__WALKED_CHAINS = 3072 };
+typedef void reel__walked_kernel(void *y, const void *x, const int32_t *indices, int64_t outer, int64_t size,
+                                 int64_t count);
+
+/* By dtype; what is walked is scalar, and in the baseline alone. */
 typedef struct reel__reduce_kernels {
     reel__reduce_kernel *sum[3];
     reel__listed_kernel *listed[2];
+    reel__walked_kernel *walked[2];
 } reel__reduce_kernels;
 
 /* Likewise; those for AVX2 are of f32 alone, and serve AVX-512 as well. */

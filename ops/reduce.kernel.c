@@ -69,5 +69,8 @@ const reel__reduce_kernels K(reel__reduce) = { .sum = { sum_f32, NULL, sum_i32 }
 const reel__reduce_kernels K(reel__reduce) = {
     .sum = { sum_f32, sum_f64, sum_i32 },
     .listed = { listed_f32, listed_f64 },
+#if defined(REEL__IS_BASELINE)
+    .walked = { walked_f32, walked_f64 },
+#endif
 };
 #endif

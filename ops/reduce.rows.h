@@ -254,6 +254,50 @@ static void FN(listed_)(void *ys, const void *xs, const int32_t *lists, int64_t 
         }
 }
 
+#if defined(REEL__IS_BASELINE)
+/* Gives the result of a block to the chain of a level, which was given `before` of them; a full one passes its own on. */
+static void FN(give_)(T *chain, int64_t size, T value, uint32_t before)
+{
+    for (; before && before % COLUMN_BLOCK == 0; chain += size, before = before / COLUMN_BLOCK - 1) {
+        const T whole = *chain;
+        *chain = value;
+        value = whole;
+    }
+    *chain = before ? *chain + value : value; /* −0 + v is v */
+}
+
+/* y holds the open block of each destination. */
+static void FN(walked_)(void *ys, const void *xs, const int32_t *to, int64_t outer, int64_t size, int64_t count)
+{
+    T *y = ys, chains[REEL__WALKED_CHAINS];
+    uint32_t taken[REEL__WALKED];
+    const T *x = xs;
+    for (int64_t o = 0; o < outer; o++, x += count, y += size) {
+        memset(taken, 0, (size_t)size * sizeof *taken);
+        for (int64_t i = 0; i < count; i++) {
+            const int32_t k = to[i];
+            uint32_t n = taken[k];
+            if (n % COLUMN_BLOCK == 0) {
+                if (n) FN(give_)(chains + k, size, y[k], n / COLUMN_BLOCK - 1);
+                y[k] = (T)-0.0;
+            }
+            T sum = y[k] + x[i];
+            n++;
+            for (; i + 1 < count && to[i + 1] == k && n % COLUMN_BLOCK; n++) sum += x[++i]; /* without waiting for y */
+            y[k] = sum, taken[k] = n;
+        }
+        for (int64_t k = 0; k < size; k++) {
+            T *chain = chains + k, value = taken[k] ? y[k] : 0;
+            for (uint32_t n = taken[k]; n > COLUMN_BLOCK; n = (n - 1) / COLUMN_BLOCK + 1, chain += size) {
+                FN(give_)(chain, size, value, (n - 1) / COLUMN_BLOCK);
+                value = *chain;
+            }
+            y[k] = value;
+        }
+    }
+}
+#endif
+
 #undef PASTE_
 #undef PASTE
 #undef FN

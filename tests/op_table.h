@@ -230,6 +230,9 @@ static const op_case op_cases[] = {
     ROW(scatter_add, { LINEAR(2, N), INDEX(4, N) }, FLOATS | CANCELS, .at = { -1, 4 }),
     ROW(one_hot, { INDEX(4, 2, N) }, NO_GRADIENT, .at = { 4 }, .to = REEL_F32),
     ROW(one_hot, { INDEX(4, 2, N) }, NO_GRADIENT, .at = { 4 }, .to = REEL_F64),
+    ROW(one_hot, { INDEX(4, 2, N) }, NO_GRADIENT, .at = { 4 }, .to = REEL_I32),
+    ROW(one_hot, { INDEX(10, 1000) }, NO_GRADIENT, .at = { 10 }, .to = REEL_F32),
+    ROW(one_hot, { INDEX(5000, 3) }, NO_GRADIENT, .at = { 5000 }, .to = REEL_F32),
     ROW_AS(in_range, identity, { INDEX(4, 2, N) }, NO_GRADIENT, .at = { 4 }),
 
     ROW(uniform, { LIKE }, NO_GRADIENT | FLOATS | DRAWS, .shape = SIZES(2, N)),

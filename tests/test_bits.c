@@ -411,7 +411,7 @@ static void expect_scatter(reel_dtype dtype, int64_t outer, int64_t count, int64
 
 Test(scatter, sums_the_sources_of_a_destination_as_a_column)
 {
-    const int64_t counts[] = { 0, 1, 2, 63, 64, 65, 128, 300, 4097 }, inner[] = { 1, 3, 67 };
+    const int64_t counts[] = { 0, 1, 2, 63, 64, 65, 128, 300, 4096, 4097, 4160 }, inner[] = { 1, 3, 67 };
     for (reel_dtype dtype = REEL_F32; dtype <= REEL_F64; dtype++)
         for (int i = 0; i < COUNT(counts); i++)
             for (int j = 0; j < COUNT(inner); j++) {
@@ -419,9 +419,25 @@ Test(scatter, sums_the_sources_of_a_destination_as_a_column)
                 expect_scatter(dtype, 2, counts[i], 5, inner[j]);
                 if (counts[i] <= 300) expect_scatter(dtype, 1, counts[i], 200, inner[j]);
             }
+    for (int64_t size = 1500; size <= 2100; size += 100) expect_scatter(REEL_F32, 2, 4097, size, 1); /* few, or many */
+    expect_scatter(REEL_F32, 1, 300000, 1, 1);
+    expect_scatter(REEL_F64, 1, 70000, 3, 1);
     expect_scatter(REEL_F32, 1, 70000, 3, 2);
     expect_scatter(REEL_F32, 1, 3, 4, 1500);
     expect_scatter(REEL_F32, 1, 300, 2, 1500);
+}
+
+/* Too many destinations for a chain of each, but few have sources. */
+Test(scatter, of_single_elements_to_a_few_of_many_destinations)
+{
+    for (reel_dtype dtype = REEL_F32; dtype <= REEL_F64; dtype++) {
+        array x = rough(dtype, REEL_SHAPE(1, 9000, 1)), to = array_new(REEL_I32, REEL_SHAPE(9000));
+        for (int64_t i = 0; i < to.count; i++) to.at[i] = (double)(random_bits() % 3 * 1000);
+        array right = naive_scatter(&x, &to, 1, 2100, 1);
+        array y = run(by_scatter, &(op_case){ .at = { 1, 2100 } }, 2, (array[]){ x, to });
+        EXPECT_EQUAL(y, right, "dtype %d", dtype);
+        forget_arrays();
+    }
 }
 
 Test(scatter, to_one_destination_is_the_sum_of_the_column)
@@ -911,6 +927,7 @@ Test(sets, give_the_extremes_of_the_definition)
                 for (int k = 0; k < COUNT(long_n); k++) compare_extremes(isa, 1, long_n[k], inner[i], t);
             }
             for (int64_t n = 1; n <= 40; n++) compare_extremes(isa, 2100 + n, n, 1, t);
+            for (int64_t c = 2; c <= 9; c++) compare_extremes(isa, 300 + c, 5, c, t);
             for (int64_t c = 500; c <= 1600; c += 137) compare_extremes(isa, 2, 5, c, t);
             for (int64_t c = 1021; c <= 1027; c++) compare_extremes(isa, 1, 9, c, t);
         }

@@ -357,6 +357,10 @@ Test(errors, of_ops_with_indices)
               AT(0, reel_scatter_add(reel_expand(s, REEL_SHAPE(1ll << 31)), 0,
                                      reel_expand(reel_slice(idx, 0, 0, 1), REEL_SHAPE(1ll << 31)), 4)));
     RECORDING(REEL_BAD_DTYPE, "scatter_add: operand 1 is i32; " FLOATS, AT(0, reel_scatter_add(idx, 0, idx, 4)));
+    RECORDING(REEL_BAD_ARGUMENT, "iota: 2147483648 is not within 0 … 2147483647",
+              AT(0, reel_one_hot(idx, 1ll << 31, REEL_F32)));
+    RECORDING(REEL_TOO_LARGE, "one_hot: the number of bytes of [1073741824,3,2147483647] overflows",
+              AT(0, reel_one_hot(reel_expand(idx, REEL_SHAPE(1 << 30, 3)), INT32_MAX, REEL_F32)));
     RECORDING(REEL_BAD_ARGUMENT, "iota: -1 is not within 0 … 2147483647", AT(0, reel_iota(x, -1)));
     RECORDING(REEL_BAD_DTYPE, "uniform: draws are f32 or f64, not i32 as idx [3] (@2)",
               AT(0, reel_uniform(idx, "u", REEL_SHAPE(2))));

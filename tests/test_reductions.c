@@ -190,11 +190,14 @@ Test(scatter, makes_the_gradient_of_an_embedding_exact)
     cr_expect(equal_arrays(&y, &right, text, sizeof text), "%s", text);
 }
 
-/* Two by the same indices, and what they are made of: x [2, 3, 2], indices [3, 2] along axis 1, and their sum. */
+/* Two by the same indices, and what they are made of: x [2, 3, 2], indices [3, 2] along axis 1, and their sum. As rows of
+ * two, since single elements need no lists. */
 static reel_tensor *two_by_the_same(reel_tensor *const *x)
 {
-    reel_tensor *flat = reel_reshape(x[1], REEL_SHAPE(6)), *wide = reel_reshape(x[0], REEL_SHAPE(2, 6));
-    return reel_add(reel_scatter_add(wide, 1, flat, 4), reel_scatter_add(reel_neg(reel_mul(wide, wide)), 1, flat, 4));
+    reel_tensor *flat = reel_reshape(x[1], REEL_SHAPE(6));
+    reel_tensor *rows = reel_transpose(reel_reshape(x[0], REEL_SHAPE(2, 6)));
+    return reel_transpose(
+        reel_add(reel_scatter_add(rows, 0, flat, 4), reel_scatter_add(reel_neg(reel_mul(rows, rows)), 0, flat, 4)));
 }
 
 Test(scatter, twice_by_the_same_indices_finds_the_sources_once)

@@ -125,7 +125,7 @@ REEL_API reel_tensor *reel_squeeze(reel_tensor *x, int axis);          /* leaves
 
 REEL_API reel_tensor *reel_gather(reel_tensor *x, int axis, reel_tensor *indices); /* | y[…, i…, …] = x[…, indices[i…], …]; also i32 */
 REEL_API reel_tensor *reel_scatter_add(reel_tensor *x, int axis, reel_tensor *indices, int64_t size); /* | its adjoint: rows of x with the same index are added in ascending order, the rest is 0 */
-REEL_API reel_tensor *reel_one_hot(reel_tensor *indices, int64_t classes, reel_dtype dtype); /* [… ] → […, classes] */
+REEL_API reel_tensor *reel_one_hot(reel_tensor *indices, int64_t classes, reel_dtype dtype); /* | […] → […, classes]: 1 at the index, else 0; no gradient */
 REEL_API reel_tensor *reel_in_range(reel_tensor *indices, int64_t size); /* | the indices, checked to be in 0 … size − 1 */
 
 /* ---- Random draws: functions of (seed, name, run, element), new in every run; no gradient ------------------------- */
