@@ -30,15 +30,7 @@ static bool contract_shape(reel_tensor *y)
 
 /* ---- The plain kernel: operands packed to [batch, m, k] and [batch, k, n], then row by row ------------------------ */
 
-static const reel__product_kernels *const kernels[REEL__ISAS] = {
-    &reel__product_naive_baseline,
-#if defined(REEL_HAVE_AVX2)
-    [REEL__AVX2] = &reel__product_naive_avx2,
-#endif
-#if defined(REEL_HAVE_AVX512)
-    [REEL__AVX512] = &reel__product_naive_avx512,
-#endif
-};
+static const reel__product_kernels *const kernels[REEL__ISAS] = { REEL__EACH_SET(reel__product_naive) };
 
 static int64_t extent(const int64_t *size, int count, const int8_t *axes)
 {

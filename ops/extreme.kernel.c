@@ -42,12 +42,6 @@ INLINE int64_t columns_of(int64_t left) { return left < ROOM ? left : ROOM / 2; 
 #define EVEN EVENS
 #define ODD ODDS
 #include "ops/extreme.rows.h"
-#undef T
-#undef BITS
-#undef FLIP
-#undef S
-#undef EVEN
-#undef ODD
 
 /* ---- The first of the greatest, and where it stands ---------------------------------------------------------------- */
 
@@ -78,26 +72,23 @@ INLINE bool is_top_one(float x, float top) { return x == top || (x != x && top !
 INLINE bool is_more_one(float x, float top) { return !(x <= top) && top == top; }
 
 /* What comes after the top, in the order of places: taking it twice does no harm. */
-INLINE void take(vector_f32 *top, vector_at *at, vector_f32 x, int32_t place)
+INLINE void take(vector_f32 *top, vector_at *at, vector_f32 x, vector_at place)
 {
     const vector_at more = is_more(x, *top);
     *top = (vector_f32)choose(more, (vector_at)x, (vector_at)*top);
-    *at = choose(more, (vector_at){ 0 } + place, *at);
+    *at = choose(more, place, *at);
 }
 
 /* Of four places in their order, each two first, so that little waits. */
 INLINE void take_four(vector_f32 *top, vector_at *at, const vector_f32 x[4], int32_t place)
 {
+    const vector_at none = { 0 };
     vector_f32 a = x[0], b = x[2];
-    vector_at i = { 0 }, k = (vector_at){ 0 } + 2;
-    take(&a, &i, x[1], 1);
-    take(&b, &k, x[3], 3);
-    vector_at more = is_more(b, a);
-    a = (vector_f32)choose(more, (vector_at)b, (vector_at)a);
-    i = choose(more, k, i) + place;
-    more = is_more(a, *top);
-    *top = (vector_f32)choose(more, (vector_at)a, (vector_at)*top);
-    *at = choose(more, i, *at);
+    vector_at i = none, k = none + 2;
+    take(&a, &i, x[1], none + 1);
+    take(&b, &k, x[3], none + 3);
+    take(&a, &i, b, k);
+    take(top, at, a, i + place);
 }
 
 static void no_top(float *top, int32_t *at, int64_t columns)
@@ -212,7 +203,7 @@ static void argmax_abreast(int32_t *y, const float *x, int64_t outer, int64_t n)
             if (n == 2) {
                 const vector_f32 a = at_f32(x, 0), b = at_f32(x + V_f32, 0);
                 top = __builtin_shufflevector(a, b, EVENS);
-                take(&top, &at, __builtin_shufflevector(a, b, ODDS), 1);
+                take(&top, &at, __builtin_shufflevector(a, b, ODDS), (vector_at){ 0 } + 1);
                 continue;
             }
             turn_four(t, x + c, n);
@@ -262,12 +253,6 @@ static void argmax_f32(void *ys, const void *xs, int64_t outer, int64_t n, int64
 #define EVEN 0, 2
 #define ODD 1, 3
 #include "ops/extreme.rows.h"
-#undef T
-#undef BITS
-#undef FLIP
-#undef S
-#undef EVEN
-#undef ODD
 
 #undef ONE_NAN
 #define ONE_NAN(v) (v)
@@ -278,12 +263,6 @@ static void argmax_f32(void *ys, const void *xs, int64_t outer, int64_t n, int64
 #define EVEN 0, 2, 4, 6
 #define ODD 1, 3, 5, 7
 #include "ops/extreme.rows.h"
-#undef T
-#undef BITS
-#undef FLIP
-#undef S
-#undef EVEN
-#undef ODD
 
 /* One after the other: what is not f32 is seldom asked for this. */
 #define ARGMAX(T, S)                                                                                                   \

@@ -191,3 +191,9 @@ static void FN(min)(void *y, const void *x, int64_t outer, int64_t n, int64_t in
 #undef PASTE_
 #undef PASTE
 #undef FN
+#undef T
+#undef BITS
+#undef FLIP
+#undef S
+#undef EVEN
+#undef ODD

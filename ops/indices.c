@@ -8,15 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const reel__index_kernels *const kernels[REEL__ISAS] = {
-    &reel__indices_baseline,
-#if defined(REEL_HAVE_AVX2)
-    [REEL__AVX2] = &reel__indices_avx2,
-#endif
-#if defined(REEL_HAVE_AVX512)
-    [REEL__AVX512] = &reel__indices_avx512,
-#endif
-};
+static const reel__index_kernels *const kernels[REEL__ISAS] = { REEL__EACH_SET(reel__indices) };
 
 static reel_tensor *bad(reel_tensor *x) { return &reel_tape_of(x)->bad; }
 

@@ -6,15 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-static const reel__pointwise_links *const links[REEL__ISAS] = {
-    &reel__links_baseline,
-#if defined(REEL_HAVE_AVX2)
-    [REEL__AVX2] = &reel__links_avx2,
-#endif
-#if defined(REEL_HAVE_AVX512)
-    [REEL__AVX512] = &reel__links_avx512,
-#endif
-};
+static const reel__pointwise_links *const links[REEL__ISAS] = { REEL__EACH_SET(reel__links) };
 
 static const reel__chain *chain_of(int isa) { return &links[isa]->chain; }
 

@@ -4,15 +4,7 @@
 
 #include <string.h>
 
-static const reel__reduce_kernels *const kernels[REEL__ISAS] = {
-    &reel__reduce_baseline,
-#if defined(REEL_HAVE_AVX2)
-    [REEL__AVX2] = &reel__reduce_avx2,
-#endif
-#if defined(REEL_HAVE_AVX512)
-    [REEL__AVX512] = &reel__reduce_avx512,
-#endif
-};
+static const reel__reduce_kernels *const kernels[REEL__ISAS] = { REEL__EACH_SET(reel__reduce) };
 
 static const reel__extreme_kernels *const extremes[REEL__ISAS] = {
     &reel__extreme_baseline,

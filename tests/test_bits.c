@@ -704,25 +704,9 @@ Test(initial, values_are_those_of_their_definition)
 
 /* ---- Every instruction set --------------------------------------------------------------------------------------- */
 
-static const reel__pointwise_links *const link_sets[REEL__ISAS] = {
-    &reel__links_baseline,
-#if defined(REEL_HAVE_AVX2)
-    [REEL__AVX2] = &reel__links_avx2,
-#endif
-#if defined(REEL_HAVE_AVX512)
-    [REEL__AVX512] = &reel__links_avx512,
-#endif
-};
+static const reel__pointwise_links *const link_sets[REEL__ISAS] = { REEL__EACH_SET(reel__links) };
 
-static const reel__reduce_kernels *const reduce_sets[REEL__ISAS] = {
-    &reel__reduce_baseline,
-#if defined(REEL_HAVE_AVX2)
-    [REEL__AVX2] = &reel__reduce_avx2,
-#endif
-#if defined(REEL_HAVE_AVX512)
-    [REEL__AVX512] = &reel__reduce_avx512,
-#endif
-};
+static const reel__reduce_kernels *const reduce_sets[REEL__ISAS] = { REEL__EACH_SET(reel__reduce) };
 
 enum { MOST = 70, BUFFER = 80 * 4096 };
 
@@ -933,15 +917,7 @@ Test(sets, give_the_extremes_of_the_definition)
         }
 }
 
-static const reel__product_kernels *const product_sets[REEL__ISAS] = {
-    &reel__product_naive_baseline,
-#if defined(REEL_HAVE_AVX2)
-    [REEL__AVX2] = &reel__product_naive_avx2,
-#endif
-#if defined(REEL_HAVE_AVX512)
-    [REEL__AVX512] = &reel__product_naive_avx512,
-#endif
-};
+static const reel__product_kernels *const product_sets[REEL__ISAS] = { REEL__EACH_SET(reel__product_naive) };
 
 Test(sets, give_the_same_bits_for_the_plain_product)
 {

@@ -309,15 +309,7 @@ Test(guard, shapes_beside_every_limit_stay_within_memory, .timeout = 120) { on_e
 
 /* ---- Sums over long and wide arrays ------------------------------------------------------------------------------ */
 
-static const reel__reduce_kernels *const reductions[REEL__ISAS] = {
-    &reel__reduce_baseline,
-#if defined(REEL_HAVE_AVX2)
-    [REEL__AVX2] = &reel__reduce_avx2,
-#endif
-#if defined(REEL_HAVE_AVX512)
-    [REEL__AVX512] = &reel__reduce_avx512,
-#endif
-};
+static const reel__reduce_kernels *const reductions[REEL__ISAS] = { REEL__EACH_SET(reel__reduce) };
 
 /* The kernel's room for chains is divided by how many levels of blocks there are: each count of rows at which a level
  * begins, with more columns than the room has for one chain. Rows are pages of zeros that take no memory, the last one

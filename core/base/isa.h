@@ -33,6 +33,16 @@ enum { REEL__BASELINE, REEL__AVX2, REEL__AVX512, REEL__ISAS };
 #define VECTOR_F32 4
 #endif
 
+/* The tables of a family, one for each set that this build has: what initializes an array of REEL__ISAS pointers. AVX-512
+ * is never built without AVX2. */
+#if defined(REEL_HAVE_AVX512)
+#define REEL__EACH_SET(name) &name##_baseline, &name##_avx2, &name##_avx512
+#elif defined(REEL_HAVE_AVX2)
+#define REEL__EACH_SET(name) &name##_baseline, &name##_avx2
+#else
+#define REEL__EACH_SET(name) &name##_baseline
+#endif
+
 /* a b + c with one rounding. Sets without the instruction go through doubles: the product of two floats is exact
  * there, the sum is rounded to odd (an inexact sum whose last bit is even moves one step towards what was lost), and
  * a sum rounded to odd with two bits to spare rounds to float as the exact one does (Boldo and Melquiond, 2008).
