@@ -98,14 +98,14 @@ static const reel__product_api api = { .axes = attr_of,
                                        .block = reel__product_block,
                                        .layout = reel__product_layout_of,
                                        .pack = reel__product_pack };
-static const reel__kind contract_kind = { .product = &api };
+static const reel__traits contract_traits = { .product = &api };
 
 const reel_op reel__contract_op = { .size = sizeof(reel_op),
                                     .name = "contract",
                                     .shape = contract_shape,
                                     .run = contract_run,
                                     .merge = contract_merge,
-                                    .kind = &contract_kind };
+                                    .traits = &contract_traits };
 
 static reel_tensor *record(reel_tensor *a, reel_tensor *b, const reel__product_axes *attr)
 {

@@ -1,11 +1,11 @@
 /* What the families share: running pointwise ops and views, strided copies, and the checks that shape rules have in
- * common. What the planner knows of an op, its kind, is declared in core/plan/kinds.h. */
+ * common. What the planner knows of an op, its kind, is declared in core/plan/traits.h. */
 #ifndef REEL_OPS_FAMILY_H
 #define REEL_OPS_FAMILY_H
 
 #include "core/base/cpu.h"
 #include "core/base/strided.h"
-#include "core/plan/kinds.h"
+#include "core/plan/traits.h"
 
 #include <reel/ops.h>
 

@@ -12,7 +12,7 @@ void reel__view_run(const reel_call *call)
     int64_t x_stride[REEL_MAX_RANK], y_stride[REEL_MAX_RANK], offset = 0;
     size_t element = reel__dtype_size((reel_dtype)y->dtype);
     reel__contiguous(x->rank, x->size, x_stride);
-    if (!y->count || !y->op->kind->map(y, x_stride, &offset, y_stride)) return;
+    if (!y->count || !y->op->traits->map(y, x_stride, &offset, y_stride)) return;
     reel__contiguous(y->rank, y->size, x_stride);
     reel__copy_strided(call->y, x_stride, (const char *)call->x[0] + offset * (int64_t)element, y_stride, element,
                        y->rank, y->size);
@@ -21,7 +21,7 @@ void reel__view_run(const reel_call *call)
 #define VIEW(OP, derivative)                                                                                           \
     {                                                                                                                  \
         .size = sizeof(reel_op), .name = #OP, .shape = OP##_shape, .run = reel__view_run, .vjp = derivative,           \
-        .kind = &(const reel__kind)                                                                                    \
+        .traits = &(const reel__traits)                                                                                \
         {                                                                                                              \
             .map = OP##_map                                                                                            \
         }                                                                                                              \
@@ -179,7 +179,7 @@ const reel_op reel__expand_op = { .size = sizeof(reel_op),
                                   .shape = expand_shape,
                                   .run = reel__view_run,
                                   .vjp = expand_vjp,
-                                  .kind = &(const reel__kind){ .map = expand_map },
+                                  .traits = &(const reel__traits){ .map = expand_map },
                                   .past = reel__contract_past };
 
 /* The node has the rank of its operand, to which leading axes of size 1 were added. */
@@ -346,7 +346,7 @@ static const reel_op slice_op = { .size = sizeof(reel_op),
                                   .shape = slice_shape,
                                   .run = reel__view_run,
                                   .merge = slice_merge,
-                                  .kind = &(const reel__kind){ .map = slice_map } };
+                                  .traits = &(const reel__traits){ .map = slice_map } };
 
 reel_tensor *reel_slice_step(reel_tensor *x, int axis, int64_t start, int64_t stop, int64_t step)
 {
@@ -516,7 +516,7 @@ static reel_tensor *concat_vjp(reel_tensor *y, reel_tensor *gy, int input)
 }
 
 static int concat_axis(const reel_tensor *y) { return (int)((const concat_attr *)y->attr)->axis; }
-static const reel__kind concat_kind = { .joined = concat_axis };
+static const reel__traits concat_traits = { .joined = concat_axis };
 
 static const reel_op concat_op = {
     .size = sizeof(reel_op),
@@ -524,7 +524,7 @@ static const reel_op concat_op = {
     .shape = concat_shape,
     .run = concat_run,
     .vjp = concat_vjp,
-    .kind = &concat_kind,
+    .traits = &concat_traits,
 };
 
 enum { FEW_PARTS = 64 };

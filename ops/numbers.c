@@ -25,16 +25,16 @@ static void number_run(const reel_call *call)
 
 /* 0, ±1 and powers of two belong to the structure of a program: equal ones are one node, and rewrites may look at them.
  * Any other number is data: a learning rate that changes from one recording to the next is the same program. */
-static const reel__kind number_kind = { .is_number = true };
+static const reel__traits number_traits = { .is_number = true };
 static const reel_op constant_op = {
-    .size = sizeof(reel_op), .name = "constant", .shape = number_shape, .run = number_run, .kind = &number_kind
+    .size = sizeof(reel_op), .name = "constant", .shape = number_shape, .run = number_run, .traits = &number_traits
 };
 static const reel_op number_op = { .size = sizeof(reel_op),
                                    .name = "number",
                                    .shape = number_shape,
                                    .run = number_run,
                                    .unique = true,
-                                   .kind = &number_kind };
+                                   .traits = &number_traits };
 
 static bool is_structural(double value)
 {
@@ -103,7 +103,7 @@ static void iota_run(const reel_call *call)
 }
 
 static const reel_op iota_op = {
-    .size = sizeof(reel_op), .name = "iota", .shape = iota_shape, .run = iota_run, .kind = &number_kind
+    .size = sizeof(reel_op), .name = "iota", .shape = iota_shape, .run = iota_run, .traits = &number_traits
 };
 
 reel_tensor *reel_iota(reel_tensor *like, int64_t count)
@@ -146,13 +146,13 @@ static void uniform_run(const reel_call *call)
         for (int64_t i = 0; i < y->count; i++) ((double *)call->y)[i] = reel__uniform_f64(stream, i);
 }
 
-static const reel__kind draw_kind = { .is_draw = true };
+static const reel__traits draw_traits = { .is_draw = true };
 static const reel_op uniform_op = { .size = sizeof(reel_op),
                                     .name = "uniform",
                                     .shape = draw_shape,
                                     .run = uniform_run,
                                     .draws = true,
-                                    .kind = &draw_kind };
+                                    .traits = &draw_traits };
 
 static reel_tensor *draw(const char *call, reel_tensor *like, const char *name, reel_shape shape)
 {

@@ -18,7 +18,7 @@ void reel__pointwise_run(const reel_call *call)
     const reel_tensor *y = call->node;
     reel__tile tile = { .rows = 1, .columns = y->count, .y = call->y };
     for (int i = 0; i < y->input_count; i++) tile.x[i] = call->x[i];
-    if (y->count) y->op->kind->row(y)(&tile);
+    if (y->count) y->op->traits->row(y)(&tile);
 }
 
 /* ---- Shape rules ------------------------------------------------------------------------------------------------- */
@@ -98,13 +98,13 @@ static reel_tensor *power_exponent(reel_tensor *gy, reel_tensor *y, reel_tensor 
 #define NUMBERS numbers_shape
 #define DESCRIPTOR(OP, rule, derivative)                                                                               \
     static reel__row_kernel *OP##_row(const reel_tensor *y) { return reel__pointwise.OP[type_of(y)]; }                 \
-    static const reel__kind OP##_kind = { .row = OP##_row, .link = OP##_link, .chain = chain_of };                     \
+    static const reel__traits OP##_traits = { .row = OP##_row, .link = OP##_link, .chain = chain_of };                 \
     static const reel_op OP##_op = { .size = sizeof(reel_op),                                                          \
                                      .name = #OP,                                                                      \
                                      .shape = rule,                                                                    \
                                      .run = reel__pointwise_run,                                                       \
                                      .vjp = derivative,                                                                \
-                                     .kind = &OP##_kind };
+                                     .traits = &OP##_traits };
 
 #define UNARY(OP, types, expression, gx, low, high)                                                                    \
     static reel_tensor *OP##_vjp(reel_tensor *y, reel_tensor *gy, int input)                                           \
@@ -220,13 +220,13 @@ static bool cast_link(const reel_tensor *y, int isa, int from, const bool *one, 
     *form = y->dtype == REEL_I32 ? links[isa]->to_i32 : links[isa]->to_f32;
     return type_of(y) != y->dtype && type_of(y) != REEL_F64 && y->dtype != REEL_F64;
 }
-static const reel__kind cast_kind = { .row = cast_row, .link = cast_link, .chain = chain_of };
+static const reel__traits cast_traits = { .row = cast_row, .link = cast_link, .chain = chain_of };
 static const reel_op cast_op = { .size = sizeof(reel_op),
                                  .name = "cast",
                                  .shape = cast_shape,
                                  .run = reel__pointwise_run,
                                  .vjp = cast_vjp,
-                                 .kind = &cast_kind };
+                                 .traits = &cast_traits };
 
 reel_tensor *reel_cast(reel_tensor *x, reel_dtype dtype)
 {
@@ -247,9 +247,9 @@ bool reel__same_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offs
     return true;
 }
 
-static const reel__kind whole_kind = { .map = reel__same_map };
+static const reel__traits whole_traits = { .map = reel__same_map };
 static const reel_op detach_op = {
-    .size = sizeof(reel_op), .name = "detach", .shape = detach_shape, .run = reel__view_run, .kind = &whole_kind
+    .size = sizeof(reel_op), .name = "detach", .shape = detach_shape, .run = reel__view_run, .traits = &whole_traits
 };
 
 reel_tensor *reel_detach(reel_tensor *x) { return reel_record(&detach_op, 1, &x, NULL, 0); }
@@ -272,7 +272,7 @@ static const reel_op variable_op = { .size = sizeof(reel_op),
                                      .shape = variable_shape,
                                      .run = reel__view_run,
                                      .vjp = variable_vjp,
-                                     .kind = &whole_kind };
+                                     .traits = &whole_traits };
 
 reel_tensor *reel_variable(reel_tensor *x, const char *name)
 {

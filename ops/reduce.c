@@ -90,7 +90,7 @@ static void kind_run(const reel_call *call)
 {
     int axis;
     int64_t block;
-    reduce(call, call->node->op->kind->reduce(call->node, call->isa, &axis, &block));
+    reduce(call, call->node->op->traits->reduce(call->node, call->isa, &axis, &block));
 }
 
 static void argmax_run(const reel_call *call)
@@ -130,24 +130,27 @@ static reel_tensor *extreme_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return share(y, gy, y->inputs[input], (int64_t)1 << axis_of(y));
 }
 
-static const reel__kind sum_kind = { .reduce = sum_reduce }, max_kind = { .reduce = max_reduce },
-                        min_kind = { .reduce = min_reduce };
+static const reel__traits sum_traits = { .reduce = sum_reduce }, max_traits = { .reduce = max_reduce },
+                          min_traits = { .reduce = min_reduce };
 
-static const reel_op sum_op = {
-    .size = sizeof(reel_op), .name = "sum", .shape = reduced_shape, .run = kind_run, .vjp = sum_vjp, .kind = &sum_kind
-};
+static const reel_op sum_op = { .size = sizeof(reel_op),
+                                .name = "sum",
+                                .shape = reduced_shape,
+                                .run = kind_run,
+                                .vjp = sum_vjp,
+                                .traits = &sum_traits };
 static const reel_op max_op = { .size = sizeof(reel_op),
                                 .name = "max",
                                 .shape = extreme_shape,
                                 .run = kind_run,
                                 .vjp = extreme_vjp,
-                                .kind = &max_kind };
+                                .traits = &max_traits };
 static const reel_op min_op = { .size = sizeof(reel_op),
                                 .name = "min",
                                 .shape = extreme_shape,
                                 .run = kind_run,
                                 .vjp = extreme_vjp,
-                                .kind = &min_kind };
+                                .traits = &min_traits };
 static const reel_op argmax_op = {
     .size = sizeof(reel_op), .name = "argmax", .shape = argmax_shape, .run = argmax_run
 };
@@ -175,19 +178,19 @@ static reel_tensor *several_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return input ? NULL : share(y, gy, y->inputs[0], ((const axes_attr *)y->attr)->axes);
 }
 
-static const reel__kind several_kind = { .map = reel__same_map };
+static const reel__traits several_traits = { .map = reel__same_map };
 static const reel_op max_several_op = { .size = sizeof(reel_op),
                                         .name = "max",
                                         .shape = several_shape,
                                         .run = several_run,
                                         .vjp = several_vjp,
-                                        .kind = &several_kind };
+                                        .traits = &several_traits };
 static const reel_op min_several_op = { .size = sizeof(reel_op),
                                         .name = "min",
                                         .shape = several_shape,
                                         .run = several_run,
                                         .vjp = several_vjp,
-                                        .kind = &several_kind };
+                                        .traits = &several_traits };
 
 /* ---- Constructors ------------------------------------------------------------------------------------------------ */
 

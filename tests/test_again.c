@@ -217,7 +217,7 @@ static bool same_keeps(const reel_tape *a, const reel_tape *b)
 {
     bool same = a->keeps.count == b->keeps.count;
     for (int64_t i = 0; same && i < a->keeps.count; i++) {
-        const reel__kept *p = &REEL__AT(a->keeps, reel__kept, i), *q = &REEL__AT(b->keeps, reel__kept, i);
+        const reel__named *p = &REEL__AT(a->keeps, reel__named, i), *q = &REEL__AT(b->keeps, reel__named, i);
         same = same_text(p->name, q->name) && place_in_log(a, p->x) == place_in_log(b, q->x);
     }
     return same;
@@ -272,7 +272,7 @@ static void image_of(image *now, reel_model *model, reel_tape *tape)
         now->count += n;
     }
     for (int64_t i = 0; reel_tape_status(tape) == REEL_OK && i < tape->keeps.count; i++) {
-        reel_tensor *x = REEL__AT(tape->keeps, reel__kept, i).x;
+        reel_tensor *x = REEL__AT(tape->keeps, reel__named, i).x;
         cr_assert(now->count + reel_count(x) <= 600);
         cr_assert_eq(reel_read_f32(x, now->values + now->count, reel_count(x)), REEL_OK, "%s", reel_tape_error(tape));
         now->count += reel_count(x);
@@ -282,7 +282,7 @@ static void image_of(image *now, reel_model *model, reel_tape *tape)
 /* The value of the first that is kept, from an evaluation. */
 static void evaluate(reel_tape *tape, image *now)
 {
-    reel_tensor *x = REEL__AT(tape->keeps, reel__kept, 0).x;
+    reel_tensor *x = REEL__AT(tape->keeps, reel__named, 0).x;
     cr_assert(now->count + reel_count(x) <= 600);
     cr_assert_eq(reel_eval(tape, 1, &x), REEL_OK, "%s", reel_tape_error(tape));
     cr_assert_eq(reel_read_f32(x, now->values + now->count, reel_count(x)), REEL_OK, "%s", reel_tape_error(tape));

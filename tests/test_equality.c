@@ -3,7 +3,8 @@
  *
  *     REEL_EQUALITY_SEED=n    only this random program, with its trace; FIRST and COUNT: others than the usual ones
  *     REEL_EQUALITY_STRIDE=n  of the cross product every n-th; 1: all of it (minutes) */
-#include "core/run/step.h"
+#include "core/lower/step.h"
+#include "core/run/program.h"
 #include "core/base/cpu.h"
 #include "random_graph.h"
 
@@ -114,7 +115,7 @@ static void look_at_model(trace *t, const reel_model *model, int run)
 static void look_at_values(trace *t, const reel_tape *tape, int run)
 {
     for (int64_t i = 0; i < tape->keeps.count; i++)
-        see_tensor(t, REEL__AT(tape->keeps, reel__kept, i).name, run, REEL__AT(tape->keeps, reel__kept, i).x);
+        see_tensor(t, REEL__AT(tape->keeps, reel__named, i).name, run, REEL__AT(tape->keeps, reel__named, i).x);
     for (int64_t i = 0; i < tape->losses.count; i++)
         see_tensor(t, "(loss)", run, REEL__AT(tape->losses, reel_tensor *, i));
 }
@@ -155,8 +156,8 @@ static bool differ(const trace *a, const trace *b, char *text, size_t size)
 
 typedef struct census {
     int programs, finite, groups, epilogues, row_reductions, late, copies, in_place, folded, settled, teams, tiles,
-        singles, blocks, chains, row_chains, scattered, beside, ordered, packs, shared_packs, first, joined, stacked,
-        long_stacks;
+        singles, blocks, chains, row_chains, scattered, prefetches, ordered, packs, shared_packs, first, joined,
+        stacked, long_stacks;
 } census;
 
 /* Computed from what is known before the run alone, and yet placed beside something else. */
@@ -201,7 +202,7 @@ static void count_steps(const reel__steps *steps, census *fired)
             fired->row_chains |= op->kind == REEL__TILE_ROW_CHAIN;
             fired->scattered |= op->kind == REEL__TILE_ROW_CHAIN && op->scattered;
         }
-        fired->beside |= step->beside.at != NULL;
+        fired->prefetches |= step->prefetch.at != NULL;
         if (step->kind == REEL__STEP_PRODUCT) readers += (step->pack[0] >= 0) + (step->pack[1] >= 0);
     }
     fired->packs = steps->packs.count > 0;
@@ -218,17 +219,17 @@ static void take_census(const reel_tape *tape, const trace *t, census *c)
         const reel__group *group = &REEL__AT(plan->groups, reel__group, g);
         fired.groups |= group->product < 0 && group->count > 1;
         fired.epilogues |= group->product >= 0 && group->count > 1;
-        fired.long_stacks |= group->stack > 2;
+        fired.long_stacks |= group->batch_count > 2;
     }
     for (int64_t i = 0; i < plan->count; i++) {
         const reel__planned *p = &plan->node[i];
         bool reduced = p->role == REEL__REDUCTION && REEL__AT(plan->groups, reel__group, p->group).tiled;
         fired.row_reductions |= reduced && p->level == REEL__ROW;
-        fired.late |= reduced && p->level == REEL__LATE;
+        fired.late |= reduced && p->level == REEL__PARTIAL;
         fired.folded |= p->role == REEL__CONSTANT && p->x->input_count > 0;
         fired.settled |= has_settled(plan, i);
     }
-    fired.ordered = plan->moved > 0, fired.joined = plan->joined > 0, fired.stacked = plan->stacked > 0;
+    fired.ordered = plan->moved > 0, fired.joined = plan->joined > 0, fired.stacked = plan->batched > 0;
     fired.first = plan->groups.count && REEL__AT(plan->groups, reel__group, 0).first >= 0;
     fired.copies = plan->copies.count > 0, fired.in_place = plan->in_place > 0;
     count_steps(steps, &fired);
@@ -245,9 +246,9 @@ static void show_node(const reel__plan *plan, int64_t i)
     fprintf(stderr, "        %lld = %s(", (long long)i, reel_name_of(p->x));
     for (int j = 0; j < p->x->input_count; j++) fprintf(stderr, "%s%d", j ? ", " : "", p->x->inputs[j]->place);
     fprintf(stderr, ") %s  %s, group %d%s%s%s, of %d +%lld [", reel_shape_text(p->x), roles[p->role], p->group,
-            p->level == REEL__ROW    ? " row"
-            : p->level == REEL__LATE ? " late"
-                                     : "",
+            p->level == REEL__ROW       ? " row"
+            : p->level == REEL__PARTIAL ? " late"
+                                        : "",
             p->stored ? ", stored" : "", p->in_place ? ", in place" : "", plan->access[i].source,
             (long long)plan->access[i].offset);
     for (int d = 0; d < p->x->rank; d++) fprintf(stderr, "%s%lld", d ? "," : "", (long long)plan->access[i].stride[d]);
@@ -276,7 +277,7 @@ static void record(const workload *w, const mode *m, graph *g, reel_tape *tape, 
 static void evaluate(trace *t, reel_tape *tape)
 {
     reel_tensor **kept = calloc((size_t)tape->keeps.count + 1, sizeof *kept);
-    for (int64_t i = 0; i < tape->keeps.count; i++) kept[i] = REEL__AT(tape->keeps, reel__kept, i).x;
+    for (int64_t i = 0; i < tape->keeps.count; i++) kept[i] = REEL__AT(tape->keeps, reel__named, i).x;
     tape->alone_until = 0;
     if (reel_eval(tape, (int)tape->keeps.count, kept) != REEL_OK)
         snprintf(t->error, sizeof t->error, "eval: %s", reel_tape_error(tape));
@@ -953,7 +954,7 @@ Test(named, only_equal_distances_are_stacked)
     distances(g);
     graph_write(g, 0);
     cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
-    cr_expect_eq(tape->program->steps->plan.stacked, 21, "%d", (int)tape->program->steps->plan.stacked);
+    cr_expect_eq(tape->program->steps->plan.batched, 21, "%d", (int)tape->program->steps->plan.batched);
     free(g);
     reel_tape_free(tape);
     reel_model_free(model);
@@ -1092,7 +1093,7 @@ static void expect_all_fired(const census *c)
     cr_expect(c->chains >= 900, "%d with chains", c->chains);
     cr_expect(c->row_chains >= 700, "%d with chains of rows", c->row_chains);
     cr_expect(c->scattered >= 40, "%d with chains of rows that do not lie one after the other", c->scattered);
-    cr_expect(c->beside >= 200, "%d with values read beside a product", c->beside);
+    cr_expect(c->prefetches >= 200, "%d with values prefetched by a product", c->prefetches);
     cr_expect(c->ordered >= 700, "%d with groups in another order", c->ordered);
     cr_expect(c->packs >= 300, "%d with packs", c->packs);
     cr_expect(c->shared_packs >= 100, "%d with shared packs", c->shared_packs);
@@ -1135,8 +1136,8 @@ Test(random, programs_agree)
     fprintf(stderr,
             "%d programs: %d finite, %d groups, %d epilogues, %d rows, %d late, %d copies, %d in place, %d folded, "
             "%d settled, %d teams, %d tiles, %d singles, %d blocks, %d chains, %d chains of rows, %d scattered, "
-            "%d beside, %d ordered, %d packs, %d shared packs, %d first, %d joined, %d stacked, %d long stacks\n",
+            "%d prefetches, %d ordered, %d packs, %d shared packs, %d first, %d joined, %d stacked, %d long stacks\n",
             c.programs, c.finite, c.groups, c.epilogues, c.row_reductions, c.late, c.copies, c.in_place, c.folded,
-            c.settled, c.teams, c.tiles, c.singles, c.blocks, c.chains, c.row_chains, c.scattered, c.beside, c.ordered,
-            c.packs, c.shared_packs, c.first, c.joined, c.stacked, c.long_stacks);
+            c.settled, c.teams, c.tiles, c.singles, c.blocks, c.chains, c.row_chains, c.scattered, c.prefetches,
+            c.ordered, c.packs, c.shared_packs, c.first, c.joined, c.stacked, c.long_stacks);
 }

@@ -1,7 +1,8 @@
 /* Every field of every options struct of the public headers does what its line says. The table at the end has a row for
  * each; a test compares it with the headers, so that a field without a row fails. Updates are compared with plain loops
  * in f64. */
-#include "core/run/step.h"
+#include "core/lower/step.h"
+#include "core/run/program.h"
 
 #include <criterion/criterion.h>
 

@@ -1,6 +1,7 @@
 /* Memory: every byte goes through the model's allocator and comes back; every allocation is made to fail once, and all
  * from one on; failed objects take every call; a replay allocates nothing; a long chain needs no deep stack. */
-#include "core/run/step.h"
+#include "core/lower/step.h"
+#include "core/run/program.h"
 #include "heap.h"
 
 #include <criterion/criterion.h>

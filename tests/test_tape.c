@@ -1,5 +1,5 @@
 /* Tapes: recording once and again, what a run is, evaluating tapes, kept values, draws, lifetimes, and the caller's
- * floating-point environment. Equal means the same bytes everywhere here. */
+ * deferred-point environment. Equal means the same bytes everywhere here. */
 #include <criterion/criterion.h>
 
 #include <fenv.h>
@@ -676,7 +676,7 @@ Test(tape, leaves_the_model_to_others_when_it_is_freed)
     reel_model_free(t.model);
 }
 
-/* ---- The caller's floating-point environment ------------------------------------------------------------------------ */
+/* ---- The caller's deferred-point environment ------------------------------------------------------------------------ */
 
 /* Roundings of every kind, and values that are subnormal on the way. */
 static void inexact(float *values)

@@ -163,9 +163,11 @@ Test(threads, evaluate_one_model_on_a_tape_each)
     reel_model_free(alone.model);
 }
 
-/* Messages by name: whoever reads one reads a whole one. */
+/* Messages by name: whoever reads one reads a whole one. There may be none for a moment, where another thread has asked
+ * for it and a third begins a call; not every time. */
 static void ask_for_what_is_not_there(worker *w)
 {
+    int seen = 0;
     for (int round = 0; round < ROUNDS * 10; round++) {
         char name[40];
         float value;
@@ -177,8 +179,10 @@ static void ask_for_what_is_not_there(worker *w)
         bool whole = text && (strcmp(text, "model_read_f64: \"first/b\" is f32, not f64") == 0 ||
                               (sscanf(text, "model_read_f32: the model has no \"missing%d\"%n", &other, &end) == 1 &&
                                end > 0 && !text[end] && other < THREADS));
-        EXPECT(w, whole, "%s", text);
+        EXPECT(w, !text || whole, "%s", text);
+        seen += whole;
     }
+    EXPECT(w, seen > 0, "no message was read");
 }
 
 static void record_what_is_not_there(worker *w)

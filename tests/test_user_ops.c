@@ -358,7 +358,7 @@ Test(user_ops, a_shorter_descriptor_reads_as_zero_beyond_its_end)
 {
     const reel_op whole = TWICE(.vjp = twice_vjp, .check = counted_check);
     const size_t ends[] = { offsetof(reel_op, vjp),   offsetof(reel_op, vjp) + 3, offsetof(reel_op, merge),
-                            offsetof(reel_op, check), offsetof(reel_op, unique),  offsetof(reel_op, kind) };
+                            offsetof(reel_op, check), offsetof(reel_op, unique),  offsetof(reel_op, traits) };
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         for (int plain = 0; plain < 2; plain++) {
             begin_with((reel_tape_options){ .threads = 1, .keep_everything = plain });

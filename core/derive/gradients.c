@@ -214,7 +214,7 @@ static bool reach(derivation *d, const char *what, const reel_tensor *y, const r
         for (int j = 0; reached[i] && j < d->order[i]->input_count; j++)
             if (reel__passes(d->order[i], j)) reached[d->order[i]->inputs[j]->index] = true;
     for (int64_t i = 0; i < wrt->items.count; i++) {
-        reel_tensor *x = REEL__AT(wrt->items, reel__kept, i).x;
+        reel_tensor *x = REEL__AT(wrt->items, reel__named, i).x;
         if (!in_order(d, x) || !reached[x->index]) {
             unreached(d, what, y, x);
             return false;
@@ -230,7 +230,7 @@ static bool check_wrt(reel_tape *tape, const char *what, const reel_list *wrt)
     char text[80];
     snprintf(text, sizeof text, "%s: a tensor to differentiate by", what);
     for (int64_t i = 0; i < wrt->items.count; i++) {
-        const reel_tensor *x = REEL__AT(wrt->items, reel__kept, i).x;
+        const reel_tensor *x = REEL__AT(wrt->items, reel__named, i).x;
         if (!reel__usable(tape, x, text)) return false;
         if (x->dtype == REEL_I32) {
             reel__fail(tape, REEL_BAD_DTYPE, "%s: %s is i32; only f32 and f64 have gradients", what,
@@ -245,7 +245,7 @@ static reel_list *results(derivation *d, const reel_list *wrt)
 {
     reel_list *list = reel__list_new(d->tape);
     for (int64_t i = 0; !list->is_bad && i < wrt->items.count; i++) {
-        const reel__kept *item = &REEL__AT(wrt->items, reel__kept, i);
+        const reel__named *item = &REEL__AT(wrt->items, reel__named, i);
         reel_tensor *g = d->gradient[item->x->index];
         if (!g) g = reel_fill(item->x, reel_shape_of(item->x), 0); /* reached, and constant all the way */
         if (!reel__list_append(list, item->name, g)) return &d->tape->bad_list;

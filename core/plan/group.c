@@ -17,11 +17,14 @@ static int32_t begin_group(reel__plan *plan, bool tiled, const reel_tensor *x)
 {
     if (!reel__reserve(&plan->allocator, &plan->groups, plan->groups.count, sizeof(reel__group))) return REEL__NONE;
     reel__group *group = group_at(plan, (int32_t)plan->groups.count);
-    *group = (reel__group){
-        .first = REEL__NONE, .last = REEL__NONE, .product = REEL__NONE, .tiled = tiled, .leader = REEL__NONE, .stack = 1
-    };
+    *group = (reel__group){ .first = REEL__NONE,
+                            .last = REEL__NONE,
+                            .product = REEL__NONE,
+                            .tiled = tiled,
+                            .batch_head = REEL__NONE,
+                            .batch_count = 1 };
     group->rank = reel__squeeze(x, group->size);
-    group->splits = (2u << group->rank) - 1;
+    group->row_splits = (2u << group->rank) - 1;
     return (int32_t)plan->groups.count++;
 }
 
@@ -75,30 +78,30 @@ static int64_t extent(const int64_t *size, int from, int to)
     return n;
 }
 
-static int lowest(uint32_t splits)
+static int lowest(uint32_t row_splits)
 {
     int s = 0;
-    while (!(splits >> s & 1)) s++;
+    while (!(row_splits >> s & 1)) s++;
     return s;
 }
 
 /* At which splits an operand of this access can be read: rows of one stride, columns one after the other or all the same
  * element. */
-static uint32_t splits_of(int rank, const int64_t *size, const int64_t *stride)
+static uint32_t row_splits_of(int rank, const int64_t *size, const int64_t *stride)
 {
-    uint32_t splits = 0;
+    uint32_t row_splits = 0;
     for (int s = 0; s <= rank; s++) {
         int64_t row, column;
         if (reel__collapse(size, stride, 0, s, &row) && reel__collapse(size, stride, s, rank, &column) &&
             (s == rank || column == 0 || column == 1 || extent(size, s, rank) == 1))
-            splits |= 1u << s;
+            row_splits |= 1u << s;
     }
-    return splits;
+    return row_splits;
 }
 
 typedef struct fit {
     reel__level level;
-    uint32_t splits;
+    uint32_t row_splits;
 } fit;
 
 static bool same_sizes(int rank, const int64_t *a, const int64_t *b)
@@ -112,12 +115,12 @@ static bool place(const reel__group *group, const reel_tensor *x, fit *f)
     int64_t size[REEL_MAX_RANK];
     int rank = reel__squeeze(x, size);
     f->level = REEL__FULL;
-    f->splits = group->splits;
+    f->row_splits = group->row_splits;
     if (rank > group->rank || !same_sizes(rank, size, group->size)) return false;
     if (rank == group->rank) return true;
     f->level = REEL__ROW;
-    f->splits &= 1u << rank;
-    return f->splits && extent(group->size, rank, group->rank) <= REEL__ROW_LIMIT;
+    f->row_splits &= 1u << rank;
+    return f->row_splits && extent(group->size, rank, group->rank) <= REEL__ROW_LIMIT;
 }
 
 /* A member read by another: element by element, or a row's one value by every column. */
@@ -127,7 +130,7 @@ static bool reads_member(const reel__group *group, const reel_tensor *operand, c
     int64_t size[REEL_MAX_RANK], stride[REEL_MAX_RANK];
     int rank = reel__squeeze(operand, size), rows = reel__squeeze(member->x, (int64_t[REEL_MAX_RANK]){ 0 });
     reel__squeeze_strides(operand, access, stride);
-    if (access->offset || member->level == REEL__LATE || (member->level == REEL__FULL) != (rows == group->rank))
+    if (access->offset || member->level == REEL__PARTIAL || (member->level == REEL__FULL) != (rows == group->rank))
         return false;
     if (rows > rank) return false;
     int64_t step = 1;
@@ -136,8 +139,8 @@ static bool reads_member(const reel__group *group, const reel_tensor *operand, c
     for (int d = rows; d-- > 0; step *= size[d])
         if (stride[d] != step) return false;
     if (rows == rank) return true;
-    f->splits &= 1u << rows;
-    return f->splits != 0 && f->level == REEL__FULL;
+    f->row_splits &= 1u << rows;
+    return f->row_splits != 0 && f->level == REEL__FULL;
 }
 
 /* Whether a pointwise node can be a member, with all its operands; the splits that are left. */
@@ -151,7 +154,7 @@ static bool fits(const reel__plan *plan, int32_t g, int64_t node, fit *f)
         const reel_tensor *operand = x->inputs[j];
         const reel__access *access = &plan->access[operand->index];
         const reel__planned *source = &plan->node[access->source];
-        if (source->group == REEL__FLOATING) continue;
+        if (source->group == REEL__DEFERRED) continue;
         if (source->group == g) {
             if (!reads_member(group, operand, access, source, f)) return false;
             continue;
@@ -159,9 +162,9 @@ static bool fits(const reel__plan *plan, int32_t g, int64_t node, fit *f)
         if (!known_before(source) && source->group >= g) return false;
         int rank = reel__squeeze(operand, size);
         reel__squeeze_strides(operand, access, stride);
-        if (f->level == REEL__FULL) f->splits &= splits_of(rank, size, stride);
+        if (f->level == REEL__FULL) f->row_splits &= row_splits_of(rank, size, stride);
         else if (!reel__collapse(size, stride, 0, rank, &(int64_t){ 0 })) return false;
-        if (!f->splits) return false;
+        if (!f->row_splits) return false;
     }
     return true;
 }
@@ -170,7 +173,7 @@ static void join(reel__plan *plan, int32_t g, int64_t node, const fit *f)
 {
     reel__group *group = group_at(plan, g);
     add_member(plan, g, node, f->level);
-    group->splits = f->splits;
+    group->row_splits = f->row_splits;
     if (f->level == REEL__ROW) group->has_rows = true;
     if (group->count > 1) plan->merged++;
 }
@@ -194,7 +197,7 @@ enum { FIRST = 0 };
 
 enum { VISITS = 64, LOOK_BACK = 8 };
 
-/* Whether a node fits a group together with all floating nodes that it needs. */
+/* Whether a node fits a group together with all deferred nodes that it needs. */
 static bool fits_with_all(const reel__plan *plan, int32_t g, int64_t node, int *visits)
 {
     const reel_tensor *x = plan->node[node].x;
@@ -202,14 +205,14 @@ static bool fits_with_all(const reel__plan *plan, int32_t g, int64_t node, int *
     if (--*visits < 0 || !fits(plan, g, node, &f)) return false;
     for (int j = 0; j < x->input_count; j++) {
         const reel__planned *source = source_of(plan, x->inputs[j]);
-        if (source->group == REEL__FLOATING && !fits_with_all(plan, g, source->x->index, visits)) return false;
+        if (source->group == REEL__DEFERRED && !fits_with_all(plan, g, source->x->index, visits)) return false;
     }
     return true;
 }
 
 static bool begin_with(reel__plan *plan, int64_t node);
 
-/* Puts a node into a group, and before it the floating nodes that it needs. What does not fit after all, since others
+/* Puts a node into a group, and before it the deferred nodes that it needs. What does not fit after all, since others
  * have narrowed the splits, begins a group of its own, later. */
 static bool settle_into(reel__plan *plan, int32_t g, int64_t node)
 {
@@ -217,7 +220,7 @@ static bool settle_into(reel__plan *plan, int32_t g, int64_t node)
     fit f;
     for (int j = 0; j < x->input_count; j++) {
         const reel__planned *source = source_of(plan, x->inputs[j]);
-        if (source->group == REEL__FLOATING && !settle_into(plan, g, source->x->index)) return false;
+        if (source->group == REEL__DEFERRED && !settle_into(plan, g, source->x->index)) return false;
     }
     if (!fits(plan, g, node, &f)) return begin_with(plan, node);
     join(plan, g, node, &f);
@@ -230,7 +233,7 @@ static bool joins(const reel__plan *plan, int32_t g, int64_t node)
     return g >= 0 && group_at(plan, g)->tiled && fits_with_all(plan, g, node, &visits);
 }
 
-/* Places a floating node: in the group that it needs last, or one of the last few that lie in its space, or its own. */
+/* Places a deferred node: in the group that it needs last, or one of the last few that lie in its space, or its own. */
 static bool settle(reel__plan *plan, int64_t node)
 {
     int32_t last = last_needed(plan, plan->node[node].x), end = (int32_t)plan->groups.count;
@@ -239,7 +242,7 @@ static bool settle(reel__plan *plan, int64_t node)
     return begin_with(plan, node);
 }
 
-/* Operands that a tile cannot read through their strides are copied; floating ones that do not fit beside the node are
+/* Operands that a tile cannot read through their strides are copied; deferred ones that do not fit beside the node are
  * placed before it. */
 static bool prepare_operands(reel__plan *plan, const reel_tensor *x)
 {
@@ -248,8 +251,8 @@ static bool prepare_operands(reel__plan *plan, const reel_tensor *x)
         const reel__planned *source = source_of(plan, x->inputs[j]);
         int rank = reel__squeeze(x->inputs[j], size);
         reel__squeeze_strides(x->inputs[j], &plan->access[x->inputs[j]->index], stride);
-        bool readable = splits_of(rank, size, stride) != 0;
-        if (source->group == REEL__FLOATING) {
+        bool readable = row_splits_of(rank, size, stride) != 0;
+        if (source->group == REEL__DEFERRED) {
             int32_t g = begin_group(plan, true, x);
             if (g < 0) return false;
             bool beside = readable && !plan->settings.no_group && joins(plan, g, source->x->index);
@@ -271,7 +274,7 @@ static bool begin_with(reel__plan *plan, int64_t node)
     if (g < 0) return false;
     for (int j = 0; j < x->input_count; j++) {
         const reel__planned *source = source_of(plan, x->inputs[j]);
-        if (source->group == REEL__FLOATING && !settle_into(plan, g, source->x->index)) return false;
+        if (source->group == REEL__DEFERRED && !settle_into(plan, g, source->x->index)) return false;
     }
     if (!fits(plan, g, node, &f)) { /* operands that each have a split, but none together: copy those that are views */
         for (int j = 0; j < x->input_count; j++)
@@ -289,12 +292,12 @@ static bool pointwise(reel__plan *plan, int64_t node)
     int32_t last = last_needed(plan, x), depth = 0;
     for (int j = 0; j < x->input_count; j++) {
         const reel__planned *s = source_of(plan, x->inputs[j]);
-        if (s->group == REEL__FLOATING && s->depth >= depth) depth = s->depth + 1;
+        if (s->group == REEL__DEFERRED && s->depth >= depth) depth = s->depth + 1;
     }
     if (plan->settings.no_group) return begin_with(plan, node);
     if (x->count == 1 && last <= FIRST && joins(plan, FIRST, node)) return settle_into(plan, FIRST, node);
-    if (last < 0 && depth < REEL__FLOAT_DEPTH) {
-        plan->node[node].group = REEL__FLOATING;
+    if (last < 0 && depth < REEL__DEFERRED_DEPTH) {
+        plan->node[node].group = REEL__DEFERRED;
         plan->node[node].depth = depth;
         return true;
     }
@@ -304,11 +307,11 @@ static bool pointwise(reel__plan *plan, int64_t node)
 
 /* ---- Reductions, products, the rest ------------------------------------------------------------------------------ */
 
-/* A floating operand is placed; an operand of an op that is run as it is must be contiguous. */
+/* A deferred operand is placed; an operand of an op that is run as it is must be contiguous. */
 static bool prepare_operand(reel__plan *plan, const reel_tensor *operand, bool contiguous)
 {
     const reel__planned *source = source_of(plan, operand);
-    if (source->group == REEL__FLOATING && !settle(plan, source->x->index)) return false;
+    if (source->group == REEL__DEFERRED && !settle(plan, source->x->index)) return false;
     return !contiguous || reel__reads_in_order(operand, &plan->access[operand->index]) || materialise(plan, operand);
 }
 
@@ -317,7 +320,7 @@ static bool joins_reduction(reel__plan *plan, int64_t node)
     const reel_tensor *y = plan->node[node].x, *operand = y->inputs[0];
     int64_t block, size[REEL_MAX_RANK];
     int axis, rank = reel__squeeze(operand, size);
-    y->op->kind->reduce(y, plan->isa, &axis, &block);
+    y->op->traits->reduce(y, plan->isa, &axis, &block);
     const reel__planned *source = source_of(plan, operand);
     if (plan->settings.no_reduce || source->group < 0 || source->level != REEL__FULL || operand->size[axis] == 1)
         return false;
@@ -326,10 +329,10 @@ static bool joins_reduction(reel__plan *plan, int64_t node)
         if (operand->size[d] != 1) return false;
     bool in_space = group->tiled && rank == group->rank && same_sizes(rank, size, group->size);
     uint32_t split = 1u << (rank - 1);
-    if (!in_space || !reel__is_whole(plan, operand->index) || !(group->splits & split)) return false;
+    if (!in_space || !reel__is_whole(plan, operand->index) || !(group->row_splits & split)) return false;
     bool short_row = size[rank - 1] <= REEL__ROW_LIMIT;
     if (!short_row && (group->product >= 0 || group->has_rows)) return false;
-    fit f = { short_row ? REEL__ROW : REEL__LATE, split };
+    fit f = { short_row ? REEL__ROW : REEL__PARTIAL, split };
     join(plan, source->group, node, &f);
     return true;
 }
@@ -338,7 +341,7 @@ static bool reduction(reel__plan *plan, int64_t node)
 {
     const reel_tensor *operand = plan->node[node].x->inputs[0];
     const reel__planned *source = source_of(plan, operand);
-    if (source->group == REEL__FLOATING && !settle(plan, source->x->index)) return false;
+    if (source->group == REEL__DEFERRED && !settle(plan, source->x->index)) return false;
     if (joins_reduction(plan, node)) return true;
     return prepare_operand(plan, operand, true) && alone(plan, node);
 }
@@ -356,7 +359,7 @@ static bool product(reel__plan *plan, int64_t node)
     if (g < 0) return false;
     reel__group *group = group_at(plan, g);
     group->product = (int32_t)node;
-    group->splits = 1u << rows;
+    group->row_splits = 1u << rows;
     add_member(plan, g, node, REEL__FULL);
     return true;
 }
@@ -385,20 +388,20 @@ bool reel__plan_group(reel__plan *plan)
     if (!plan->count) return true;
     if (begin_group(plan, true, plan->node[0].x) < 0) return false;
     REEL__AT(plan->groups, reel__group, FIRST).rank = 0;
-    REEL__AT(plan->groups, reel__group, FIRST).splits = 1;
+    REEL__AT(plan->groups, reel__group, FIRST).row_splits = 1;
     for (int64_t i = 0; i < plan->count; i++)
         if (!place_node(plan, i)) return false;
     for (int64_t i = 0; i < plan->count; i++) {
         const reel__planned *source = &plan->node[plan->access[i].source];
         if (!plan->node[i].output) continue;
-        if (source->group == REEL__FLOATING && !settle(plan, source->x->index)) return false;
+        if (source->group == REEL__DEFERRED && !settle(plan, source->x->index)) return false;
         /* what is kept or assigned and belongs to a leaf is copied: the leaf may change before the run ends */
         if (plan->node[i].role == REEL__VIEW && source->role == REEL__LEAF && !materialise(plan, plan->node[i].x))
             return false;
     }
     for (int32_t g = 0; g < plan->groups.count; g++) {
         reel__group *group = group_at(plan, g);
-        if (group->first >= 0) group->splits = 1u << lowest(group->splits); /* otherwise begun in vain */
+        if (group->first >= 0) group->row_splits = 1u << lowest(group->row_splits); /* otherwise begun in vain */
     }
     return true;
 }

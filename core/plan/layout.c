@@ -20,9 +20,9 @@ void reel__plan_layout(reel__plan *plan, int64_t node)
     const reel__access *in = &plan->access[x->inputs[x->input_count - 1]->index];
     int64_t offset = 0;
     reel__access view = *in;
-    if (!x->op->kind) { /* an assignment: its value */
+    if (!x->op->traits) { /* an assignment: its value */
         plan->access[node] = *in;
-    } else if (x->op->kind->map(x, in->stride, &offset, view.stride)) {
+    } else if (x->op->traits->map(x, in->stride, &offset, view.stride)) {
         view.offset += offset;
         plan->access[node] = view;
     } else {
@@ -73,7 +73,7 @@ bool reel__reads_in_order(const reel_tensor *x, const reel__access *access)
 
 reel__product_axes reel__plan_axes(const reel__plan *plan, int32_t group, const reel_tensor *y)
 {
-    reel__product_axes p = *y->op->kind->product->axes(y);
+    reel__product_axes p = *y->op->traits->product->axes(y);
     const reel__access *b = reel__access_for(plan, group, y->inputs[1]);
     int rows = 0;
     while (rows < p.batch && (y->size[p.batch - 1 - rows] == 1 || !b->stride[p.b_batch[p.batch - 1 - rows]])) rows++;

@@ -4,28 +4,28 @@
  *     roles.c    what each node is: a leaf, a constant computed once, a view, something to compute
  *     layout.c   views become strides: whose value a node reads, and where
  *     group.c    pointwise ops, reductions and products that run together, tile by tile
- *     stack.c    products over the rows of several
+ *     batch.c    products of one right operand as one batch
  *     order.c    the members of a group so that each reads the one before, where it can
  *     storage.c  which values have memory, from when to when, and where; assignments in place
  *
- * The executor lowers a plan to a list of steps with addresses (core/run/lower.c). */
+ * The executor lowers a plan to a list of steps with addresses (core/lower/lower.c). */
 #ifndef REEL_CORE_PLAN_PLAN_H
 #define REEL_CORE_PLAN_PLAN_H
 
-#include "core/plan/kinds.h"
+#include "core/plan/traits.h"
 
 enum {
-    REEL__ROW_LIMIT = 1024,  /* the longest row that a tile holds whole */
-    REEL__FOLD_LIMIT = 4096, /* the largest constant that is computed once */
-    REEL__FLOAT_DEPTH = 16,  /* how long a chain of ops on leaves may wait for its user */
+    REEL__ROW_LIMIT = 1024,    /* the longest row that a tile holds whole */
+    REEL__FOLD_LIMIT = 4096,   /* the largest constant that is computed once */
+    REEL__DEFERRED_DEPTH = 16, /* how long a chain of ops on leaves may wait for its user */
     REEL__NONE = -1,
-    REEL__FLOATING = -2
+    REEL__DEFERRED = -2
 };
 
 /* What can be switched off, each alone: a field of the settings, a word of REEL_FORCE, an axis of the equality tests. */
 /* clang-format off */
 #define REEL__PLAN_SWITCHES(X) \
-    X(no_fold) X(no_views) X(no_group) X(no_reduce) X(no_epilogue) X(no_stack) X(no_order) X(no_chain) X(no_join) \
+    X(no_fold) X(no_views) X(no_group) X(no_reduce) X(no_epilogue) X(no_batch) X(no_order) X(no_chain) X(no_join) \
     X(no_in_place) X(no_reuse)
 /* clang-format on */
 
@@ -65,7 +65,7 @@ typedef struct reel__access {
 typedef enum reel__level {
     REEL__FULL, /* one value for each row and column */
     REEL__ROW,  /* one for each row */
-    REEL__LATE /* a reduction over columns that do not fit a tile: known after the group, from a value for each block */
+    REEL__PARTIAL /* a reduction over columns that do not fit a tile: known after the group, from a value for each block */
 } reel__level;
 
 typedef struct reel__planned {
@@ -73,7 +73,7 @@ typedef struct reel__planned {
     uint8_t role, level;
     bool output, stored, in_place;
     bool kept;     /* an output that is read after the run: not an assignment alone */
-    int32_t depth; /* of a chain of floating nodes */
+    int32_t depth; /* of a chain of deferred nodes */
     int32_t group, next;
     int32_t last_use; /* the last group that reads it */
     int32_t position; /* among the members of its group */
@@ -87,11 +87,12 @@ typedef struct reel__group {
     bool tiled;      /* runs by tiles; otherwise it is one node, run as it is */
     int rank;        /* its space, without axes of size 1 */
     int64_t size[REEL_MAX_RANK];
-    uint32_t splits;     /* bit s: the first s axes can be the rows, the others the columns */
-    bool has_rows;       /* some member is REEL__ROW, so a tile holds whole rows */
-    int32_t leader;      /* the group whose product computes this one's too, or REEL__NONE */
-    int32_t slot, stack; /* which of the leader's this is; how many a leader computes */
-    int64_t distance;    /* from the left operand of one to that of the next, in elements */
+    uint32_t row_splits;    /* bit s: the first s axes can be the rows, the others the columns */
+    bool has_rows;          /* some member is REEL__ROW, so a tile holds whole rows */
+    int32_t batch_head;     /* the group whose product computes this one's too, in a batch of products; or REEL__NONE */
+    int32_t batch_index;    /* which product of the head's batch this is */
+    int32_t batch_count;    /* how many products a head computes */
+    int64_t batch_distance; /* from the left operand of one to that of the next, in elements */
 } reel__group;
 
 typedef struct reel__plan {
@@ -109,7 +110,7 @@ typedef struct reel__plan {
     size_t arena_size, constants_size;
     int64_t merged;  /* nodes that share a group with another: for reports and tests */
     int64_t moved;   /* members that have another position than the order of the program gives them */
-    int64_t stacked; /* products that another one computes */
+    int64_t batched; /* products that another one computes */
     int64_t joined;  /* parts written into their concat */
     int64_t in_place;
 } reel__plan;
@@ -117,9 +118,12 @@ typedef struct reel__plan {
 /* The passes. False: out of memory. */
 bool reel__plan_roles(reel__plan *plan);
 bool reel__plan_group(reel__plan *plan);
-bool reel__plan_stack(reel__plan *plan);
+bool reel__plan_batch(reel__plan *plan);
 bool reel__plan_order(reel__plan *plan);
 bool reel__plan_memory(reel__plan *plan);
+
+/* What tests force; zero at first, read from REEL_FORCE in the environment. NULL: out of memory. */
+reel__plan_settings *reel__settings(reel_tape *tape);
 
 void reel__plan_free(reel__plan *plan);
 

@@ -77,21 +77,21 @@ reel__product_plan reel__product_plan_make(const reel__product *p);
 
 /* Arrays of the shape of c that will be read after a block: the one whose element at the block's first row and column is
  * at `at`, and others that lie so many bytes from it. Tiles that have time bring them into the second cache. */
-enum { REEL__BESIDE = 4 };
+enum { REEL__PREFETCHES = 4 };
 typedef struct {
     const char *at;
     int64_t row; /* bytes from a row to the next */
     int count;
-    int64_t other[REEL__BESIDE];
-} reel__product_beside;
+    int64_t other[REEL__PREFETCHES];
+} reel__product_prefetch;
 
 /* Computes rows [m0, m1) and columns [n0, n1), at most a block, over the whole of k into c,
  * whose first element is (m0, n0); strides of any value, fast where either is 1. With operands
  * that came packed, m0 and n0 are multiples of the steps. c must not overlap the operands:
- * between pieces of k it holds partial sums. beside may be null. */
+ * between pieces of k it holds partial sums. prefetch may be null. */
 void reel__product_block(const reel__product_plan *plan, const void *a, const void *b, int64_t m0, int64_t m1,
                          int64_t n0, int64_t n1, void *c, int64_t c_m, int64_t c_n, void *workspace,
-                         const reel__product_beside *beside);
+                         const reel__product_prefetch *prefetch);
 
 /* A packed operand is panels of `width` rows, each k by width, k ascending; the missing rows of
  * the last hold nothing and are not read. */

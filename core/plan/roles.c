@@ -5,8 +5,8 @@
 static bool known(const reel__plan *plan, const reel_tensor *x)
 {
     if (plan->settings.no_fold || x->value || x->op->draws || x->op->check || x->count > REEL__FOLD_LIMIT) return false;
-    if (x->op->kind && x->op->kind->is_number) return true;
-    if (!x->input_count || !x->op->run || (x->op->kind && x->op->kind->map)) return false;
+    if (x->op->traits && x->op->traits->is_number) return true;
+    if (!x->input_count || !x->op->run || (x->op->traits && x->op->traits->map)) return false;
     for (int j = 0; j < x->input_count; j++) {
         int64_t in = x->inputs[j]->index;
         if (plan->node[plan->access[in].source].role != REEL__CONSTANT || !reel__is_whole(plan, in)) return false;
@@ -16,15 +16,15 @@ static bool known(const reel__plan *plan, const reel_tensor *x)
 
 static reel__role role_of(const reel__plan *plan, const reel_tensor *x)
 {
-    const reel__kind *kind = x->op->kind;
+    const reel__traits *traits = x->op->traits;
     if (x->value) return REEL__LEAF;
     if (known(plan, x)) return REEL__CONSTANT;
     if (x->op == &reel__assign_op) return REEL__VIEW;
-    if (!kind || !x->count) return REEL__OTHER;
-    if (kind->map) return plan->settings.no_views ? REEL__OTHER : REEL__VIEW;
-    if (kind->row) return REEL__POINTWISE;
-    if (kind->reduce) return REEL__REDUCTION;
-    return kind->product ? REEL__PRODUCT : REEL__OTHER;
+    if (!traits || !x->count) return REEL__OTHER;
+    if (traits->map) return plan->settings.no_views ? REEL__OTHER : REEL__VIEW;
+    if (traits->row) return REEL__POINTWISE;
+    if (traits->reduce) return REEL__REDUCTION;
+    return traits->product ? REEL__PRODUCT : REEL__OTHER;
 }
 
 bool reel__plan_roles(reel__plan *plan)

@@ -39,7 +39,7 @@ static bool is_stacked(const reel__plan *plan, const reel__planned *p)
 {
     if (p->role != REEL__PRODUCT || !computed(p)) return false;
     const reel__group *group = group_at(plan, p->group);
-    return group->leader >= 0 || group->stack > 1;
+    return group->batch_head >= 0 || group->batch_count > 1;
 }
 
 static void find_stored(reel__plan *plan)
@@ -52,7 +52,7 @@ static void find_stored(reel__plan *plan)
             source->stored = true;
             source->last_use = INT_MAX;
         }
-        if (computed(p) && (!group_at(plan, p->group)->tiled || p->level == REEL__LATE || is_stacked(plan, p)))
+        if (computed(p) && (!group_at(plan, p->group)->tiled || p->level == REEL__PARTIAL || is_stacked(plan, p)))
             p->stored = true;
         if (computed(p) && p->last_use < p->group) p->last_use = p->group;
     }
@@ -100,7 +100,7 @@ static void find_in_place(reel__plan *plan)
         if (source->in_place || is_stacked(plan, source) || source->group <= check || !reel__is_whole(plan, i) ||
             !free_then)
             continue;
-        if (source->level == REEL__LATE || !group_at(plan, source->group)->tiled || source->role == REEL__OTHER)
+        if (source->level == REEL__PARTIAL || !group_at(plan, source->group)->tiled || source->role == REEL__OTHER)
             continue;
         source->in_place = true;
         source->data = assign->inputs[0]->value->data;
@@ -181,8 +181,8 @@ static size_t partial_bytes(const reel__plan *plan, const reel__planned *p)
 {
     int axis;
     int64_t block;
-    if (p->level != REEL__LATE) return 0;
-    p->x->op->kind->reduce(p->x, plan->isa, &axis, &block);
+    if (p->level != REEL__PARTIAL) return 0;
+    p->x->op->traits->reduce(p->x, plan->isa, &axis, &block);
     int64_t blocks = (p->x->inputs[0]->size[axis] + block - 1) / block;
     return reel__bytes(blocks * p->x->count * (int64_t)reel__dtype_size((reel_dtype)p->x->dtype));
 }
@@ -202,8 +202,8 @@ static void find_joined(reel__plan *plan, layout *l)
         reel__planned *joined = &plan->node[i];
         const reel_tensor *y = joined->x;
         int64_t before = 1;
-        if (joined->role != REEL__OTHER || !computed(joined) || !y->op->kind || !y->op->kind->joined) continue;
-        const int axis = y->op->kind->joined(y);
+        if (joined->role != REEL__OTHER || !computed(joined) || !y->op->traits || !y->op->traits->joined) continue;
+        const int axis = y->op->traits->joined(y);
         for (int d = 0; d < axis; d++) before *= y->size[d];
         size_t at = 0;
         for (int j = 0; j < y->input_count; at += reel__value_bytes(y->inputs[j]), j++) {
@@ -220,9 +220,9 @@ static void find_joined(reel__plan *plan, layout *l)
     }
     for (int32_t g = 0; g < plan->groups.count; g++) {
         const reel__group *group = group_at(plan, g);
-        if (group->leader < 0) continue;
-        l->host[group->product] = group_at(plan, group->leader)->product;
-        l->offset[group->product] = (size_t)group->slot * reel__value_bytes(plan->node[group->product].x);
+        if (group->batch_head < 0) continue;
+        l->host[group->product] = group_at(plan, group->batch_head)->product;
+        l->offset[group->product] = (size_t)group->batch_index * reel__value_bytes(plan->node[group->product].x);
     }
     for (int64_t i = 0; i < plan->count; i++) { /* a host of a host comes after it */
         if (l->host[i] < 0) continue;
@@ -239,7 +239,7 @@ static void find_joined(reel__plan *plan, layout *l)
 
 static size_t room_of(const reel__plan *plan, const reel__planned *p)
 {
-    const int64_t stack = p->role == REEL__PRODUCT ? group_at(plan, p->group)->stack : 1;
+    const int64_t stack = p->role == REEL__PRODUCT ? group_at(plan, p->group)->batch_count : 1;
     int64_t bytes;
     return reel__multiply((int64_t)reel__value_bytes(p->x), stack, &bytes) ? reel__bytes(bytes) : SIZE_MAX;
 }
@@ -265,13 +265,13 @@ static bool assign_places(reel__plan *plan, places *p, layout *l)
         for (int32_t i = group_at(plan, g)->first; i >= 0; i = plan->node[i].next) {
             reel__planned *n = &plan->node[i];
             if (n->stored && !n->in_place) place_value(plan, p, l, i, by_last, next);
-            if (n->level == REEL__LATE) l->partial[i] = take(p, partial_bytes(plan, n));
+            if (n->level == REEL__PARTIAL) l->partial[i] = take(p, partial_bytes(plan, n));
         }
         if (plan->settings.no_reuse) continue;
         for (int32_t i = by_last[g]; good && i >= 0; i = next[i])
             good = give(&plan->allocator, p, l->offset[i], room_of(plan, &plan->node[i]));
         for (int32_t i = group_at(plan, g)->first; good && i >= 0; i = plan->node[i].next)
-            if (plan->node[i].level == REEL__LATE) /* the step after the group is done with them */
+            if (plan->node[i].level == REEL__PARTIAL) /* the step after the group is done with them */
                 good = give(&plan->allocator, p, l->partial[i], partial_bytes(plan, &plan->node[i]));
     }
     reel__release(&plan->allocator, by_last, ((size_t)plan->groups.count + 1) * sizeof *by_last);
@@ -317,7 +317,7 @@ bool reel__plan_memory(reel__plan *plan)
         if (!computed(value) || !value->stored || value->in_place) continue;
         const int32_t host = l.host[i];
         value->data = plan->arena + l.offset[i] + (host >= 0 ? l.offset[host] : 0);
-        if (value->level == REEL__LATE) value->partial = plan->arena + l.partial[i];
+        if (value->level == REEL__PARTIAL) value->partial = plan->arena + l.partial[i];
     }
     reel__release(&plan->allocator, memory, bytes);
     reel__array_free(&plan->allocator, &p.free, sizeof(place));

@@ -24,7 +24,7 @@ static reel_op complete(const reel_op *given)
     FIELD(check);
     FIELD(unique);
     FIELD(draws);
-    FIELD(kind);
+    FIELD(traits);
     FIELD(past);
 #undef FIELD
     return op;
@@ -34,7 +34,7 @@ static bool equal(const reel_op *a, const reel_op *b)
 {
     const bool rules = a->shape == b->shape && a->run == b->run && a->vjp == b->vjp && a->merge == b->merge;
     return rules && a->name == b->name && a->check == b->check && a->unique == b->unique && a->draws == b->draws &&
-           a->kind == b->kind && a->past == b->past;
+           a->traits == b->traits && a->past == b->past;
 }
 
 /* A descriptor at the address of an earlier one is another one if it says something else. */

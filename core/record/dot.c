@@ -54,7 +54,7 @@ static bool walk_program(reel_tape *tape)
     int64_t count = 0;
     for (int64_t i = 0; i < assigns; i++) roots[count++] = REEL__AT(tape->assigns, reel_tensor *, i);
     for (int64_t i = 0; i < losses; i++) roots[count++] = REEL__AT(tape->losses, reel_tensor *, i);
-    for (int64_t i = 0; i < keeps; i++) roots[count++] = REEL__AT(tape->keeps, reel__kept, i).x;
+    for (int64_t i = 0; i < keeps; i++) roots[count++] = REEL__AT(tape->keeps, reel__named, i).x;
     for (int64_t i = 0; i < tape->results.count; i++) {
         const reel__result *r = &REEL__AT(tape->results, reel__result, i);
         if (reel__runs_result(tape, r)) roots[count++] = r->x;
@@ -149,7 +149,7 @@ static void find_parts(picture *p)
 
 /* ---- What is drawn ------------------------------------------------------------------------- */
 
-static bool is_number(const reel_tensor *x) { return x->input_count == 0 && x->op->kind && x->count == 1; }
+static bool is_number(const reel_tensor *x) { return x->input_count == 0 && x->op->traits && x->count == 1; }
 
 /* An op that repeats its operand's elements, or gives them other axes of size 1. The names of these
  * two ops are known here for the eye alone. */
@@ -184,7 +184,7 @@ static int by_frame(const void *a, const void *b)
 static void choose_items(picture *p)
 {
     for (int64_t i = 0; i < p->tape->keeps.count; i++) {
-        const reel__kept *kept = &REEL__AT(p->tape->keeps, reel__kept, i);
+        const reel__named *kept = &REEL__AT(p->tape->keeps, reel__named, i);
         mark_of(p, kept->x)->kept = kept->name;
     }
     for (int64_t i = 0; i < p->count; i++) {

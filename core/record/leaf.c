@@ -375,9 +375,9 @@ reel_tensor *(reel_keep)(reel_tensor *x, const char *name)
     reel_tape *tape = reel__tape_or_none(x);
     const char *full;
     if (!reel__usable(tape, x, "keep: the tensor") || !reel__use_name(tape, "keep", name, &full)) return &tape->bad;
-    if (!reel__reserve(&tape->allocator, &tape->keeps, tape->keeps.count, sizeof(reel__kept)))
+    if (!reel__reserve(&tape->allocator, &tape->keeps, tape->keeps.count, sizeof(reel__named)))
         return reel__out_of_memory(tape, "keep");
-    REEL__AT(tape->keeps, reel__kept, tape->keeps.count++) = (reel__kept){ full, x };
+    REEL__AT(tape->keeps, reel__named, tape->keeps.count++) = (reel__named){ full, x };
     reel__string_of(full)->kept = x, reel__string_of(full)->generation = tape->generation;
     x->readable = true;
     return x;
@@ -385,7 +385,7 @@ reel_tensor *(reel_keep)(reel_tensor *x, const char *name)
 
 static const char *kept_name(const void *context, int64_t index)
 {
-    return REEL__AT(((const reel_tape *)context)->keeps, reel__kept, index).name;
+    return REEL__AT(((const reel_tape *)context)->keeps, reel__named, index).name;
 }
 
 reel_tensor *(reel_find)(reel_tape *tape, const char *name)

@@ -38,9 +38,9 @@ reel_list *reel_list_new(reel_tape *tape)
 
 bool reel__list_append(reel_list *list, const char *name, reel_tensor *x)
 {
-    if (!reel__reserve(&list->tape->allocator, &list->items, list->items.count, sizeof(reel__kept)))
+    if (!reel__reserve(&list->tape->allocator, &list->items, list->items.count, sizeof(reel__named)))
         return !reel__out_of_memory(list->tape, "a list")->is_bad;
-    REEL__AT(list->items, reel__kept, list->items.count++) = (reel__kept){ name, x };
+    REEL__AT(list->items, reel__named, list->items.count++) = (reel__named){ name, x };
     return true;
 }
 
@@ -82,20 +82,20 @@ int reel_list_count(const reel_list *list) { return readable(list) ? (int)list->
 
 reel_tensor *reel_list_at(const reel_list *list, int index)
 {
-    if (index >= 0 && index < reel_list_count(list)) return REEL__AT(list->items, reel__kept, index).x;
+    if (index >= 0 && index < reel_list_count(list)) return REEL__AT(list->items, reel__named, index).x;
     return no_such(list, "list_at");
 }
 
 const char *reel_list_name(const reel_list *list, int index)
 {
-    return index >= 0 && index < reel_list_count(list) ? REEL__AT(list->items, reel__kept, index).name : NULL;
+    return index >= 0 && index < reel_list_count(list) ? REEL__AT(list->items, reel__named, index).name : NULL;
 }
 
-static const reel__kept *indexed(const reel_list *list, const char *name, uint64_t hash)
+static const reel__named *indexed(const reel_list *list, const char *name, uint64_t hash)
 {
     int64_t at = 0;
     for (uintptr_t place; (place = (uintptr_t)reel__table_next(&list->index, hash, &at));) {
-        const reel__kept *item = &REEL__AT(list->items, reel__kept, place - 1);
+        const reel__named *item = &REEL__AT(list->items, reel__named, place - 1);
         if (strcmp(item->name, name) == 0) return item;
     }
     return NULL;
@@ -106,7 +106,7 @@ static const reel__kept *indexed(const reel_list *list, const char *name, uint64
 static void add_to_index(reel_list *list)
 {
     for (; list->indexed < list->items.count; list->indexed++) {
-        const char *name = REEL__AT(list->items, reel__kept, list->indexed).name;
+        const char *name = REEL__AT(list->items, reel__named, list->indexed).name;
         const uint64_t hash = reel__hash_string(name);
         if (indexed(list, name, hash)) continue;
         if (!reel__table_reserve(&list->tape->allocator, &list->index)) return;
@@ -119,7 +119,7 @@ reel_tensor *reel_list_find(const reel_list *list, const char *name)
     const int count = reel_list_count(list);
     if (name && count) {
         add_to_index((reel_list *)(uintptr_t)list);
-        const reel__kept *item = indexed(list, name, reel__hash_string(name));
+        const reel__named *item = indexed(list, name, reel__hash_string(name));
         if (item) return item->x;
         for (int i = (int)list->indexed; i < count; i++)
             if (strcmp(reel_list_name(list, i), name) == 0) return reel_list_at(list, i);
@@ -144,7 +144,7 @@ void reel__list_cut(reel_list *list, int64_t count)
 /* A list from before the last clear is left for a while, so that using it is an error and not a crash. */
 void reel__list_retire(reel_tape *tape, reel_list *list)
 {
-    if (list->items.capacity > OLD_ITEMS) reel__array_free(&tape->allocator, &list->items, sizeof(reel__kept));
+    if (list->items.capacity > OLD_ITEMS) reel__array_free(&tape->allocator, &list->items, sizeof(reel__named));
     forget_index(list);
     list->next = NULL;
     if (tape->old_list_count) tape->old_lists->next = list;
@@ -168,7 +168,7 @@ void reel__lists_free(reel_tape *tape)
     while (tape->oldest_list) {
         reel_list *list = tape->oldest_list;
         tape->oldest_list = list->next;
-        reel__array_free(&tape->allocator, &list->items, sizeof(reel__kept));
+        reel__array_free(&tape->allocator, &list->items, sizeof(reel__named));
         reel__release(&tape->allocator, list, sizeof *list);
     }
 }
@@ -223,7 +223,7 @@ static void fail_part(reel_tape *tape, const reel_tensor *of, reel__pattern_part
 static bool names_one(reel__pattern_part part, const reel_list *reached)
 {
     for (int64_t i = 0; i < reached->items.count; i++)
-        if (reel__part_matches(part, REEL__AT(reached->items, reel__kept, i).name)) return true;
+        if (reel__part_matches(part, REEL__AT(reached->items, reel__named, i).name)) return true;
     return false;
 }
 
@@ -263,8 +263,8 @@ reel_list *(reel_parameters)(reel_tensor *of, const char *pattern)
     }
     if (!check_pattern(tape, of, pattern, list)) return &tape->bad_list;
     for (int64_t i = 0; i < list->items.count; i++)
-        if (reel__pattern_matches(pattern, REEL__AT(list->items, reel__kept, i).name))
-            REEL__AT(list->items, reel__kept, named++) = REEL__AT(list->items, reel__kept, i);
+        if (reel__pattern_matches(pattern, REEL__AT(list->items, reel__named, i).name))
+            REEL__AT(list->items, reel__named, named++) = REEL__AT(list->items, reel__named, i);
     list->items.count = named;
     if (named) return reel__span_end(tape, span, &asked, list);
     reel__fail(tape, REEL_BAD_NAME, "parameters: \"%s\" leaves out every parameter that %s depends on", pattern,

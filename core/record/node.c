@@ -40,7 +40,7 @@ static bool same(const reel_tensor *x, const reel_op *op, int count, reel_tensor
     if (x->op != op || x->input_count != count || (size_t)x->attr_size != attr_size) return false;
     for (int i = 0; i < count; i++)
         if (x->inputs[i] != inputs[i]) return false;
-    return (op->unique && op->kind) || same_bytes(x->attr, attr, attr_size);
+    return (op->unique && op->traits) || same_bytes(x->attr, attr, attr_size);
 }
 
 static void free_payload(reel_tape *tape, reel_tensor *x)

@@ -266,7 +266,7 @@ reel_tensor *reel__replaced(const reel_tape *tape, const char *name)
     return r->name == name ? r->by : NULL;
 }
 
-static bool check_pair(reel_tape *tape, const reel__kept *parameter, const reel__kept *value)
+static bool check_pair(reel_tape *tape, const reel__named *parameter, const reel__named *value)
 {
     const reel_tensor *p = parameter->x, *v = value->x;
     if (!reel__usable(tape, p, "with_push: a parameter") || !reel__usable(tape, v, "with_push: a value")) return false;
@@ -291,7 +291,8 @@ reel_status(reel_with_push)(reel_tape *tape, const reel_list *parameters, const 
                    (long long)parameters->items.count, (long long)values->items.count);
     bool good = tape->recording.status == REEL_OK && replace(tape, NULL, NULL);
     for (int64_t i = 0; good && i < parameters->items.count; i++) {
-        const reel__kept *p = &REEL__AT(parameters->items, reel__kept, i), *v = &REEL__AT(values->items, reel__kept, i);
+        const reel__named *p = &REEL__AT(parameters->items, reel__named, i),
+                          *v = &REEL__AT(values->items, reel__named, i);
         good = check_pair(tape, p, v) && replace(tape, p->x->name, v->x);
     }
     return end_of_call(tape);

@@ -38,9 +38,9 @@ static bool same_wrt(const reel__span *span, const reel_list *wrt)
     int64_t count = wrt ? wrt->items.count : 0;
     if (span->wrt.count != count) return false;
     for (int64_t i = 0; i < count; i++) {
-        const reel__kept *item = &REEL__AT(wrt->items, reel__kept, i);
+        const reel__named *item = &REEL__AT(wrt->items, reel__named, i);
         if (REEL__AT(span->wrt, reel_tensor *, i) != item->x) return false;
-        if (REEL__AT(span->list->items, reel__kept, i).name != item->name) return false;
+        if (REEL__AT(span->list->items, reel__named, i).name != item->name) return false;
     }
     return true;
 }
@@ -95,7 +95,7 @@ reel_list *reel__span_end(reel_tape *tape, reel__span span, const reel__asked *a
         return reel__list_fail(tape);
     }
     for (; span.wrt.count < count; span.wrt.count++)
-        REEL__AT(span.wrt, reel_tensor *, span.wrt.count) = REEL__AT(asked->wrt->items, reel__kept, span.wrt.count).x;
+        REEL__AT(span.wrt, reel_tensor *, span.wrt.count) = REEL__AT(asked->wrt->items, reel__named, span.wrt.count).x;
     tape->lists = list->next; /* the span's from now on */
     REEL__AT(tape->spans, reel__span, tape->spans.count++) = span;
     return list;

@@ -109,7 +109,7 @@ void reel_tape_free(reel_tape *tape)
     reel__values_free(&allocator, &tape->states);
     reel__array_free(&allocator, &tape->uses, sizeof(reel__used *));
     reel__array_free(&allocator, &tape->replacements, sizeof(reel__replacement));
-    reel__array_free(&allocator, &tape->keeps, sizeof(reel__kept));
+    reel__array_free(&allocator, &tape->keeps, sizeof(reel__named));
     reel__array_free(&allocator, &tape->losses, sizeof(reel_tensor *));
     reel__array_free(&allocator, &tape->assigns, sizeof(reel_tensor *));
     reel__array_free(&allocator, &tape->results, sizeof(reel__result));
@@ -311,7 +311,7 @@ reel_list *reel_here_list(reel_list *list, const char *file, int line)
     if (!list) return list;
     stamp(list->tape, file, line);
     for (int64_t i = 0; !list->is_bad && list->generation == list->tape->generation && i < list->items.count; i++)
-        REEL__AT(list->items, reel__kept, i).x->returned = true;
+        REEL__AT(list->items, reel__named, i).x->returned = true;
     return list;
 }
 

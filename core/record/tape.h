@@ -88,10 +88,10 @@ struct reel__scope {
     uint64_t entry; /* the open or last entry, a number never given twice */
 };
 
-typedef struct reel__kept {
+typedef struct reel__named {
     const char *name;
     reel_tensor *x;
-} reel__kept;
+} reel__named;
 
 /* What a parameter or state that is kept or a loss was when a run began. */
 typedef struct reel__shown {
@@ -144,7 +144,7 @@ struct reel_list {
     reel_list *next;
     uint32_t generation;
     bool is_bad;
-    reel__array items; /* reel__kept */
+    reel__array items; /* reel__named */
     reel__table index; /* by name: places plus one of the first `indexed` items, made by reel_list_find() */
     int64_t indexed;
 };
@@ -190,7 +190,7 @@ struct reel_tape {
     reel__array uses;                           /* reel__used *: in order; beyond count, those of earlier recordings */
     int64_t known_uses, unstamped_uses;         /* how many are in it; those from here on have no line yet */
     reel__array replacements;                   /* reel__replacement */
-    reel__array keeps;                          /* reel__kept */
+    reel__array keeps;                          /* reel__named */
     reel__array losses, assigns;                /* reel_tensor * */
     reel_list *lists, *old_lists, *oldest_list; /* old ones: a queue, from before the last clear */
     int64_t old_list_count;

@@ -42,8 +42,8 @@ static reel_status check_finite(reel_tape *tape, const reel_tensor *x, const ree
 {
     const void *value = call->y;
     int64_t i = first_not_finite(x, value);
-    const reel__kind *kind = reel__kind_of(x);
-    if (i < 0 || (kind && kind->is_number)) return REEL_OK; /* a number may be infinite */
+    const reel__traits *traits = reel__traits_of(x);
+    if (i < 0 || (traits && traits->is_number)) return REEL_OK; /* a number may be infinite */
     for (int j = 0; j < x->input_count; j++)
         if (first_not_finite(x->inputs[j], call->x[j]) >= 0) return REEL_OK; /* it is not the first */
     double v = x->dtype == REEL_F32 ? (double)((const float *)value)[i] : ((const double *)value)[i];

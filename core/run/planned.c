@@ -1,7 +1,8 @@
 /* The planned executor: makes a plan of a program, lowers it, and runs the steps. */
 #include "core/base/control.h"
 #include "core/base/cpu.h"
-#include "core/run/step.h"
+#include "core/lower/step.h"
+#include "core/run/program.h"
 #include "core/run/threads.h"
 
 #include <math.h>
@@ -29,7 +30,7 @@ static bool make_plan(reel_tape *tape, reel__program *program, reel__plan *plan)
         p->output = true;
         p->kept |= i >= assigned;
     }
-    return reel__plan_roles(plan) && reel__plan_group(plan) && reel__plan_stack(plan) && reel__plan_order(plan) &&
+    return reel__plan_roles(plan) && reel__plan_group(plan) && reel__plan_batch(plan) && reel__plan_order(plan) &&
            reel__plan_memory(plan);
 }
 

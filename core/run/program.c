@@ -3,7 +3,7 @@
 
 #include "core/base/random.h"
 #include "core/base/strided.h"
-#include "core/run/step.h"
+#include "core/lower/step.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -96,21 +96,21 @@ bool reel__read_output(const reel_tape *tape, reel__program *program, const reel
  * name, then losses, then results. */
 static int by_name(const void *a, const void *b)
 {
-    const reel__kept *x = a, *y = b;
+    const reel__named *x = a, *y = b;
     return strcmp(x->name, y->name);
 }
 
 static bool add_sorted(reel_tape *tape, reel__array *all, reel_tensor *x, const char *name)
 {
-    if (!reel__reserve(&tape->allocator, all, all->count, sizeof(reel__kept))) return false;
-    REEL__AT(*all, reel__kept, all->count++) = (reel__kept){ name, x };
+    if (!reel__reserve(&tape->allocator, all, all->count, sizeof(reel__named))) return false;
+    REEL__AT(*all, reel__named, all->count++) = (reel__named){ name, x };
     return true;
 }
 
 static void sort_from(reel__array *all, int64_t from)
 {
     if (all->count > from)
-        qsort(&REEL__AT(*all, reel__kept, from), (size_t)(all->count - from), sizeof(reel__kept), by_name);
+        qsort(&REEL__AT(*all, reel__named, from), (size_t)(all->count - from), sizeof(reel__named), by_name);
 }
 
 static bool ordered_outputs(reel_tape *tape, reel__array *all)
@@ -123,7 +123,8 @@ static bool ordered_outputs(reel_tape *tape, reel__array *all)
     sort_from(all, 0);
     int64_t keeps = all->count;
     for (int64_t i = 0; good && i < tape->keeps.count; i++)
-        good = add_sorted(tape, all, REEL__AT(tape->keeps, reel__kept, i).x, REEL__AT(tape->keeps, reel__kept, i).name);
+        good =
+            add_sorted(tape, all, REEL__AT(tape->keeps, reel__named, i).x, REEL__AT(tape->keeps, reel__named, i).name);
     sort_from(all, keeps);
     for (int64_t i = 0; good && i < tape->losses.count; i++)
         good = add_sorted(tape, all, REEL__AT(tape->losses, reel_tensor *, i), "");
@@ -171,7 +172,7 @@ static bool number_draws(reel_tape *tape, int64_t count, reel_tensor *const *out
     bool good = ordered_outputs(tape, &all);
     for (int64_t i = 0; good && i < all.count; i++) {
         good = reel__reserve(&tape->allocator, &roots, roots.count, sizeof(reel_tensor *));
-        if (good) REEL__AT(roots, reel_tensor *, roots.count++) = REEL__AT(all, reel__kept, i).x;
+        if (good) REEL__AT(roots, reel_tensor *, roots.count++) = REEL__AT(all, reel__named, i).x;
     }
     good = good && reel__walk(tape, roots.count, roots.items);
     if (good) { /* leave out roots that another depends on */
@@ -193,7 +194,7 @@ static bool number_draws(reel_tape *tape, int64_t count, reel_tensor *const *out
     }
     good = good && reel__walk(tape, roots.count, roots.items);
     good = good && number_in_order(tape);
-    reel__array_free(&tape->allocator, &all, sizeof(reel__kept));
+    reel__array_free(&tape->allocator, &all, sizeof(reel__named));
     reel__array_free(&tape->allocator, &roots, sizeof(reel_tensor *));
     return good;
 }

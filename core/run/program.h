@@ -76,7 +76,4 @@ bool reel__written_since_run(const reel_tape *tape);
 /* Whether the run has already written an assignment's value into its target. */
 bool reel__assigned_in_place(const reel__program *program, const reel_tensor *assign);
 
-/* What tests force; zero at first, read from REEL_FORCE in the environment. See core/plan/plan.h. */
-struct reel__plan_settings *reel__settings(reel_tape *tape);
-
 #endif

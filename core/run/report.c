@@ -1,7 +1,8 @@
 /* The report of a plan, as text: its groups in the order of execution with the user's lines, and what they cost. */
 #include "core/base/cpu.h"
 #include "core/model/file.h"
-#include "core/run/step.h"
+#include "core/lower/step.h"
+#include "core/run/program.h"
 
 #include <string.h>
 
@@ -57,9 +58,9 @@ static void put_step(reel__writer *w, const reel__plan *plan, const reel__step *
                            step->packing->layout.bytes,
                            step->packing->use == REEL__PACKED_X ? "vectors" : "single elements");
     if (step->op_count)
-        reel__writer_print(w, " %d instructions on [%lld,%lld] by tiles of %lldx%lld, %d registers of %zu bytes",
+        reel__writer_print(w, " %d instructions on [%lld,%lld] by tiles of %lldx%lld, %d slots of %zu bytes",
                            step->op_count, (long long)step->rows, (long long)step->columns, (long long)step->tile_rows,
-                           (long long)step->tile_columns, step->registers, step->register_bytes);
+                           (long long)step->tile_columns, step->slots, step->slot_bytes);
     if (step->seconds > 0) reel__writer_print(w, "; %.2f us a run", step->seconds * 1e6 / (double)step->times);
     reel__writer_print(w, "\n");
     if (step->kind == REEL__STEP_PACK) {

@@ -17,7 +17,7 @@ static bool collect_outputs(reel_tape *tape, reel__array *outputs)
         }
     for (int64_t i = 0; i < tape->keeps.count; i++) {
         if (!reel__reserve(&tape->allocator, outputs, outputs->count, sizeof(reel_tensor *))) return false;
-        REEL__AT(*outputs, reel_tensor *, outputs->count++) = REEL__AT(tape->keeps, reel__kept, i).x;
+        REEL__AT(*outputs, reel_tensor *, outputs->count++) = REEL__AT(tape->keeps, reel__named, i).x;
     }
     for (int64_t i = 0; i < tape->results.count; i++) {
         const reel__result *r = &REEL__AT(tape->results, reel__result, i);
@@ -64,7 +64,7 @@ static bool show_leaves(reel_tape *tape)
     tape->shown.count = 0;
     for (int64_t i = 0; good && i < tape->losses.count; i++)
         good = show(tape, REEL__AT(tape->losses, reel_tensor *, i));
-    for (int64_t i = 0; good && i < tape->keeps.count; i++) good = show(tape, REEL__AT(tape->keeps, reel__kept, i).x);
+    for (int64_t i = 0; good && i < tape->keeps.count; i++) good = show(tape, REEL__AT(tape->keeps, reel__named, i).x);
     return good;
 }
 

@@ -1,18 +1,18 @@
 /* Executing a step. Its parts, tiles or blocks, are independent; each is done by whoever takes it. */
-#include "core/run/step.h"
+#include "core/lower/step.h"
 
 #include "core/base/strided.h"
 
 #include <string.h>
 
 /* Where an operand's element at the part's first row and column is, and how many elements on the same of the next row. */
-static char *at(const reel__operand *o, const reel__step *step, char *registers, const reel__part *part, bool whole_row,
+static char *at(const reel__operand *o, const reel__step *step, char *slots, const reel__part *part, bool whole_row,
                 int64_t *row)
 {
     int64_t column = whole_row ? 0 : part->column;
-    if (o->reg >= 0) {
+    if (o->slot >= 0) {
         *row = o->per_row ? 1 : part->columns;
-        return registers + (size_t)o->reg * step->register_bytes;
+        return slots + (size_t)o->slot * step->slot_bytes;
     }
     if (o->block) {
         *row = part->c_row;
@@ -22,7 +22,7 @@ static char *at(const reel__operand *o, const reel__step *step, char *registers,
     return o->base + (part->row * o->row + (o->one ? 0 : column)) * o->element;
 }
 
-void reel__set_links(const reel__step *step, const reel__tile_op *op, char *registers, const reel__part *part,
+void reel__set_links(const reel__step *step, const reel__tile_op *op, char *slots, const reel__part *part,
                      reel__link *links, int64_t *rows, int64_t *columns)
 {
     const bool by_row = op->kind == REEL__TILE_ROW_CHAIN;
@@ -34,7 +34,7 @@ void reel__set_links(const reel__step *step, const reel__tile_op *op, char *regi
         to->form = from->form;
         for (int j = 0; j < from->count; j++) {
             int64_t row;
-            to->x[j] = at(&from->x[j], step, registers, part, by_row, &row);
+            to->x[j] = at(&from->x[j], step, slots, part, by_row, &row);
             to->row[j] = row * 4;
             together &= to->row[j] == (from->x[j].one ? 0 : next);
         }
@@ -45,18 +45,18 @@ void reel__set_links(const reel__step *step, const reel__tile_op *op, char *regi
     else if (together) *rows = 1, *columns = part->rows * part->columns;
 }
 
-static void run_chain(const reel__step *step, const reel__tile_op *op, char *registers, const reel__part *part)
+static void run_chain(const reel__step *step, const reel__tile_op *op, char *slots, const reel__part *part)
 {
     reel__link links[REEL__CHAIN_LINKS];
     int64_t rows, columns;
-    reel__set_links(step, op, registers, part, links, &rows, &columns);
+    reel__set_links(step, op, slots, part, links, &rows, &columns);
     op->chain->run(links, op->count, rows, columns);
 }
 
-static void run_reduce(const reel__step *step, const reel__tile_op *op, char *registers, const reel__part *part)
+static void run_reduce(const reel__step *step, const reel__tile_op *op, char *slots, const reel__part *part)
 {
     int64_t y_row, x_row;
-    char *y = at(&op->y, step, registers, part, true, &y_row), *x = at(&op->x[0], step, registers, part, false, &x_row);
+    char *y = at(&op->y, step, slots, part, true, &y_row), *x = at(&op->x[0], step, slots, part, false, &x_row);
     if (op->kind == REEL__TILE_REDUCE) {
         if (x_row == part->columns || part->rows == 1) op->reduce(y, x, part->rows, part->columns, 1);
         else
@@ -74,19 +74,19 @@ static void run_reduce(const reel__step *step, const reel__tile_op *op, char *re
 }
 
 /* Ops on values of rows run along them, in one row. */
-void reel__set_tile(const reel__step *step, const reel__tile_op *op, char *registers, const reel__part *part,
+void reel__set_tile(const reel__step *step, const reel__tile_op *op, char *slots, const reel__part *part,
                     reel__tile *tile)
 {
     const bool by_row = op->kind == REEL__TILE_ROW;
     bool together = true, scattered = false;
     *tile = (reel__tile){ .rows = part->rows, .columns = part->columns };
-    tile->y = at(&op->y, step, registers, part, by_row, &tile->y_row);
+    tile->y = at(&op->y, step, slots, part, by_row, &tile->y_row);
     together &= tile->y_row == part->columns;
     for (int j = 0; j < op->count; j++) {
         const reel__operand *o = &op->x[j];
-        tile->x[j] = at(o, step, registers, part, by_row, &tile->x_row[j]);
-        tile->x_one[j] = by_row ? o->reg < 0 && o->row == 0 : o->one;
-        scattered |= o->reg < 0 && o->row != 0 && o->row != 1;
+        tile->x[j] = at(o, step, slots, part, by_row, &tile->x_row[j]);
+        tile->x_one[j] = by_row ? o->slot < 0 && o->row == 0 : o->one;
+        scattered |= o->slot < 0 && o->row != 0 && o->row != 1;
         together &= tile->x_row[j] == (o->one ? 0 : part->columns);
     }
     if (by_row && scattered) tile->columns = 1;
@@ -94,36 +94,36 @@ void reel__set_tile(const reel__step *step, const reel__tile_op *op, char *regis
     else if (together) tile->rows = 1, tile->columns = part->rows * part->columns;
 }
 
-static void run_row(const reel__step *step, const reel__tile_op *op, char *registers, const reel__part *part)
+static void run_row(const reel__step *step, const reel__tile_op *op, char *slots, const reel__part *part)
 {
     reel__tile tile;
-    reel__set_tile(step, op, registers, part, &tile);
+    reel__set_tile(step, op, slots, part, &tile);
     op->row(&tile);
 }
 
-static void run_tile(const reel__step *step, char *registers, const reel__part *part)
+static void run_tile(const reel__step *step, char *slots, const reel__part *part)
 {
     for (int32_t i = 0; i < step->op_count; i++) {
         const reel__tile_op *op = &step->ops[i];
         switch ((reel__tile_kind)op->kind) {
         case REEL__TILE_CHAIN:
-        case REEL__TILE_ROW_CHAIN: run_chain(step, op, registers, part); break;
+        case REEL__TILE_ROW_CHAIN: run_chain(step, op, slots, part); break;
         case REEL__TILE_FULL:
-        case REEL__TILE_ROW: run_row(step, op, registers, part); break;
-        default: run_reduce(step, op, registers, part);
+        case REEL__TILE_ROW: run_row(step, op, slots, part); break;
+        default: run_reduce(step, op, slots, part);
         }
     }
 }
 
 /* Tiles of [r0, r1) × [c0, c1), rows of tiles outermost. */
-static void run_tiles(const reel__step *step, char *registers, reel__part part, int64_t r0, int64_t r1, int64_t c0,
+static void run_tiles(const reel__step *step, char *slots, reel__part part, int64_t r0, int64_t r1, int64_t c0,
                       int64_t c1)
 {
     for (part.row = r0; part.row < r1; part.row += step->tile_rows) {
         part.rows = reel__smaller(step->tile_rows, r1 - part.row);
         for (part.column = c0; part.column < c1; part.column += step->tile_columns) {
             part.columns = reel__smaller(step->tile_columns, c1 - part.column);
-            run_tile(step, registers, &part);
+            run_tile(step, slots, &part);
         }
     }
 }
@@ -165,7 +165,7 @@ static void run_product_block(const reel__step *step, char *scratch, int64_t sha
             n0 = share % across * step->block_n;
     int64_t m1 = reel__smaller(m0 + step->block_m, step->rows), n1 = reel__smaller(n0 + step->block_n, step->columns);
     const int64_t element = step->plan.element;
-    char *registers = scratch, *workspace = registers + (size_t)step->registers * step->register_bytes;
+    char *slots = scratch, *workspace = slots + (size_t)step->slots * step->slot_bytes;
     reel__part part = { .c_row0 = m0, .c_column0 = n0, .c_row = step->columns };
     if (step->c) {
         part.c = step->c + (batch * step->rows * step->columns + m0 * step->columns + n0) * element;
@@ -174,12 +174,12 @@ static void run_product_block(const reel__step *step, char *scratch, int64_t sha
         part.c = workspace;
         workspace += ((size_t)(step->block_m * step->block_n * element) + 63) / 64 * 64;
     }
-    reel__product_beside beside = step->beside;
-    if (beside.at) beside.at += m0 * beside.row + n0 * element;
+    reel__product_prefetch prefetch = step->prefetch;
+    if (prefetch.at) prefetch.at += m0 * prefetch.row + n0 * element;
     step->api->block(&step->plan, step->a + step->offsets[2 * batch], step->b + step->offsets[2 * batch + 1], m0, m1,
-                     n0, n1, part.c, part.c_row, 1, workspace, beside.at ? &beside : NULL);
+                     n0, n1, part.c, part.c_row, 1, workspace, prefetch.at ? &prefetch : NULL);
     if (step->single) run_single(step);
-    else if (step->op_count) run_tiles(step, registers, part, m0, m1, n0, n1);
+    else if (step->op_count) run_tiles(step, slots, part, m0, m1, n0, n1);
 }
 
 static void run_pack(const reel__step *step, int64_t share)

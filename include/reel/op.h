@@ -67,7 +67,7 @@ typedef struct reel_op {
      * node, hence one value, unless the op is unique as well. */
     bool draws;
 
-    const struct reel__kind *kind; /* what the library's planner knows of it; NULL in a user's op */
+    const struct reel__traits *traits; /* what the library's planner knows of it; NULL in a user's op */
 
     /* For an op of one input x whose value repeats x's: takes those contributions to y that can go on to x without the
      * gradient of y itself (a product sums over the repetitions inside it), sets their y to NULL, and returns what they

@@ -161,26 +161,27 @@ static reel__sweep sweep_of(const reel__product_plan *plan, int64_t nx, int64_t 
         .y_first = plan->y_first,
         .ahead = NULL,
         .lines = NULL,
-        .beside = NULL,
+        .prefetch = NULL,
     };
 }
 
 enum { MANY = 48 }; /* steps of k that have time to fetch */
 
 /* The lines of a tile of what lies beside c, spread over the steps of k. */
-static void list_beside(const reel__product_beside *beside, int64_t rows, int64_t row_bytes, int64_t k, int64_t *lines)
+static void list_beside(const reel__product_prefetch *prefetch, int64_t rows, int64_t row_bytes, int64_t k,
+                        int64_t *lines)
 {
-    const int64_t across = (row_bytes + 63) / 64, all = (beside->count + 1) * rows * across;
+    const int64_t across = (row_bytes + 63) / 64, all = (prefetch->count + 1) * rows * across;
     for (int64_t i = 0, l = 0; i < k; i++) {
-        lines[i] = l / across % rows * beside->row + l % across * 64;
-        if (l >= rows * across) lines[i] += beside->other[l / (rows * across) - 1];
+        lines[i] = l / across % rows * prefetch->row + l % across * 64;
+        if (l >= rows * across) lines[i] += prefetch->other[l / (rows * across) - 1];
         if ((i + 1) * all / k > l && l + 1 < all) l++;
     }
 }
 
 void reel__product_block(const reel__product_plan *plan, const void *a, const void *b, int64_t m0, int64_t m1,
                          int64_t n0, int64_t n1, void *c, int64_t c_m, int64_t c_n, void *workspace,
-                         const reel__product_beside *beside)
+                         const reel__product_prefetch *prefetch)
 {
     if (m1 <= m0 || n1 <= n0) return;
     if (plan->k == 0) {
@@ -210,10 +211,10 @@ void reel__product_block(const reel__product_plan *plan, const void *a, const vo
         } else {
             int64_t lines[REEL__PIECE];
             s.x = operand_at(ox, element, x, x0, k0);
-            s.beside = NULL;
-            if (beside && kernels->copies && k0 + s.k == plan->k && !over_m && s.k >= MANY && !s.x_copy) {
-                list_beside(beside, s.y_rows, ox->width * element, s.k, lines);
-                s.beside = beside->at, s.beside_row = beside->row, s.lines = lines;
+            s.prefetch = NULL;
+            if (prefetch && kernels->copies && k0 + s.k == plan->k && !over_m && s.k >= MANY && !s.x_copy) {
+                list_beside(prefetch, s.y_rows, ox->width * element, s.k, lines);
+                s.prefetch = prefetch->at, s.beside_row = prefetch->row, s.lines = lines;
             }
             if (s.x_copy) sweep_copying_x(plan, kernels, &s);
             else sweep(&s);

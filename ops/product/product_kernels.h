@@ -27,7 +27,7 @@ typedef struct {
     const char *ahead;
     const int64_t *lines;
     /* Every full tile does so with lines of what lies beside c, if that is not null; rows in bytes. */
-    const char *beside;
+    const char *prefetch;
     int64_t beside_row;
 } reel__sweep;
 

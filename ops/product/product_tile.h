@@ -156,7 +156,7 @@ INLINE void N(sweep_tile)(const reel__sweep *s, N(tile_job) * t, int rows, int64
         if (p == 0) kind = COPYING;
         t->x = p == 0 ? x : t->copy, t->x_k = p == 0 ? s->x_k : N(WIDTH);
     }
-    if (N(HELPS) && s->lines && !s->beside) {
+    if (N(HELPS) && s->lines && !s->prefetch) {
         const int fetching = s->x_copy ? p == 1 && columns > N(WIDTH) : p == 0 && s->ahead;
         t->lines_k = fetching;
         t->lines = fetching ? s->lines : t->none;
@@ -199,8 +199,8 @@ static void N(sweep)(const reel__sweep *s)
             t.c = c + x0 * s->c_x + y * s->c_y;
             int64_t x = x0;
             do {
-                if (N(HELPS) && s->beside) {
-                    t.ahead = s->beside + y * s->beside_row + x * (int64_t)sizeof(REAL);
+                if (N(HELPS) && s->prefetch) {
+                    t.ahead = s->prefetch + y * s->beside_row + x * (int64_t)sizeof(REAL);
                     t.lines = s->lines, t.lines_k = 1;
                 }
                 N(sweep_tile)(s, &t, rows, s->nx - x, p);

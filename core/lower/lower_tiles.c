@@ -1,6 +1,6 @@
 /* From a group to the instructions of its tiles: chains of pointwise ops, row kernels, reductions, with a register of the
  * tile for each value that is not passed on at once. */
-#include "core/run/lower.h"
+#include "core/lower/lower.h"
 
 #include <string.h>
 
@@ -10,10 +10,10 @@ typedef struct tiling {
     int32_t g;
     int split;
     int64_t rows, columns;
-    int32_t *reg;         /* of each member by position; REEL__NONE: in memory */
+    int32_t *slot;        /* of each member by position; REEL__NONE: in memory */
     int32_t *last_use;    /* by position: the last member that reads it */
     int32_t *free, *held; /* held: to be freed when the open chain ends */
-    int32_t free_count, held_count, registers;
+    int32_t free_count, held_count, slots;
     size_t widest;
     reel__array ops; /* reel__tile_op */
     bool is_open;
@@ -46,11 +46,11 @@ static void find_last_uses(tiling *t)
     }
 }
 
-static int32_t take_register(tiling *t) { return t->free_count ? t->free[--t->free_count] : t->registers++; }
+static int32_t take_register(tiling *t) { return t->free_count ? t->free[--t->free_count] : t->slots++; }
 
 static reel__operand stored_operand(const tiling *t, const reel__planned *p)
 {
-    reel__operand o = { .base = p->data, .reg = REEL__NONE, .element = (uint8_t)reel__element_of(p->x) };
+    reel__operand o = { .base = p->data, .slot = REEL__NONE, .element = (uint8_t)reel__element_of(p->x) };
     o.one = p->level != REEL__FULL;
     o.row = p->level == REEL__FULL ? t->columns : 1;
     return o;
@@ -58,9 +58,9 @@ static reel__operand stored_operand(const tiling *t, const reel__planned *p)
 
 static reel__operand member_operand(const tiling *t, const reel__planned *p)
 {
-    reel__operand o = { .reg = t->reg[p->position], .element = (uint8_t)reel__element_of(p->x) };
+    reel__operand o = { .slot = t->slot[p->position], .element = (uint8_t)reel__element_of(p->x) };
     if (p->role == REEL__PRODUCT && !p->stored) o.block = true;
-    else if (o.reg == REEL__NONE) return stored_operand(t, p);
+    else if (o.slot == REEL__NONE) return stored_operand(t, p);
     o.per_row = o.one = p->level == REEL__ROW;
     o.row = 1;
     return o;
@@ -73,7 +73,7 @@ static reel__operand outer_operand(const tiling *t, const reel_tensor *x, const 
     int64_t size[REEL_MAX_RANK], stride[REEL_MAX_RANK], column = 0;
     int rank = reel__squeeze(x, size);
     reel__operand o = { .base = reel__address(t->s, t->g, x),
-                        .reg = REEL__NONE,
+                        .slot = REEL__NONE,
                         .element = (uint8_t)reel__element_of(x) };
     reel__squeeze_strides(x, reel__access_for(plan, t->g, x), stride);
     int rows = reader->level == REEL__ROW ? rank : t->split;
@@ -92,7 +92,7 @@ static reel__operand operand(const tiling *t, const reel__planned *reader, int j
 /* Where a member's result goes: memory, or a register. */
 static reel__operand result_operand(tiling *t, const reel__planned *p)
 {
-    t->reg[p->position] = p->stored ? REEL__NONE : take_register(t);
+    t->slot[p->position] = p->stored ? REEL__NONE : take_register(t);
     return member_operand(t, p);
 }
 
@@ -102,23 +102,23 @@ static reel__operand result_operand(tiling *t, const reel__planned *p)
 static reel__operand link_operand(const tiling *t, const reel__planned *p, int j)
 {
     reel__operand o = operand(t, p, j);
-    if (p->level == REEL__ROW) o.one = o.reg < 0 && o.row == 0;
+    if (p->level == REEL__ROW) o.one = o.slot < 0 && o.row == 0;
     return o;
 }
 
 /* A pointwise op's link, with what it takes from the link before as operand `from`; x are the others. */
 static bool find_link(const tiling *t, const reel__planned *p, int from, reel__planned_link *link)
 {
-    const reel__kind *kind = p->x->op->kind;
+    const reel__traits *traits = p->x->op->traits;
     bool one[REEL__POINTWISE_INPUTS] = { false };
     *link = (reel__planned_link){ .count = 0 };
-    if (p->role != REEL__POINTWISE || !kind->link) return false;
+    if (p->role != REEL__POINTWISE || !traits->link) return false;
     for (int j = 0; j < p->x->input_count; j++) {
         if (j == from) continue;
         link->x[link->count] = link_operand(t, p, j);
         one[j] = link->x[link->count++].one;
     }
-    return kind->link(p->x, t->s->plan.isa, from, one, &link->form);
+    return traits->link(p->x, t->s->plan.isa, from, one, &link->form);
 }
 
 enum { ROOM = 4 }; /* a link, its store, and the end, with one to spare */
@@ -148,7 +148,7 @@ static void append_link(tiling *t, const reel__planned_link *link)
 {
     t->links[t->open.count++] = *link;
     for (int j = 0; j < link->count && t->open.kind == REEL__TILE_ROW_CHAIN; j++)
-        t->open.scattered |= link->x[j].reg < 0 && link->x[j].row != 0 && link->x[j].row != 1;
+        t->open.scattered |= link->x[j].slot < 0 && link->x[j].row != 0 && link->x[j].row != 1;
 }
 
 static bool emit(tiling *t, const reel__tile_op *op)
@@ -175,7 +175,7 @@ static void open_chain(tiling *t, const reel__planned *p)
     reel__tile_op *op = &t->open;
     reel__planned_link load = { .count = 1, .x = { link_operand(t, p, 0) } };
     *op = (reel__tile_op){ .kind = p->level == REEL__ROW ? REEL__TILE_ROW_CHAIN : REEL__TILE_CHAIN,
-                           .chain = p->x->op->kind->chain(t->s->plan.isa) };
+                           .chain = p->x->op->traits->chain(t->s->plan.isa) };
     load.form = load.x[0].one ? op->chain->load_one : op->chain->load;
     t->is_open = true;
     append_link(t, &load);
@@ -190,8 +190,8 @@ static bool lower_link(tiling *t, const reel__planned *p, const reel__planned_li
     }
     append_link(t, link);
     t->in_hand = p;
-    t->reg[p->position] = p->stored ? REEL__NONE : is_passed_on(t, p) ? IN_HAND : take_register(t);
-    if (t->reg[p->position] == IN_HAND) return true;
+    t->slot[p->position] = p->stored ? REEL__NONE : is_passed_on(t, p) ? IN_HAND : take_register(t);
+    if (t->slot[p->position] == IN_HAND) return true;
     append_link(t, &(reel__planned_link){ .form = t->open.chain->store, .count = 1, .x = { member_operand(t, p) } });
     return true;
 }
@@ -203,17 +203,17 @@ static bool lower_reduction(tiling *t, const reel__planned *p)
     int axis;
     int64_t block;
     const reel_tensor *x = p->x;
-    reel__tile_op op = { .kind = p->level == REEL__LATE ? REEL__TILE_BLOCKS : REEL__TILE_REDUCE, .count = 1 };
+    reel__tile_op op = { .kind = p->level == REEL__PARTIAL ? REEL__TILE_BLOCKS : REEL__TILE_REDUCE, .count = 1 };
     op.x[0] = operand(t, p, 0);
-    op.reduce = x->op->kind->reduce(x, t->s->plan.isa, &axis, &block);
+    op.reduce = x->op->traits->reduce(x, t->s->plan.isa, &axis, &block);
     op.block = (int32_t)block;
-    if (p->level != REEL__LATE) {
+    if (p->level != REEL__PARTIAL) {
         op.y = result_operand(t, p);
         return emit(t, &op);
     }
     op.blocks = (int32_t)((x->inputs[0]->size[axis] + block - 1) / block);
     op.y = (reel__operand){
-        .base = p->partial, .row = op.blocks, .reg = REEL__NONE, .element = (uint8_t)reel__element_of(x)
+        .base = p->partial, .row = op.blocks, .slot = REEL__NONE, .element = (uint8_t)reel__element_of(x)
     };
     return emit(t, &op);
 }
@@ -223,7 +223,7 @@ static bool lower_row(tiling *t, const reel__planned *p)
     const reel_tensor *x = p->x;
     reel__tile_op op = { .kind = p->level == REEL__ROW ? REEL__TILE_ROW : REEL__TILE_FULL,
                          .count = (uint8_t)x->input_count,
-                         .row = x->op->kind->row(x) };
+                         .row = x->op->traits->row(x) };
     for (int j = 0; j < x->input_count; j++) op.x[j] = operand(t, p, j);
     op.y = result_operand(t, p);
     return emit(t, &op);
@@ -244,18 +244,18 @@ static void free_registers(tiling *t, const reel__planned *p)
 {
     for (int j = 0; j < p->x->input_count; j++) {
         const reel__planned *in = source(t, p, j);
-        if (in->group != t->g || t->reg[in->position] < 0 || t->last_use[in->position] != p->position) continue;
-        if (t->is_open && in->level != p->level) t->held[t->held_count++] = t->reg[in->position];
-        else t->free[t->free_count++] = t->reg[in->position];
+        if (in->group != t->g || t->slot[in->position] < 0 || t->last_use[in->position] != p->position) continue;
+        if (t->is_open && in->level != p->level) t->held[t->held_count++] = t->slot[in->position];
+        else t->free[t->free_count++] = t->slot[in->position];
         t->last_use[in->position] = REEL__NONE;
     }
 }
 
-/* Elements of a tile: so that its registers fit the first cache, in whole rows where a member needs them. */
+/* Elements of a tile: so that its slots fit the first cache, in whole rows where a member needs them. */
 static void choose_tile(const tiling *t, reel__step *step, int64_t max_rows, int64_t max_columns)
 {
     const reel__plan_settings *settings = &t->s->plan.settings;
-    int64_t l1 = settings->l1 ? settings->l1 : 32768, live = t->registers ? t->registers : 1;
+    int64_t l1 = settings->l1 ? settings->l1 : 32768, live = t->slots ? t->slots : 1;
     int64_t length = settings->tile ? settings->tile : l1 / (live * (int64_t)t->widest) / 16 * 16;
     if (!settings->tile) length = length < 1024 ? 1024 : length > 2048 ? 2048 : length;
     bool whole = t->group->has_rows;
@@ -268,21 +268,21 @@ static void choose_tile(const tiling *t, reel__step *step, int64_t max_rows, int
     step->tile_rows = length / step->tile_columns;
     if (step->tile_rows < 1) step->tile_rows = 1;
     if (step->tile_rows > max_rows) step->tile_rows = max_rows;
-    step->registers = t->registers;
-    step->register_bytes = ((size_t)(step->tile_rows * step->tile_columns) * t->widest + 63) / 64 * 64;
+    step->slots = t->slots;
+    step->slot_bytes = ((size_t)(step->tile_rows * step->tile_columns) * t->widest + 63) / 64 * 64;
 }
 
 /* A group that is one tile needs no addresses computed when it runs; a reduction then reads rows that lie together. */
-void reel__fix_calls(reel__step *step, char *registers)
+void reel__fix_calls(reel__step *step, char *slots)
 {
     reel__part part = { .rows = step->rows, .columns = step->columns, .c_row = step->columns };
-    part.c = step->c ? step->c : registers + (size_t)step->registers * step->register_bytes;
+    part.c = step->c ? step->c : slots + (size_t)step->slots * step->slot_bytes;
     if (step->tile_rows < step->rows || step->tile_columns < step->columns) return;
     for (int32_t i = 0; i < step->op_count; i++) {
         const reel__tile_op *op = &step->ops[i];
         bool reduces = op->kind == REEL__TILE_REDUCE;
         bool together =
-            reduces && (op->x[0].reg >= 0 || op->x[0].block || op->x[0].row == step->columns || step->rows == 1);
+            reduces && (op->x[0].slot >= 0 || op->x[0].block || op->x[0].row == step->columns || step->rows == 1);
         if (op->kind == REEL__TILE_BLOCKS || (reduces && !together)) return;
     }
     for (int32_t i = 0; i < step->op_count; i++) {
@@ -291,13 +291,13 @@ void reel__fix_calls(reel__step *step, char *registers)
             reel__link links[REEL__CHAIN_LINKS];
             void *room = op->links;
             int64_t rows, columns;
-            reel__set_links(step, op, registers, &part, links, &rows, &columns);
+            reel__set_links(step, op, slots, &part, links, &rows, &columns);
             memcpy(room, links, op->count * sizeof *links); /* smaller than what it was made from */
             op->ready = room, op->rows = rows, op->columns = columns;
             continue;
         }
         reel__tile tile;
-        reel__set_tile(step, op, registers, &part, &tile);
+        reel__set_tile(step, op, slots, &part, &tile);
         op->fixed = tile;
     }
     step->single = true;
@@ -310,12 +310,12 @@ bool reel__lower_tiles(reel__steps *s, reel__step *step, int32_t g)
     const reel_allocator *a = &plan->allocator;
     size_t n = (size_t)group->count;
     tiling t = { .s = s, .group = group, .g = g, .rows = 1, .columns = 1 };
-    while (!(group->splits >> t.split & 1)) t.split++;
+    while (!(group->row_splits >> t.split & 1)) t.split++;
     for (int d = 0; d < group->rank; d++) *(d < t.split ? &t.rows : &t.columns) *= group->size[d];
     int32_t *memory = reel__allocate(a, 4 * n * sizeof *memory);
     bool good = memory != NULL;
-    t.reg = memory, t.last_use = memory + n, t.free = memory + 2 * n, t.held = memory + 3 * n;
-    for (size_t i = 0; good && i < n; i++) t.reg[i] = REEL__NONE;
+    t.slot = memory, t.last_use = memory + n, t.free = memory + 2 * n, t.held = memory + 3 * n;
+    for (size_t i = 0; good && i < n; i++) t.slot[i] = REEL__NONE;
     if (good) find_last_uses(&t);
     for (int32_t i = group->first; good && i >= 0; i = plan->node[i].next) {
         const reel__planned *p = &plan->node[i];
@@ -336,7 +336,7 @@ bool reel__lower_tiles(reel__steps *s, reel__step *step, int32_t g)
     int64_t max_rows = step->kind == REEL__STEP_PRODUCT ? step->block_m : t.rows;
     int64_t max_columns = step->kind == REEL__STEP_PRODUCT ? step->block_n : t.columns;
     choose_tile(&t, step, max_rows, max_columns);
-    size_t scratch = (size_t)step->registers * step->register_bytes;
+    size_t scratch = (size_t)step->slots * step->slot_bytes;
     if (scratch + 64 > s->scratch) s->scratch = scratch + 64;
     return true;
 }

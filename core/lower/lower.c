@@ -1,5 +1,5 @@
 /* From plan to steps: each group becomes one step whose operands have addresses, each register of a tile a place. */
-#include "core/run/lower.h"
+#include "core/lower/lower.h"
 
 void *reel__own(reel__steps *s, size_t bytes)
 {
@@ -88,7 +88,7 @@ static void set_reduce(reel__step *step, const reel_tensor *y, int isa)
     int axis;
     int64_t block;
     const reel_tensor *x = y->inputs[0];
-    step->reduce = y->op->kind->reduce(y, isa, &axis, &block);
+    step->reduce = y->op->traits->reduce(y, isa, &axis, &block);
     step->outer = step->inner = 1, step->n = x->size[axis];
     for (int d = 0; d < axis; d++) step->outer *= x->size[d];
     for (int d = axis + 1; d < x->rank; d++) step->inner *= x->size[d];
@@ -136,8 +136,8 @@ static bool lower_group(reel__steps *s, int32_t g)
         const reel__planned *p = &s->plan.node[i];
         int axis;
         int64_t block;
-        if (p->level != REEL__LATE) continue;
-        p->x->op->kind->reduce(p->x, s->plan.isa, &axis, &block);
+        if (p->level != REEL__PARTIAL) continue;
+        p->x->op->traits->reduce(p->x, s->plan.isa, &axis, &block);
         if (!lower_late(s, i, (p->x->inputs[0]->size[axis] + block - 1) / block)) return false;
     }
     return true;

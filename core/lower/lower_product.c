@@ -1,5 +1,5 @@
 /* From a product to a step: its blocks, and what is packed before them, once for all that read it. */
-#include "core/run/lower.h"
+#include "core/lower/lower.h"
 
 #include <string.h>
 
@@ -226,17 +226,17 @@ static int64_t sizes(const reel_tensor *x, int count, const int8_t *axes)
 /* What the chains after a block read from elsewhere, row by row as c itself. */
 static void find_beside(reel__step *step)
 {
-    reel__product_beside *beside = &step->beside;
+    reel__product_prefetch *prefetch = &step->prefetch;
     for (int32_t i = 0; i < step->op_count && step->batch == 1; i++) {
         const reel__tile_op *op = &step->ops[i];
         for (int l = 0; op->kind == REEL__TILE_CHAIN && l < op->count; l++)
             for (int j = 0; j < op->links[l].count; j++) {
                 const reel__operand *o = &op->links[l].x[j];
-                if (o->reg >= 0 || o->one || o->block || o->row != step->columns || o->base == step->c) continue;
-                bool known = o->base == beside->at || beside->count == REEL__BESIDE;
-                for (int k = 0; k < beside->count; k++) known |= beside->at + beside->other[k] == o->base;
-                if (!beside->at) beside->at = o->base, beside->row = o->row * 4;
-                else if (!known) beside->other[beside->count++] = o->base - beside->at;
+                if (o->slot >= 0 || o->one || o->block || o->row != step->columns || o->base == step->c) continue;
+                bool known = o->base == prefetch->at || prefetch->count == REEL__PREFETCHES;
+                for (int k = 0; k < prefetch->count; k++) known |= prefetch->at + prefetch->other[k] == o->base;
+                if (!prefetch->at) prefetch->at = o->base, prefetch->row = o->row * 4;
+                else if (!known) prefetch->other[prefetch->count++] = o->base - prefetch->at;
             }
     }
 }
@@ -245,7 +245,7 @@ static void find_beside(reel__step *step)
 static void stack_rows(reel__side *side, const reel__group *group)
 {
     memmove(&side->row[1], &side->row[0], (size_t)side->row_axes * sizeof *side->row);
-    side->row[0] = (reel__axis){ group->stack, group->distance };
+    side->row[0] = (reel__axis){ group->batch_count, group->batch_distance };
     side->row_axes++;
 }
 
@@ -261,21 +261,21 @@ static bool lower_rest(reel__steps *s, int32_t g)
 bool reel__lower_product(reel__steps *s, int32_t g)
 {
     const reel__group all = REEL__AT(s->plan.groups, reel__group, g), *group = &all;
-    const bool apart = group->leader >= 0 || group->stack > 1;
-    if (group->leader >= 0) return lower_rest(s, g);
+    const bool apart = group->batch_head >= 0 || group->batch_count > 1;
+    if (group->batch_head >= 0) return lower_rest(s, g);
     reel__group alone = all;
     if (apart) alone.count = 1, alone.has_rows = false, group = &alone;
     const reel__planned *node = &s->plan.node[group->product];
     const reel_tensor *y = node->x, *a = y->inputs[0], *b = y->inputs[1];
     reel__step draft = { .kind = REEL__STEP_PRODUCT,
                          .node = group->product,
-                         .api = y->op->kind->product,
+                         .api = y->op->traits->product,
                          .a = reel__address(s, g, a),
                          .b = reel__address(s, g, b),
                          .c = node->stored ? node->data : NULL,
                          .pack = { REEL__NONE, REEL__NONE } };
     const reel__product_axes axes = reel__plan_axes(&s->plan, g, y), *p = &axes;
-    draft.rows = group->stack * sizes(a, p->m, p->a_m), draft.columns = sizes(b, p->n, p->b_n);
+    draft.rows = group->batch_count * sizes(a, p->m, p->a_m), draft.columns = sizes(b, p->n, p->b_n);
     const reel__plan_settings *settings = &s->plan.settings;
     reel__product product = { .isa = s->plan.isa,
                               .element = (int)reel__element_of(y),
@@ -287,7 +287,7 @@ bool reel__lower_product(reel__steps *s, int32_t g)
                               .b_use = (reel__product_use)settings->pack,
                               .l1 = settings->l1,
                               .l2 = settings->l2 };
-    if (group->stack > 1) stack_rows(&product.a, group);
+    if (group->batch_count > 1) stack_rows(&product.a, group);
     if (!batch_offsets(s, &draft, g, y, p) || !plan_product(s, g, group, &draft, &product)) return false;
     for (int j = 0; j < 2; j++)
         if (draft.pack[j] >= 0) REEL__AT(s->packs, reel__pack, draft.pack[j]).last = s->list.count;
@@ -298,7 +298,7 @@ bool reel__lower_product(reel__steps *s, int32_t g)
     if (!step) return false;
     *step = draft;
     step->work += (double)step->rows * (double)step->columns * (double)step->plan.k * (double)step->batch / 8;
-    size_t scratch = (size_t)step->registers * step->register_bytes + step->plan.workspace + 64 +
+    size_t scratch = (size_t)step->slots * step->slot_bytes + step->plan.workspace + 64 +
                      (step->c ? 0 : (size_t)(step->block_m * step->block_n) * reel__element_of(y) + 64);
     if (scratch > s->scratch) s->scratch = scratch;
     return !apart || lower_rest(s, g);

@@ -1,16 +1,15 @@
-/* What a plan lowers to: a flat list of steps with resolved addresses, and the program that owns it. */
-#ifndef REEL_CORE_RUN_STEP_H
-#define REEL_CORE_RUN_STEP_H
+/* What a plan lowers to: a flat list of steps with resolved addresses. */
+#ifndef REEL_CORE_LOWER_STEP_H
+#define REEL_CORE_LOWER_STEP_H
 
 #include "core/plan/plan.h"
-#include "core/run/program.h"
 
 /* Where an operand of a tile's op is: element (r, c) of the group's space at base + r row + (one ? 0 : c), or in a
  * register of the tile. */
 typedef struct reel__operand {
     char *base;
     int64_t row;
-    int32_t reg; /* REEL__NONE: in memory */
+    int32_t slot; /* REEL__NONE: in memory */
     uint8_t element;
     bool one;     /* the same for all columns */
     bool per_row; /* a register with one value for each row */
@@ -89,9 +88,9 @@ typedef struct reel__step {
     int64_t outer, n, inner;
     /* tiles, and those after a product's block */
     reel__tile_op *ops;
-    int32_t op_count, registers;
+    int32_t op_count, slots;
     int64_t rows, columns, tile_rows, tile_columns;
-    size_t register_bytes;
+    size_t slot_bytes;
     bool single; /* all is one tile with fixed calls */
     /* product, pack */
     const reel__product_api *api;
@@ -101,12 +100,12 @@ typedef struct reel__step {
     const char *a, *b;
     char *c; /* NULL: blocks live in the workspace */
     int64_t block_m, block_n, batch;
-    reel__product_beside beside; /* read after its blocks; at: of the whole, NULL: nothing */
-    int64_t *offsets;            /* of each batch's a and b, in bytes */
-    double work;                 /* what threads are worth: eight multiply-adds or element operations are 1 */
-    int64_t shares;              /* independent parts */
-    bool shared;                 /* worth more than one thread */
-    double seconds;              /* with .profile: in all runs */
+    reel__product_prefetch prefetch; /* read after its blocks; at: of the whole, NULL: nothing */
+    int64_t *offsets;                /* of each batch's a and b, in bytes */
+    double work;                     /* what threads are worth: eight multiply-adds or element operations are 1 */
+    int64_t shares;                  /* independent parts */
+    bool shared;                     /* worth more than one thread */
+    double seconds;                  /* with .profile: in all runs */
     int64_t times;
 } reel__step;
 
@@ -152,9 +151,9 @@ size_t reel__steps_bytes(const reel__steps *steps);
 
 /* A call with its addresses: of rows that lie one after the other in all operands, one row is made. For a chain, its
  * links, REEL__CHAIN_LINKS at most. */
-void reel__set_tile(const reel__step *step, const reel__tile_op *op, char *registers, const reel__part *part,
+void reel__set_tile(const reel__step *step, const reel__tile_op *op, char *slots, const reel__part *part,
                     reel__tile *tile);
-void reel__set_links(const reel__step *step, const reel__tile_op *op, char *registers, const reel__part *part,
+void reel__set_links(const reel__step *step, const reel__tile_op *op, char *slots, const reel__part *part,
                      reel__link *links, int64_t *rows, int64_t *columns);
 
 /* Executes one part of a step on one thread. */

@@ -5,7 +5,6 @@
  * Nothing of it changes a bit. What is not understood, or what the machine cannot do, is an error, never ignored. */
 #include "core/base/cpu.h"
 #include "core/plan/plan.h"
-#include "core/run/program.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* What lowering a plan is made of: one file for each kind of group. */
-#ifndef REEL_CORE_RUN_LOWER_H
-#define REEL_CORE_RUN_LOWER_H
+#ifndef REEL_CORE_LOWER_LOWER_H
+#define REEL_CORE_LOWER_LOWER_H
 
-#include "core/run/step.h"
+#include "core/lower/step.h"
 
 static inline size_t reel__element_of(const reel_tensor *x) { return reel__dtype_size((reel_dtype)x->dtype); }
 
@@ -18,7 +18,7 @@ char *reel__address(const reel__steps *s, int32_t g, const reel_tensor *x);
 bool reel__lower_tiles(reel__steps *s, reel__step *step, int32_t g);
 
 /* The calls of a step that is one tile, with their addresses. */
-void reel__fix_calls(reel__step *step, char *registers);
+void reel__fix_calls(reel__step *step, char *slots);
 
 /* The work from which a step is shared by threads. */
 double reel__worth_sharing(const reel__steps *s);

@@ -37,18 +37,19 @@ static bool joins(reel__plan *plan, int32_t first, int32_t g)
         xb->offset != yb->offset || !is_there(plan, ya, first) || !is_there(plan, yb, first))
         return false;
     const int64_t distance = ya->offset - xa->offset;
-    if (leader->stack > 1 ? distance != leader->distance * leader->stack : distance == 0) return false;
-    if (leader->stack == 1) leader->distance = distance;
-    group->leader = first;
-    group->slot = leader->stack++;
-    plan->stacked++;
+    if (leader->batch_count > 1 ? distance != leader->batch_distance * leader->batch_count : distance == 0)
+        return false;
+    if (leader->batch_count == 1) leader->batch_distance = distance;
+    group->batch_head = first;
+    group->batch_index = leader->batch_count++;
+    plan->batched++;
     return true;
 }
 
-bool reel__plan_stack(reel__plan *plan)
+bool reel__plan_batch(reel__plan *plan)
 {
     int32_t leaders[LEADERS_BACK], count = 0;
-    for (int32_t g = 0; g < plan->groups.count && !plan->settings.no_stack; g++) {
+    for (int32_t g = 0; g < plan->groups.count && !plan->settings.no_batch; g++) {
         const reel__group *group = &REEL__AT(plan->groups, reel__group, g);
         bool joined = false;
         if (group->product < 0 || !group->tiled || group->first < 0) continue;

@@ -1,7 +1,7 @@
 /* What a planner may know of an op beyond its descriptor: that it is pointwise, a view, a reduction or a product, and the
- * kernels for that. An op without a kind is run as it is, on contiguous operands. */
-#ifndef REEL_CORE_PLAN_KINDS_H
-#define REEL_CORE_PLAN_KINDS_H
+ * kernels for that. An op without traits is run as it is, on contiguous operands. */
+#ifndef REEL_CORE_PLAN_TRAITS_H
+#define REEL_CORE_PLAN_TRAITS_H
 
 #include "core/plan/product.h"
 #include "core/record/tape.h"
@@ -57,13 +57,14 @@ typedef struct reel__product_api {
     const reel__product_axes *(*axes)(const reel_tensor *y);
     reel__product_plan (*plan)(const reel__product *p);
     void (*block)(const reel__product_plan *plan, const void *a, const void *b, int64_t m0, int64_t m1, int64_t n0,
-                  int64_t n1, void *c, int64_t c_m, int64_t c_n, void *workspace, const reel__product_beside *beside);
+                  int64_t n1, void *c, int64_t c_m, int64_t c_n, void *workspace,
+                  const reel__product_prefetch *prefetch);
     reel__product_layout (*layout)(int isa, int element, const reel__side *side, reel__product_use use);
     void (*pack)(int isa, int element, const reel__side *side, const reel__product_layout *layout, const void *from,
                  int64_t p0, int64_t p1, void *to);
 } reel__product_api;
 
-typedef struct reel__kind {
+typedef struct reel__traits {
     /* Pointwise: the kernel of a node; its link in a chain that brings operand `from`, with the operands that are the
      * same for all columns in `one` (false: it has none), whose x are the other operands in their order; and the chains
      * of an instruction set. */
@@ -85,8 +86,8 @@ typedef struct reel__kind {
 
     bool is_number; /* a leaf that is known before a run */
     bool is_draw;   /* its attribute is a name, dtype and shape */
-} reel__kind;
+} reel__traits;
 
-static inline const reel__kind *reel__kind_of(const reel_tensor *x) { return x->op->kind; }
+static inline const reel__traits *reel__traits_of(const reel_tensor *x) { return x->op->traits; }
 
 #endif
