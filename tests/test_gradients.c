@@ -4,35 +4,16 @@
  *
  * `test_gradients --print` writes data/digests.h, the parameters of three trained networks as
  * one number each. */
-#include <criterion/criterion.h>
+#include "fixture.h"
+
 #include <float.h>
 #include <math.h>
-#include <reel.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "tests/data/digests.h"
 #include "tests/data/fill.h"
 #include "tests/worst.h"
-
-/* ---- A model and a tape for each test -------------------------------------------------------- */
-
-static reel_model *model;
-static reel_tape *tape;
-
-static void begin(void)
-{
-    model = reel_model_new((reel_model_options){ .seed = 7 });
-    tape = reel_tape_new(model, (reel_tape_options){ 0 });
-}
-
-static void end(void)
-{
-    cr_expect(!reel_tape_error(tape), "%s", reel_tape_error(tape));
-    reel_tape_free(tape);
-    reel_model_free(model);
-    model = NULL, tape = NULL;
-}
 
 enum { LARGEST = 4096 };
 
@@ -67,8 +48,7 @@ static const double *value(reel_tensor *x)
 }
 
 static double number(reel_tensor *x) { return value(x)[0]; }
-static reel_tensor *sum_all(reel_tensor *x) { return reel_sum(x, REEL_ALL, REEL_DROP); }
-static reel_tensor *squares(reel_tensor *x) { return sum_all(reel_square(x)); }
+static reel_tensor *squares(reel_tensor *x) { return total(reel_square(x)); }
 
 /* df/dx[i] by central differences with one step of Richardson's extrapolation. */
 static double difference(reel_tensor *f, reel_tensor *x, int64_t i)
@@ -465,7 +445,7 @@ Test(slices, disjoint_ones_with_gaps_come_back_side_by_side, .init = begin, .fin
 Test(slices, overlapping_ones_are_added, .init = begin, .fini = end)
 {
     reel_tensor *x = input("x", REEL_SHAPE(2, 6), 1);
-    reel_tensor *loss = reel_add(squares(reel_slice(x, 1, 0, 4)), sum_all(reel_exp(reel_slice(x, 1, 3, 6))));
+    reel_tensor *loss = reel_add(squares(reel_slice(x, 1, 0, 4)), total(reel_exp(reel_slice(x, 1, 3, 6))));
     const double *g = value(reel_gradient(loss, x)), *at = value(x);
     for (int i = 0; i < 12; i++) {
         const int column = i % 6;
@@ -478,8 +458,7 @@ Test(slices, those_of_two_axes_are_added, .init = begin, .fini = end)
 {
     reel_tensor *x = input("x", REEL_SHAPE(4, 5), 1);
     reel_tensor *rows = reel_add(squares(reel_slice(x, 0, 0, 2)), squares(reel_slice(x, 0, 2, 4)));
-    reel_tensor *columns =
-        reel_add(sum_all(reel_sin(reel_slice(x, 1, 1, 3))), sum_all(reel_sin(reel_slice(x, 1, 4, 5))));
+    reel_tensor *columns = reel_add(total(reel_sin(reel_slice(x, 1, 1, 3))), total(reel_sin(reel_slice(x, 1, 4, 5))));
     expect_gradient(reel_mul(rows, columns), x, 1e-9);
 }
 
@@ -487,7 +466,7 @@ Test(slices, those_with_a_step_go_back_to_where_they_came_from, .init = begin, .
 {
     reel_tensor *x = input("x", REEL_SHAPE(2, 11), 1);
     reel_tensor *even = reel_slice_step(x, 1, 0, 11, 2), *third = reel_slice_step(x, 1, 1, 10, 3);
-    const double *g = value(reel_gradient(reel_add(squares(even), sum_all(reel_exp(third))), x));
+    const double *g = value(reel_gradient(reel_add(squares(even), total(reel_exp(third))), x));
     const double *at = value(x);
     for (int i = 0; i < 22; i++) {
         const int column = i % 11;
@@ -510,7 +489,7 @@ Test(slices, a_slice_of_a_slice_goes_back_through_both, .init = begin, .fini = e
 {
     reel_tensor *x = input("x", REEL_SHAPE(3, 8), 1), *part = reel_slice(x, 1, 2, 8);
     reel_tensor *loss =
-        reel_add(squares(reel_slice_step(part, 1, 1, 6, 2)), sum_all(reel_exp(reel_slice(part, 0, 1, 2))));
+        reel_add(squares(reel_slice_step(part, 1, 1, 6, 2)), total(reel_exp(reel_slice(part, 0, 1, 2))));
     expect_gradient(loss, x, 1e-9);
 }
 
@@ -581,7 +560,7 @@ Test(higher_order, a_hessian_vector_product_is_the_vjp_of_the_gradient, .init = 
     reel_tensor *theta = parameter(like, "theta", REEL_SHAPE(N), 3);
     reel_tensor *g = reel_gradient(small_network(theta), theta), *v = input("v", REEL_SHAPE(N), 4);
     reel_tensor *product = reel_list_at(reel_vjp(g, v, LIST(theta)), 0);
-    const double error = largest_error(sum_all(reel_mul(g, v)), theta, product);
+    const double error = largest_error(total(reel_mul(g, v)), theta, product);
     cr_expect(error < 1e-9, "%g", error);
 }
 
@@ -665,12 +644,12 @@ Test(higher_order, the_eighth_derivative_of_a_sine_is_the_sine, .init = begin, .
 Test(higher_order, gradients_through_softmax_and_maxima_have_gradients, .init = begin, .fini = end)
 {
     reel_tensor *x = input("x", REEL_SHAPE(3, 4), 1), *w = input("w", REEL_SHAPE(3, 4), 2);
-    reel_tensor *soft = sum_all(reel_mul(reel_softmax(x, -1), w));
+    reel_tensor *soft = total(reel_mul(reel_softmax(x, -1), w));
     expect_gradient(squares(reel_gradient(soft, x)), x, 1e-8);
     expect_gradient(squares(reel_gradient(squares(reel_log_softmax(x, 0)), x)), x, 1e-8);
-    reel_tensor *top = sum_all(reel_exp(reel_max(x, REEL_AXES(0), REEL_DROP)));
+    reel_tensor *top = total(reel_exp(reel_max(x, REEL_AXES(0), REEL_DROP)));
     expect_gradient(squares(reel_gradient(top, x)), x, 1e-8);
-    expect_gradient(squares(reel_gradient(sum_all(reel_var(reel_exp(x), REEL_AXES(1), REEL_DROP)), x)), x, 1e-8);
+    expect_gradient(squares(reel_gradient(total(reel_var(reel_exp(x), REEL_AXES(1), REEL_DROP)), x)), x, 1e-8);
 }
 
 Test(higher_order, gradients_through_movement_have_gradients, .init = begin, .fini = end)
@@ -702,7 +681,7 @@ static reel_tensor *critic(reel_tensor *x)
 /* The mean of (|dD/dx| - 1)^2 over the rows of x (Gulrajani et al. 2017). */
 static reel_tensor *penalty(reel_tensor *x, reel_tensor **norm)
 {
-    reel_tensor *gx = reel_gradient(sum_all(critic(x)), x);
+    reel_tensor *gx = reel_gradient(total(critic(x)), x);
     *norm = reel_sqrt(reel_sum(reel_square(gx), REEL_AXES(-1), REEL_DROP));
     return reel_mean(reel_square(reel_shift(*norm, -1)), REEL_ALL, REEL_DROP);
 }
@@ -834,56 +813,53 @@ Test(meta, a_layer_with_weight_normalisation_has_gradients_by_its_length_and_dir
 
 /* ---- What cannot be differentiated, and what is zero ----------------------------------------- */
 
-static void begin_without_end(void) { begin(); }
-
 static void expect_error(reel_status status, const char *const *parts)
 {
     const char *message = reel_tape_error(tape);
     cr_expect_eq(reel_tape_status(tape), status, "%s", message);
     cr_assert(message);
     for (int i = 0; parts[i]; i++) cr_expect(strstr(message, parts[i]), "no \"%s\" in \"%s\"", parts[i], message);
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end_after_error();
 }
 
 #define EXPECT_ERROR(status, ...) expect_error(status, (const char *const[]){ __VA_ARGS__, NULL })
 
-Test(errors, a_gradient_through_detach_names_it, .init = begin_without_end)
+Test(errors, a_gradient_through_detach_names_it, .init = begin)
 {
     reel_tensor *x = input("x", REEL_SHAPE(3), 1);
     reel_gradient(squares(reel_detach(reel_exp(x))), x);
     EXPECT_ERROR(REEL_UNREACHED, "gradient", "does not reach", "x [3]", "cut at detach");
 }
 
-Test(errors, parameters_behind_detach_are_named_too, .init = begin_without_end)
+Test(errors, parameters_behind_detach_are_named_too, .init = begin)
 {
     reel_tensor *x = input("x", REEL_SHAPE(3), 1), *w = parameter(x, "w", REEL_SHAPE(3), 2);
     reel_parameters(squares(reel_mul(x, reel_detach(w))), "w");
     EXPECT_ERROR(REEL_UNREACHED, "\"w\"", "cut", "detach");
 }
 
-Test(errors, a_gradient_through_a_comparison_names_it, .init = begin_without_end)
+Test(errors, a_gradient_through_a_comparison_names_it, .init = begin)
 {
     reel_tensor *x = input("x", REEL_SHAPE(3), 1);
-    reel_gradient(sum_all(reel_cast(reel_lt(x, reel_number(x, 0.5)), REEL_F64)), x);
+    reel_gradient(total(reel_cast(reel_lt(x, reel_number(x, 0.5)), REEL_F64)), x);
     EXPECT_ERROR(REEL_UNREACHED, "x [3]", "cut at lt");
 }
 
-Test(errors, a_loss_that_does_not_depend_on_a_tensor_says_so, .init = begin_without_end)
+Test(errors, a_loss_that_does_not_depend_on_a_tensor_says_so, .init = begin)
 {
     reel_tensor *x = input("x", REEL_SHAPE(3), 1), *z = input("z", REEL_SHAPE(2), 2);
     reel_gradient(squares(x), z);
     EXPECT_ERROR(REEL_UNREACHED, "does not depend on", "z [2]");
 }
 
-Test(errors, a_gradient_of_many_numbers_suggests_the_vjp, .init = begin_without_end)
+Test(errors, a_gradient_of_many_numbers_suggests_the_vjp, .init = begin)
 {
     reel_tensor *x = input("x", REEL_SHAPE(3), 1);
     reel_gradient(reel_exp(x), x);
     EXPECT_ERROR(REEL_BAD_SHAPE, "one number", "reel_vjp");
 }
 
-Test(errors, a_gradient_by_integers_is_refused, .init = begin_without_end)
+Test(errors, a_gradient_by_integers_is_refused, .init = begin)
 {
     reel_tensor *x = input("x", REEL_SHAPE(3), 1);
     reel_tensor *i = reel_input(tape, "i", REEL_I32, REEL_SHAPE(2));
@@ -891,7 +867,7 @@ Test(errors, a_gradient_by_integers_is_refused, .init = begin_without_end)
     EXPECT_ERROR(REEL_BAD_DTYPE, "i32");
 }
 
-Test(errors, a_vjp_with_another_shape_shows_both, .init = begin_without_end)
+Test(errors, a_vjp_with_another_shape_shows_both, .init = begin)
 {
     reel_tensor *x = input("x", REEL_SHAPE(3), 1);
     reel_vjp(reel_exp(x), reel_fill(x, REEL_SHAPE(2), 1), LIST(x));
@@ -914,7 +890,7 @@ Test(zero, floor_and_sign_have_gradients_of_zeros, .init = begin, .fini = end)
 Test(zero, a_sum_with_a_constant_branch_has_the_gradient_of_the_other, .init = begin, .fini = end)
 {
     reel_tensor *x = input("x", REEL_SHAPE(4), 1);
-    const double *g = value(reel_gradient(sum_all(reel_mul(x, reel_add(reel_floor(x), reel_detach(x)))), x));
+    const double *g = value(reel_gradient(total(reel_mul(x, reel_add(reel_floor(x), reel_detach(x)))), x));
     const double *at = value(x);
     for (int i = 0; i < 4; i++) cr_expect_eq(g[i], floor(at[i]) + at[i]);
 }
@@ -924,7 +900,7 @@ Test(zero, a_branch_that_is_not_taken_passes_zeros_even_where_its_slope_is_infin
     reel_tensor *x = reel_input(tape, "x", REEL_F64, REEL_SHAPE(2)), *zero = reel_number(x, 0);
     reel_write_f64(x, (const double[]){ 0, 4 }, 2);
     reel_tensor *inside = reel_gt(x, zero), *safe = reel_where(inside, x, reel_number(x, 1));
-    const double *g = value(reel_gradient(sum_all(reel_where(inside, reel_sqrt(safe), zero)), x));
+    const double *g = value(reel_gradient(total(reel_where(inside, reel_sqrt(safe), zero)), x));
     cr_expect(g[0] == 0 && g[1] == 0.25);
 }
 
@@ -937,7 +913,7 @@ Test(vjp, is_the_gradient_of_the_weighted_sum, .init = begin, .fini = end)
     reel_tensor *y = reel_tanh(reel_matmul(a, b));
     reel_list *list = reel_vjp(y, gy, LIST(a, b));
     cr_assert_eq(reel_list_count(list), 2);
-    reel_tensor *loss = sum_all(reel_mul(y, gy));
+    reel_tensor *loss = total(reel_mul(y, gy));
     cr_expect(largest_error(loss, a, reel_list_at(list, 0)) < 1e-9);
     cr_expect(largest_error(loss, b, reel_list_at(list, 1)) < 1e-9);
 }
@@ -984,7 +960,7 @@ Test(vjp, asking_twice_records_nothing_more, .init = begin, .fini = end)
 
 Test(vjp, the_checker_sees_each_planted_fault, .init = begin, .fini = end)
 {
-    reel_tensor *x = input("x", REEL_SHAPE(3), 1), *f = sum_all(reel_exp(x));
+    reel_tensor *x = input("x", REEL_SHAPE(3), 1), *f = total(reel_exp(x));
     reel_tensor *g = reel_gradient(f, x);
     cr_expect_lt(largest_error(f, x, g), 1e-10);
     cr_expect_gt(largest_error(f, x, reel_neg(g)), 0.1, "a wrong sign");
@@ -1284,8 +1260,7 @@ enum { DIGESTS = sizeof digests / sizeof *digests };
 /* After 100 steps; recorded again before every `again`-th of them, 0: once. */
 static uint64_t train(void (*record)(void), reel_tape_options options, int again)
 {
-    model = reel_model_new((reel_model_options){ .seed = 7 });
-    tape = reel_tape_new(model, options);
+    begin_with((reel_model_options){ .seed = 7 }, options);
     for (int step = 0; step < 100; step++) {
         if (step == 0 || (again && step % again == 0)) {
             reel_tape_clear(tape);

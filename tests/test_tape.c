@@ -1,11 +1,10 @@
 /* Tapes: recording once and again, what a run is, evaluating tapes, kept values, draws, lifetimes, and the caller's
- * deferred-point environment. Equal means the same bytes everywhere here. */
-#include <criterion/criterion.h>
+ * floating-point environment. Equal means the same bytes everywhere here. */
+#include "fixture.h"
 
 #include <fenv.h>
 #include <math.h>
 #include <pthread.h>
-#include <reel.h>
 #include <string.h>
 #if defined(__SSE2__)
 #include <immintrin.h>
@@ -21,7 +20,7 @@ typedef struct training {
     reel_tensor *x, *y, *loss;
 } training;
 
-static reel_tape *training_tape(reel_model *model) { return reel_tape_new(model, (reel_tape_options){ 0 }); }
+static reel_tape *training_tape(reel_model *m) { return reel_tape_new(m, (reel_tape_options){ 0 }); }
 
 static reel_tensor *network(reel_tensor *x)
 {
@@ -71,21 +70,20 @@ typedef struct image {
     int64_t count, runs;
 } image;
 
-static image image_of(reel_model *model)
+static image image_of(reel_model *m)
 {
     static image now;
     memset(&now, 0, sizeof now);
-    for (int64_t i = 0; i < reel_model_count(model); i++) {
-        const char *name = reel_model_name(model, i);
-        const reel_shape shape = reel_model_shape(model, name);
+    for (int64_t i = 0; i < reel_model_count(m); i++) {
+        const char *name = reel_model_name(m, i);
+        const reel_shape shape = reel_model_shape(m, name);
         int64_t n = 1;
         for (int d = 0; d < shape.rank; d++) n *= shape.size[d];
         cr_assert(now.count + n <= 1000);
-        cr_assert_eq(reel_model_read_f32(model, name, now.values + now.count, n), REEL_OK, "%s",
-                     reel_model_error(model));
+        cr_assert_eq(reel_model_read_f32(m, name, now.values + now.count, n), REEL_OK, "%s", reel_model_error(m));
         now.count += n;
     }
-    now.runs = reel_model_runs(model);
+    now.runs = reel_model_runs(m);
     return now;
 }
 
@@ -167,34 +165,21 @@ Test(tape, recorded_again_gives_the_same_handles_even_for_another_rate)
 
 /* ---- A tape for small programs ------------------------------------------------------------------------------------- */
 
-static reel_model *model;
-static reel_tape *tape;
 static reel_tensor *x; /* f32 [4] */
 
-static void begin(void)
+static void begin_with_input(void)
 {
-    model = reel_model_new((reel_model_options){ .seed = 5 });
-    tape = training_tape(model);
+    begin();
     x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4));
     cr_assert_eq(reel_write_f32(x, (float[]){ 1, 2, 3, 4 }, 4), REEL_OK);
 }
 
-static void end(void)
-{
-    reel_tape_free(tape);
-    reel_model_free(model);
-}
-
-TestSuite(node, .init = begin, .fini = end);
-TestSuite(run, .init = begin, .fini = end);
-TestSuite(draw, .init = begin, .fini = end);
-TestSuite(evaluating, .init = begin, .fini = end);
-
-static void run(void) { cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape)); }
+TestSuite(node, .init = begin_with_input, .fini = end);
+TestSuite(run, .init = begin_with_input, .fini = end);
+TestSuite(draw, .init = begin_with_input, .fini = end);
+TestSuite(evaluating, .init = begin_with_input, .fini = end);
 
 static reel_tensor *state(const char *name) { return reel_state(tape, name, REEL_F32, REEL_SCALAR); }
-
-static reel_tensor *total(reel_tensor *a) { return reel_sum(a, REEL_ALL, REEL_DROP); }
 
 Test(node, of_the_same_op_with_the_same_inputs_is_one)
 {
@@ -309,7 +294,7 @@ Test(run, that_fails_changes_nothing)
     float drops[2][4][4];
     image images[2];
     for (int with_failures = 0; with_failures < 2; with_failures++) {
-        if (with_failures) end(), begin();
+        if (with_failures) end(), begin_with_input();
         const fragile f = record_fragile();
         for (int k = 0; k < 4; k++) {
             const image before = image_of(model);
@@ -408,7 +393,7 @@ Test(draw, is_a_function_of_seed_name_and_run)
 {
     float values[2][4], other[4];
     for (int i = 0; i < 2; i++) {
-        end(), begin();
+        end(), begin_with_input();
         if (i == 1) reel_keep(reel_uniform(x, "other", REEL_SHAPE(4)), "o");
         reel_tensor *u = reel_keep(reel_uniform(x, "u", REEL_SHAPE(4)), "k");
         run(), run();
@@ -442,7 +427,7 @@ Test(draw, of_two_entries_has_the_same_bits_in_either_order_of_recording)
     reel_tensor *left, *right;
     float sums[2][32];
     for (int i = 0; i < 2; i++) {
-        end(), begin();
+        end(), begin_with_input();
         reel_tensor *y = siamese(i, &left, &right);
         run();
         read32(y, sums[i]);
@@ -478,7 +463,7 @@ Test(draw, of_a_run_is_the_same_whether_or_not_something_was_evaluated_before)
     reel_tensor *left, *right;
     float sums[2][32];
     for (int i = 0; i < 2; i++) {
-        end(), begin();
+        end(), begin_with_input();
         reel_tensor *y = siamese(false, &left, &right);
         if (i) cr_assert_eq(reel_eval(tape, &right, 1), REEL_OK, "%s", reel_tape_error(tape));
         run();
@@ -492,7 +477,7 @@ Test(draw, of_two_entries_does_not_depend_on_the_order_in_which_values_were_kept
 {
     float sums[2][4];
     for (int i = 0; i < 2; i++) {
-        end(), begin();
+        end(), begin_with_input();
         reel_tensor *u[2];
         for (int k = 0; k < 2; k++) {
             reel_scope_push(tape, "branch");
@@ -677,7 +662,7 @@ Test(tape, leaves_the_model_to_others_when_it_is_freed)
     reel_model_free(t.model);
 }
 
-/* ---- The caller's deferred-point environment ------------------------------------------------------------------------ */
+/* ---- The caller's floating-point environment ------------------------------------------------------------------------ */
 
 /* Roundings of every kind, and values that are subnormal on the way. */
 static void inexact(float *values)
@@ -696,7 +681,7 @@ Test(run, does_not_depend_on_the_callers_rounding_and_restores_it)
     float values[8], other[8];
     inexact(values);
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
-        end(), begin();
+        end(), begin_with_input();
         fesetround(modes[i]);
         inexact(other);
         cr_expect_eq(fegetround(), modes[i]);
@@ -711,7 +696,7 @@ Test(run, begins_with_initial_values_that_do_not_depend_on_rounding)
     float values[64], other[64];
     reel_parameter(x, "v", REEL_SHAPE(8, 8), reel_init_normal(0, 0.3));
     cr_assert_eq(reel_model_read_f32(model, "v", values, 64), REEL_OK);
-    end(), begin();
+    end(), begin_with_input();
     fesetround(FE_UPWARD);
     reel_parameter(x, "v", REEL_SHAPE(8, 8), reel_init_normal(0, 0.3));
     fesetround(FE_TONEAREST);
@@ -725,7 +710,7 @@ Test(run, does_not_depend_on_flushing_to_zero_and_restores_the_control_word)
     float values[8], other[8];
     inexact(values);
     cr_expect(values[4] > 0 && values[4] < 1.2e-38f, "the test has no subnormal value");
-    end(), begin();
+    end(), begin_with_input();
     inexact(other);
     const unsigned before = _mm_getcsr();
     _mm_setcsr(before | 0x8040u);
