@@ -22,14 +22,4 @@ void run(void); /* reel_run(tape), which is to succeed */
 reel_tensor *total(reel_tensor *x);   /* of all elements */
 reel_tensor *average(reel_tensor *x); /* of all elements */
 
-/* ---- Files ------------------------------------------------------------------------------------------------------- */
-
-/* A new directory below /tmp, in which the test is until it leaves; leaving removes it. */
-void enter_directory(void);
-void leave_directory(void);
-
-int count_files(void); /* in the current directory, those that are not hidden */
-void write_file(const char *path, const void *bytes, size_t size);
-char *read_file(const char *path); /* up to 256 kB, until the next call; with a 0 at the end */
-
 #endif

@@ -1,4 +1,5 @@
 /* See support.h. */
+#define _XOPEN_SOURCE 700
 #include "support.h"
 
 #include <locale.h>
@@ -6,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 /* ---- Arrays ------------------------------------------------------------------------------------------------------ */
 
@@ -145,6 +148,33 @@ bool speak_german(const char *folder)
         setlocale(LC_ALL, "de_DE.UTF-8");
     }
     return strcmp(localeconv()->decimal_point, ",") == 0;
+}
+
+bool under_sanitizer(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    return true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+    return true;
+#endif
+#endif
+    return false;
+}
+
+void limit_memory(size_t more)
+{
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (!file || fscanf(file, "%lu", &pages) != 1) abort();
+    fclose(file);
+    const rlim_t size = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + more;
+    if (setrlimit(RLIMIT_AS, &(struct rlimit){ size, RLIM_INFINITY }) != 0) abort();
+}
+
+void unlimit_memory(void)
+{
+    if (setrlimit(RLIMIT_AS, &(struct rlimit){ RLIM_INFINITY, RLIM_INFINITY }) != 0) abort();
 }
 
 /* ---- Rows -------------------------------------------------------------------------------------------------------- */

@@ -47,6 +47,11 @@ array random_array(reel_dtype dtype, reel_shape shape); /* standard normal, exac
  * installed. */
 bool speak_german(const char *folder);
 
+/* Lets the process have this many more bytes of memory, or all there is; a sanitizer takes too many for that. */
+bool under_sanitizer(void);
+void limit_memory(size_t more);
+void unlimit_memory(void);
+
 /* ---- A row of the op table --------------------------------------------------------------------------------------- */
 
 enum { NOTHING, REAL, WHOLE };

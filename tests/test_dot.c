@@ -1,6 +1,7 @@
 /* Pictures of programs: what reel_tape_write_dot() promises. Graphviz itself reads them where it is
  * installed. Every test runs in a directory of its own. */
 #include "core/record/tape.h"
+#include "files.h"
 #include "fixture.h"
 #include "heap.h"
 

@@ -2,11 +2,9 @@
  * with calls that record whole spans (gradients, vjp, parameters, matmul) at the same places with other operands. What a
  * program gives does not depend on what the tape recorded before: it is compared with a fresh tape of a fresh model. */
 #include "core/record/tape.h"
-
-#include <criterion/criterion.h>
+#include "fixture.h"
 
 #include <math.h>
-#include <reel.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,18 +131,18 @@ static reel_tensor *own_product(int call, reel_tensor *const *y)
 }
 
 /* Returns the input. */
-static reel_tensor *record(reel_tape *tape, int program, reel_tensor **kept)
+static reel_tensor *record(reel_tape *on, int program, reel_tensor **kept)
 {
-    maker m = { .tape = tape, .state = (uint64_t)(program / CALLS) };
+    maker m = { .tape = on, .state = (uint64_t)(program / CALLS) };
     const int call = program % CALLS;
     const reel_shape shape = REEL_SHAPE(ROWS, COLUMNS);
-    m.leaf[0] = reel_input(tape, "x", REEL_F32, shape);
+    m.leaf[0] = reel_input(on, "x", REEL_F32, shape);
     m.leaf[1] = reel_parameter(m.leaf[0], "p", shape, reel_init_uniform(-1, 1));
     m.leaf[2] = reel_parameter(m.leaf[0], "q", shape, reel_init_uniform(-1, 1));
     for (int i = 0; i < 3; i++) m.value[m.count++] = m.leaf[i];
     while (m.count < VALUES - 3) {
         reel_tensor *value = step(&m);
-        cr_assert_null(reel_tape_error(tape), "program %d: %s", program, reel_tape_error(tape));
+        cr_assert_null(reel_tape_error(on), "program %d: %s", program, reel_tape_error(on));
         m.value[m.count++] = below(&m, 4) ? value : reel_tanh(value);
     }
     reel_tensor *all = reel_mul(reel_add(m.leaf[0], m.leaf[1]), reel_tanh(m.leaf[2]));
@@ -155,7 +153,7 @@ static reel_tensor *record(reel_tape *tape, int program, reel_tensor **kept)
     m.value[m.count++] = first, m.value[m.count++] = second;
     reel_tensor *last = step(&m);
     m.value[m.count++] = last;
-    cr_assert_null(reel_tape_error(tape), "program %d: %s", program, reel_tape_error(tape));
+    cr_assert_null(reel_tape_error(on), "program %d: %s", program, reel_tape_error(on));
     for (int i = 0; i < KEPT; i++) {
         char name[16];
         snprintf(name, sizeof name, "k%d", (i + program) % KEPT);
@@ -169,35 +167,35 @@ typedef struct result {
     float at[KEPT][ROWS * COLUMNS];
 } result;
 
-static void run(reel_tape *tape, int program, result *r)
+static void run_program(reel_tape *on, int program, result *r)
 {
     reel_tensor *kept[KEPT];
     float x[ROWS * COLUMNS];
-    reel_tensor *input = record(tape, program, kept);
+    reel_tensor *input = record(on, program, kept);
     for (int i = 0; i < ROWS * COLUMNS; i++) x[i] = sinf((float)(i + program));
     reel_write_f32(input, x, ROWS * COLUMNS);
-    cr_assert_eq(reel_run(tape), REEL_OK, "program %d: %s", program, reel_tape_error(tape));
+    cr_assert_eq(reel_run(on), REEL_OK, "program %d: %s", program, reel_tape_error(on));
     for (int i = 0; i < KEPT; i++)
-        cr_assert_eq(reel_read_f32(kept[i], r->at[i], ROWS * COLUMNS), REEL_OK, "%s", reel_tape_error(tape));
+        cr_assert_eq(reel_read_f32(kept[i], r->at[i], ROWS * COLUMNS), REEL_OK, "%s", reel_tape_error(on));
     r->known = true;
 }
 
 static void run_fresh(int program, result *r)
 {
-    reel_model *model = reel_model_new((reel_model_options){ .seed = 6 });
-    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
-    run(tape, program, r);
-    reel_tape_free(tape);
-    reel_model_free(model);
+    reel_model *other = reel_model_new((reel_model_options){ .seed = 1 });
+    reel_tape *fresh = reel_tape_new(other, (reel_tape_options){ 0 });
+    run_program(fresh, program, r);
+    reel_tape_free(fresh);
+    reel_model_free(other);
 }
 
 static result expected[PROGRAMS];
 
-static void expect_as_fresh(reel_tape *tape, int program, int recording)
+static void expect_as_fresh(int program, int recording)
 {
     result now;
     if (!expected[program].known) run_fresh(program, &expected[program]);
-    run(tape, program, &now);
+    run_program(tape, program, &now);
     cr_assert(memcmp(now.at, expected[program].at, sizeof now.at) == 0, "program %d as recording %d is another",
               program, recording);
 }
@@ -205,8 +203,7 @@ static void expect_as_fresh(reel_tape *tape, int program, int recording)
 /* Most recordings have the beginning of the one before and another call. */
 Test(recur, programs_give_what_they_give_on_a_fresh_tape_when_addresses_come_back, .timeout = 120)
 {
-    reel_model *model = reel_model_new((reel_model_options){ .seed = 6 });
-    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
+    begin();
     uint64_t state = 9;
     int program = 0;
     for (int i = 0; i < RECORDINGS; i++) {
@@ -214,11 +211,10 @@ Test(recur, programs_give_what_they_give_on_a_fresh_tape_when_addresses_come_bac
         if (way == 7) program = (int)(mixed(&state) % PROGRAMS);
         else if (way > 1) program = beginning * CALLS + (int)(mixed(&state) % CALLS); /* another call */
         reel_tape_clear(tape);
-        expect_as_fresh(tape, program, i);
+        expect_as_fresh(program, i);
     }
     cr_expect_gt(tape->retired, 2 << 16, "%lld nodes were retired", (long long)tape->retired);
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end();
 }
 
 /* The programs are different, their values finite and of some size, or the test above says nothing. */
@@ -236,8 +232,7 @@ Test(recur, the_programs_are_different)
 /* A tensor of a recording long ago is refused, not taken for one that is new. */
 Test(recur, what_is_stale_is_refused_however_often_the_tape_was_cleared_since)
 {
-    reel_model *model = reel_model_new((reel_model_options){ .seed = 6 });
-    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
+    begin();
     reel_tensor *kept[KEPT], *old[40];
     for (int i = 0; i < 40; i++) {
         record(tape, i, kept);
@@ -245,15 +240,13 @@ Test(recur, what_is_stale_is_refused_however_often_the_tape_was_cleared_since)
         reel_tape_clear(tape);
         for (int k = 0; k <= i; k++) cr_expect(reel_is_bad(old[k]), "of recording %d after %d", k, i);
     }
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end();
 }
 
 /* A cleared list is refused while 16 others wait with it; one that is made of its memory begins empty. */
 Test(recur, lists_are_made_of_old_ones_only_later_and_begin_empty)
 {
-    reel_model *model = reel_model_new((reel_model_options){ .seed = 6 });
-    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
+    begin();
     reel_list *list[60];
     int again = 0;
     for (int i = 0; i < 60; i++) {
@@ -268,15 +261,13 @@ Test(recur, lists_are_made_of_old_ones_only_later_and_begin_empty)
         reel_tape_clear(tape);
     }
     cr_expect_gt(again, 0, "memory is used again");
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end();
 }
 
 /* Two calls with the same tensor at the same place of two recordings. */
 Test(recur, a_call_is_not_answered_with_the_list_of_another)
 {
-    reel_model *model = reel_model_new((reel_model_options){ .seed = 6 });
-    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
+    begin();
     for (int i = 0; i < 6; i++) {
         reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2));
         reel_tensor *p = reel_parameter(x, "p", REEL_SHAPE(2), reel_init_zeros());
@@ -286,8 +277,7 @@ Test(recur, a_call_is_not_answered_with_the_list_of_another)
         cr_assert_null(reel_tape_error(tape), "%s", reel_tape_error(tape));
         reel_tape_clear(tape);
     }
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end();
 }
 
 /* What is kept stands where something else of another program stood when that was planned. */
@@ -296,11 +286,10 @@ Test(recur, a_plan_is_not_taken_for_that_of_an_output_at_the_same_address)
     typedef reel_tensor *unary(reel_tensor *);
     static unary *const ops[] = { reel_sin, reel_exp };
     const float at = 0.5f;
-    reel_model *model = reel_model_new((reel_model_options){ .seed = 6 });
-    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
+    begin();
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SCALAR), *old = reel_keep(reel_tanh(x), "y"), *y = NULL;
     reel_write_f32(x, &at, 1);
-    cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
+    run();
     int k = 0;
     for (; k < 200000 && y != old; k++) {
         reel_tape_clear(tape);
@@ -309,9 +298,8 @@ Test(recur, a_plan_is_not_taken_for_that_of_an_output_at_the_same_address)
     }
     cr_assert_eq(y, old, "the address did not come back");
     reel_write_f32(x, &at, 1);
-    cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
+    run();
     const double right = k % 2 ? sin(0.5) : exp(0.5);
     cr_expect(fabs(reel_item(y) - right) < 1e-6, "%g, not %g", reel_item(y), right);
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end();
 }
