@@ -1,6 +1,6 @@
 /* The pointwise ops: descriptors, derivatives and constructors, made from the rows of pointwise.table.h, and those that
  * are no rows: where and cast, whose operands differ in type; detach and variable, which compute nothing. Kernels are in pointwise.kernel.c. */
-#include "ops/pointwise.h"
+#include "ops/kernels/pointwise.h"
 
 #include <float.h>
 #include <math.h>

@@ -7,8 +7,8 @@
 
 #include "core/base/random.h"
 #include "ops/contract.h"
-#include "ops/pointwise.h"
-#include "ops/reduce.h"
+#include "ops/kernels/pointwise.h"
+#include "ops/kernels/reduce.h"
 
 #include <float.h>
 #include <stdio.h>
@@ -772,7 +772,7 @@ static void compare_link(const char *op, reel__row_kernel *row, const reel__link
                          const reel_dtype *x, int count, reel_dtype y, int from, int ones)
 {
     const reel__chain *chain = &link_sets[isa]->chain;
-    cr_assert(form->full && form->part, "%s has no link on %s (ops/link.kernel.c)", op, reel__isa_name(isa));
+    cr_assert(form->full && form->part, "%s has no link on %s (ops/kernels/link.kernel.c)", op, reel__isa_name(isa));
     for (int64_t n = 0; n < 300; n += n < MOST ? 1 : n < 120 ? 50 : n < 130 ? 1 : 43) {
         reel__tile tile = { .rows = 2, .columns = n, .y_row = n + 3 };
         reel__link links[] = { { .form = ones >> from & 1 ? chain->load_one : chain->load },

@@ -1,9 +1,9 @@
 /* Runs one block of a product: cuts k into pieces, packs what the plan packs, sweeps tiles over
- * the block. The kernels are in product_kernels.c, the plan in product_plan.c, packing in
+ * the block. The kernels are in product.kernel.c, the plan in product_plan.c, packing in
  * product_pack.c. */
 #include "core/plan/product.h"
 #include "core/base/isa.h"
-#include "ops/product/product_kernels.h"
+#include "ops/kernels/product/product_kernels.h"
 
 const reel__product_kernels *reel__product_kernels_of(int isa, int element)
 {

@@ -1,5 +1,5 @@
 /* Copies that turn: packing a run of rows into a panel, and placing a computed tile whose
- * vectors ran across the rows of c. For one type: included by product_kernels.c as
+ * vectors ran across the rows of c. For one type: included by product.kernel.c as
  * product_tile.h is. */
 
 enum { N(WIDTH) = 2 * N(LANES), N(GROUP) = 32 / (int)sizeof(REAL) };

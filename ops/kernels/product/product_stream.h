@@ -1,4 +1,4 @@
-/* One row of y against x where it lies, for one type: included by product_kernels.c as
+/* One row of y against x where it lies, for one type: included by product.kernel.c as
  * product_tile.h is. The time is memory's, so x is read once in its own order: tiles would walk
  * down its columns, packing would write it out again. */
 

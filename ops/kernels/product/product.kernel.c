@@ -1,8 +1,8 @@
 /* The product's kernels for one instruction set: compiled once per set with -DREEL_ISA_<SET>.
  * The tile is in product_tile.h, one row in product_stream.h, packing in product_copy.h, the
  * set's vectors in product_vector.h; the driver is product.c. */
-#include "ops/product/product_kernels.h"
-#include "ops/product/product_vector.h"
+#include "ops/kernels/product/product_kernels.h"
+#include "ops/kernels/vector.h"
 
 /* Rows of the tile, two vectors wide: sums, one row of x and one element of y fill the
  * registers. Where the fused multiply-add is emulated, it needs the registers itself. */
@@ -37,9 +37,9 @@ enum { HELPS_f32 = 0, HELPS_f64 = 0 };
 
 #define REAL float
 #define N(name) name##_f32
-#include "ops/product/product_copy.h"
-#include "ops/product/product_tile.h"
-#include "ops/product/product_stream.h"
+#include "ops/kernels/product/product_copy.h"
+#include "ops/kernels/product/product_tile.h"
+#include "ops/kernels/product/product_stream.h"
 #undef REAL
 #undef N
 enum { ROWS_f32 = TILE_ROWS };
@@ -54,9 +54,9 @@ enum { ROWS_f32 = TILE_ROWS };
 
 #define REAL double
 #define N(name) name##_f64
-#include "ops/product/product_copy.h"
-#include "ops/product/product_tile.h"
-#include "ops/product/product_stream.h"
+#include "ops/kernels/product/product_copy.h"
+#include "ops/kernels/product/product_tile.h"
+#include "ops/kernels/product/product_stream.h"
 #undef REAL
 #undef N
 

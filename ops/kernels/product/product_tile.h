@@ -1,5 +1,5 @@
 /* The register tile of the product and the sweep of tiles over a block, for one type: included
- * by product_kernels.c once with REAL float and once with double, N(name) giving the type's
+ * by product.kernel.c once with REAL float and once with double, N(name) giving the type's
  * suffix. Here every element's chain is computed; product.c cuts k into pieces and packs. */
 
 /* c[r, x] (+)= sum over k of y[r, k] x[k, x]: one piece of k, at most TILE_ROWS rows, at most

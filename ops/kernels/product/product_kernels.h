@@ -1,5 +1,5 @@
 /* What the product's driver asks of its kernels: one table for each instruction set and type,
- * filled in by product_kernels.c. Strides are in elements. */
+ * filled in by product.kernel.c. Strides are in elements. */
 #ifndef REEL_OPS_PRODUCT_KERNELS_H
 #define REEL_OPS_PRODUCT_KERNELS_H
 

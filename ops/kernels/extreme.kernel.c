@@ -4,9 +4,9 @@
  *
  * Small rows are reduced many at a time where they lie, since z[i] = least(z[i], z[i + 1]) is right for all of them at
  * once. What is not f32 is built for the baseline alone, and AVX-512 uses what is built for AVX2: memory is slower. */
-#include "ops/least.h"
-#include "ops/pointwise.scalar.h"
-#include "ops/reduce.h"
+#include "ops/kernels/least.h"
+#include "ops/kernels/pointwise.scalar.h"
+#include "ops/kernels/reduce.h"
 
 /* Elements on the stack; of the largest small row; how few columns are few, and how many rows of them make one; elements
  * that stay in a cache; of the longest row that is turned. */
@@ -41,7 +41,7 @@ INLINE int64_t columns_of(int64_t left) { return left < ROOM ? left : ROOM / 2; 
 #endif
 #define EVEN EVENS
 #define ODD ODDS
-#include "ops/extreme.rows.h"
+#include "ops/kernels/extreme.rows.h"
 
 /* ---- The first of the greatest, and where it stands ---------------------------------------------------------------- */
 
@@ -252,7 +252,7 @@ static void argmax_f32(void *ys, const void *xs, int64_t outer, int64_t n, int64
 #define S f64
 #define EVEN 0, 2
 #define ODD 1, 3
-#include "ops/extreme.rows.h"
+#include "ops/kernels/extreme.rows.h"
 
 #undef ONE_NAN
 #define ONE_NAN(v) (v)
@@ -262,7 +262,7 @@ static void argmax_f32(void *ys, const void *xs, int64_t outer, int64_t n, int64
 #define S i32
 #define EVEN 0, 2, 4, 6
 #define ODD 1, 3, 5, 7
-#include "ops/extreme.rows.h"
+#include "ops/kernels/extreme.rows.h"
 
 /* One after the other: what is not f32 is seldom asked for this. */
 #define ARGMAX(T, S)                                                                                                   \

@@ -7,7 +7,7 @@
  * A scatter_add sums the sources of a destination, in ascending order, by the second rule, whatever its last axis is.
  *
  * Since a level of blocks is finished from left to right, one open block for each level is all that has to be kept. */
-#include "ops/reduce.h"
+#include "ops/kernels/reduce.h"
 
 enum {
     LANES = 16,
@@ -28,13 +28,13 @@ enum {
 
 #define T float
 #define S f32
-#include "ops/reduce.rows.h"
+#include "ops/kernels/reduce.rows.h"
 #undef T
 #undef S
 #if !defined(REEL_ISA_AVX512)
 #define T double
 #define S f64
-#include "ops/reduce.rows.h"
+#include "ops/kernels/reduce.rows.h"
 #undef T
 #undef S
 #endif

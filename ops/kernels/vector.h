@@ -1,8 +1,8 @@
 /* Vectors of the product's kernels: for each instruction set and type, V lanes with a fused
  * multiply-add, and loads and stores of the first few lanes that touch no byte beyond them.
- * Everything else in the kernels is GNU vector C. Included by product_kernels.c only. */
-#ifndef REEL_OPS_PRODUCT_VECTOR_H
-#define REEL_OPS_PRODUCT_VECTOR_H
+ * Everything else in the kernels is GNU vector C. Included by product.kernel.c only. */
+#ifndef REEL_OPS_VECTOR_H
+#define REEL_OPS_VECTOR_H
 
 #include "core/base/isa.h"
 

@@ -2,7 +2,7 @@
  * is speed, none of it changes a bit (product.h). */
 #include "core/plan/product.h"
 #include "core/base/isa.h"
-#include "ops/product/product_kernels.h"
+#include "ops/kernels/product/product_kernels.h"
 
 int reel__product_y_rows(int most, int64_t rows)
 {

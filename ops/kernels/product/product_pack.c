@@ -3,7 +3,7 @@
  * product_plan.c. */
 #include "core/base/memory.h"
 #include "core/plan/product.h"
-#include "ops/product/product_kernels.h"
+#include "ops/kernels/product/product_kernels.h"
 
 /* A run: the elements from one index of a list of axes to where its stride ends, at most `most`. */
 typedef struct {
