@@ -2,19 +2,27 @@
  * The tile is in product_tile.h, one row in product_stream.h, packing in product_copy.h, the
  * set's vectors in product_vector.h; the driver is product.c. */
 #include "ops/kernels/product/product_kernels.h"
+#include "ops/kernels/per_type.h"
 #include "ops/kernels/vector.h"
 
-/* Rows of the tile, two vectors wide: sums, one row of x and one element of y fill the
- * registers. Where the fused multiply-add is emulated, it needs the registers itself. */
+/* Rows of the tile, two vectors wide: sums, one row of x and one element of y fill the registers. Where the fused
+ * multiply-add is emulated, it needs the registers itself. Fewer rows of f64 keep the library small. */
+#define UP_TO_2(X) X(1) X(2)
+#define UP_TO_4(X) UP_TO_2(X) X(3) X(4)
+#define UP_TO_6(X) UP_TO_4(X) X(5) X(6)
+#define UP_TO_12(X) UP_TO_6(X) X(7) X(8) X(9) X(10) X(11) X(12)
 #if defined(REEL_ISA_AVX512)
-#define TILE_ROWS 12
-#define EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
+enum { TILE_ROWS_f32 = 12, TILE_ROWS_f64 = 4 };
+#define EACH_ROWS_f32 UP_TO_12
+#define EACH_ROWS_f64 UP_TO_4
 #elif defined(REEL_ISA_AVX2) || defined(__aarch64__)
-#define TILE_ROWS 6
-#define EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6)
+enum { TILE_ROWS_f32 = 6, TILE_ROWS_f64 = 6 };
+#define EACH_ROWS_f32 UP_TO_6
+#define EACH_ROWS_f64 UP_TO_6
 #else
-#define TILE_ROWS 2
-#define EACH_ROWS(X) X(1) X(2)
+enum { TILE_ROWS_f32 = 2, TILE_ROWS_f64 = 2 };
+#define EACH_ROWS_f32 UP_TO_2
+#define EACH_ROWS_f64 UP_TO_2
 #endif
 
 /* Columns whose chains a stream keeps. Tiles: up to one vector of columns, up to two, two, two and
@@ -35,32 +43,18 @@ enum { HELPS_f32 = 1, HELPS_f64 = 0 };
 enum { HELPS_f32 = 0, HELPS_f64 = 0 };
 #endif
 
-#define REAL float
-#define N(name) name##_f32
+#define SUFFIX f32
 #include "ops/kernels/product/product_copy.h"
 #include "ops/kernels/product/product_tile.h"
 #include "ops/kernels/product/product_stream.h"
-#undef REAL
-#undef N
-enum { ROWS_f32 = TILE_ROWS };
-
-/* Fewer rows keep the library small. */
-#if defined(REEL_ISA_AVX512)
-#undef TILE_ROWS
-#undef EACH_ROWS
-#define TILE_ROWS 4
-#define EACH_ROWS(X) X(1) X(2) X(3) X(4)
-#endif
-
-#define REAL double
-#define N(name) name##_f64
+#undef SUFFIX
+#define SUFFIX f64
 #include "ops/kernels/product/product_copy.h"
 #include "ops/kernels/product/product_tile.h"
 #include "ops/kernels/product/product_stream.h"
-#undef REAL
-#undef N
+#undef SUFFIX
 
 const reel__product_kernels K(reel__product_kernels)[2] = {
-    { WIDTH_f32, ROWS_f32, HELPS_f32, sweep_f32, stream_f32, turned_f32, pack_f32 },
-    { WIDTH_f64, TILE_ROWS, HELPS_f64, sweep_f64, stream_f64, turned_f64, pack_f64 },
+    { WIDTH_f32, TILE_ROWS_f32, HELPS_f32, sweep_f32, stream_f32, turned_f32, pack_f32 },
+    { WIDTH_f64, TILE_ROWS_f64, HELPS_f64, sweep_f64, stream_f64, turned_f64, pack_f64 },
 };
