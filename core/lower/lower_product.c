@@ -56,9 +56,10 @@ static bool same_axes(int n, const reel__axis *a, int m, const reel__axis *b)
 
 static bool same_pack(const reel__pack *p, const reel__pack *q)
 {
-    return p->source == q->source && p->offset == q->offset && p->use == q->use && p->element == q->element &&
-           same_axes(p->side.row_axes, p->side.row, q->side.row_axes, q->side.row) &&
-           same_axes(p->side.k_axes, p->side.k, q->side.k_axes, q->side.k);
+    const reel__product_layout *a = &p->layout, *b = &q->layout;
+    return p->source == q->source && p->offset == q->offset && a->use == b->use && a->element == b->element &&
+           same_axes(a->side.row_axes, a->side.row, b->side.row_axes, b->side.row) &&
+           same_axes(a->side.k_axes, a->side.k, b->side.k_axes, b->side.k);
 }
 
 /* The pack of an operand, made by a step of its own before the next product or found among the last ones. */
@@ -69,16 +70,12 @@ static bool packed_ahead(reel__steps *s, int32_t g, const reel__step *product, c
     const int element = (int)reel__element_of(x);
     reel__pack pack = { .source = access->source,
                         .offset = access->offset,
-                        .side = *side,
-                        .use = use,
-                        .isa = s->plan.isa,
-                        .element = element,
+                        .layout = product->api->layout(s->plan.isa, element, side, use),
                         .first = s->list.count };
     for (int32_t i = (int32_t)s->packs.count; i-- > 0 && i >= s->packs.count - PACKS_BACK;) {
         *index = i;
         if (same_pack(&REEL__AT(s->packs, reel__pack, i), &pack)) return true;
     }
-    pack.layout = product->api->layout(s->plan.isa, element, side, use);
     if (!reel__reserve(&s->plan.allocator, &s->packs, s->packs.count, sizeof pack)) return false;
     reel__step *step = reel__new_step(s, &s->list, REEL__STEP_PACK, product->node);
     if (!step) return false;

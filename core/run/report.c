@@ -56,7 +56,7 @@ static void put_step(reel__writer *w, const reel__plan *plan, const reel__step *
         reel__writer_print(w, " %lld panels of %d rows, %zu bytes, as the operand in %s",
                            (long long)step->packing->layout.panels, step->packing->layout.width,
                            step->packing->layout.bytes,
-                           step->packing->use == REEL__PACKED_X ? "vectors" : "single elements");
+                           step->packing->layout.use == REEL__PACKED_X ? "vectors" : "single elements");
     if (step->op_count)
         reel__writer_print(w, " %d instructions on [%lld,%lld] by tiles of %lldx%lld, %d slots of %zu bytes",
                            step->op_count, (long long)step->rows, (long long)step->columns, (long long)step->tile_rows,

@@ -176,17 +176,27 @@ static void run_product_block(const reel__step *step, char *scratch, int64_t sha
     }
     reel__product_prefetch prefetch = step->prefetch;
     if (prefetch.at) prefetch.at += m0 * prefetch.row + n0 * element;
-    step->api->block(&step->plan, step->a + step->offsets[2 * batch], step->b + step->offsets[2 * batch + 1], m0, m1,
-                     n0, n1, part.c, part.c_row, 1, workspace, prefetch.at ? &prefetch : NULL);
+    const reel__product_block block = { .a = step->a + step->offsets[2 * batch],
+                                        .b = step->b + step->offsets[2 * batch + 1],
+                                        .m0 = m0,
+                                        .m1 = m1,
+                                        .n0 = n0,
+                                        .n1 = n1,
+                                        .c = part.c,
+                                        .c_m = part.c_row,
+                                        .c_n = 1,
+                                        .workspace = workspace,
+                                        .prefetch = prefetch.at ? &prefetch : NULL };
+    step->api->block(&step->plan, &block);
     if (step->single) run_single(step);
     else if (step->op_count) run_tiles(step, slots, part, m0, m1, n0, n1);
 }
 
 static void run_pack(const reel__step *step, int64_t share)
 {
-    const reel__pack *p = step->packing;
-    step->api->pack(p->isa, p->element, &p->side, &p->layout, step->a, share * PANELS,
-                    reel__smaller(p->layout.panels, (share + 1) * PANELS), step->c);
+    const reel__product_layout *layout = &step->packing->layout;
+    const int64_t end = reel__smaller(layout->panels, (share + 1) * PANELS);
+    step->api->pack(layout, step->a, share * PANELS, end, step->c);
 }
 
 static void run_copy(const reel__step *step)

@@ -1,19 +1,10 @@
-/* Runs one block of a product: cuts k into pieces, packs what the plan packs, sweeps tiles over
- * the block. The kernels are in product.kernel.c, the plan in product_plan.c, packing in
- * product_pack.c. */
-#include "core/plan/product.h"
-#include "core/base/isa.h"
+/* Runs one block of a product: cuts k into pieces, packs what the plan packs, sweeps tiles over the block. */
 #include "ops/kernels/product/product_kernels.h"
 
 const reel__product_kernels *reel__product_kernels_of(int isa, int element)
 {
-    const int type = element == 8;
-#if defined(__x86_64__)
-    if (isa == REEL__AVX512) return &reel__product_kernels_avx512[type];
-    if (isa == REEL__AVX2) return &reel__product_kernels_avx2[type];
-#endif
-    (void)isa;
-    return &reel__product_kernels_baseline[type];
+    static const reel__product_kernels(*const sets[REEL__ISAS])[2] = { REEL__EACH_SET(reel__product_kernels) };
+    return &(*sets[isa])[element == 8];
 }
 
 static void fill_zero(void *c, int element, int64_t m, int64_t n, int64_t c_m, int64_t c_n)
@@ -30,12 +21,12 @@ static const void *operand_at(const reel__product_operand *o, int element, const
     return (const char *)data + offset * element;
 }
 
-/* The lines of `nk` k of a panel of x, from the first on, spread over the steps of a tile. */
+/* Which lines of a panel of x the steps of a tile fetch: those of its first `nk` k, evenly, as offsets from the first. */
 static void list_lines(const reel__product_operand *x, int element, int64_t nk, int64_t steps, int64_t *lines)
 {
-    const int turned = x->k_stride == 1;
-    const int64_t far = (turned ? x->row_stride : x->k_stride) * element;
-    const int64_t near = (turned ? nk : x->width) * element, count = (turned ? x->width : nk) * ((near + 63) / 64);
+    const int k_lies = x->k_stride == 1;
+    const int64_t far = (k_lies ? x->row_stride : x->k_stride) * element;
+    const int64_t near = (k_lies ? nk : x->width) * element, count = (k_lies ? x->width : nk) * ((near + 63) / 64);
     int64_t at = 0, line = 0, due = 0;
     for (int64_t i = 0; i < steps; i++) {
         lines[i] = at + line;
@@ -47,55 +38,74 @@ static void list_lines(const reel__product_operand *x, int element, int64_t nk, 
 }
 
 /* Sweeps panels [p0, p1) of y. */
-static void sweep_part(const reel__sweep *s, int64_t p0, int64_t p1, int element, void (*sweep)(const reel__sweep *))
+static void sweep_part(const reel__product_kernels *kernels, const reel__sweep *s, int64_t p0, int64_t p1)
 {
     const int64_t r0 = p0 * s->y_rows - (p0 > s->y_tall ? p0 - s->y_tall : 0);
     reel__sweep part = *s;
-    part.y = (const char *)s->y + (s->y_panel ? p0 * s->y_panel : r0 * s->y_r) * element;
-    part.c = (char *)s->c + r0 * s->c_y * element;
+    part.y = (const char *)s->y + (s->y_panel ? p0 * s->y_panel : r0 * s->y_r) * kernels->element;
+    part.c = (char *)s->c + r0 * s->c_y * kernels->element;
     part.y_panels = p1 - p0;
     part.y_tall = p1 <= s->y_tall ? p1 - p0 : s->y_tall - p0;
     if (part.y_tall <= 0) part.y_tall = p1 - p0, part.y_rows--;
     const int64_t rows = part.y_tall * part.y_rows + (part.y_panels - part.y_tall) * (part.y_rows - 1);
     part.ny = s->ny - r0 < rows ? s->ny - r0 : rows;
-    sweep(&part);
+    kernels->sweep(&part);
 }
 
-/* One piece of k with x packed a few panels at a time, each used by all of y while it is in the
- * cache. A large x may come from memory: while the tiles of one panel run, the next is packed
- * beside it, a few k after every few tiles, from lines that a tile has fetched. */
-static void sweep_packing_x(const reel__product_plan *plan, const reel__product_kernels *kernels, reel__sweep s,
-                            const char *x, int64_t x0, int64_t k0, char *panels)
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* One piece of k with x packed a few panels at a time, each used by all of y while it is in the cache. `part` is the
+ * piece of x: all its rows, and where its panels go. */
+static void sweep_packing_x(const reel__product_kernels *kernels, reel__sweep s, reel__pack_part part, int panels)
 {
-    enum { STEP = 64, FEW = 4, LARGE = 256 << 10 };
-    const reel__product_operand *o = &plan->x;
-    const int isa = plan->isa, element = plan->element, width = o->width;
-    const int64_t nx = s.nx, panel = s.k * width;
-    const int ahead = s.y_panels >= 2 * FEW && nx * s.k * element > LARGE;
-    const int fetching = ahead && kernels->copies && o->side.row_axes == 1 && o->side.k_axes == 1;
-    const int64_t most = ahead ? width : width * plan->x_panels, parts = ahead ? s.y_panels / FEW : 1;
-    const int64_t step = (s.k + parts * STEP - 1) / (parts * STEP) * STEP;
-    const int64_t tiles = s.y_panels / ((s.k + step - 1) / step);
-    int64_t lines[REEL__PIECE];
+    const int64_t x0 = part.r0, nx = s.nx, most = panels * part.width;
     char *const c = s.c;
-    if (fetching) list_lines(o, element, step, s.k, lines);
-    s.lines = lines, s.x_k = width, s.x_panel = panel;
+    s.x = part.to, s.x_k = part.width, s.x_panel = part.panel;
     for (int64_t i = 0; i < nx; i += most) {
-        const int64_t next = i + width, rows = nx - next < width ? nx - next : width;
-        s.x = panels + (ahead ? i / width % 2 * panel * element : 0);
-        s.nx = nx - i < most ? nx - i : most;
-        s.c = c + i * s.c_x * element;
-        if (i == 0 || !ahead)
-            reel__product_pack_part(isa, element, &o->side, x, x0 + i, s.nx, k0, s.k, width, panel, panels);
+        part.r0 = x0 + i, part.rows = s.nx = smaller(most, nx - i);
+        s.c = c + i * s.c_x * kernels->element;
+        reel__product_pack_part(kernels, &part);
+        kernels->sweep(&s);
+    }
+}
+
+enum { FEW = 4 }; /* panels of y between two packings, at least */
+
+/* The same of an x that may come from memory: while the tiles of one panel run, the next is packed into the other half of
+ * the workspace, some k at a time, from lines that a tile has fetched.
+ *
+ * With k = 512 and 24 panels of y, `step` is 128 and `tiles` 6: panels 0 to 5 of y meet panel i of x; k 0 to 127 of panel
+ * i + 1 are packed; panels 6 to 11 of y meet panel i; k 128 to 255 of panel i + 1 are packed; and so on. */
+static void sweep_packing_ahead(const reel__product_plan *plan, const reel__product_kernels *kernels, reel__sweep s,
+                                reel__pack_part part)
+{
+    enum { STEP = 64 };
+    const reel__product_operand *o = &plan->x;
+    const int64_t x0 = part.r0, k0 = part.k0, nx = s.nx, width = part.width, element = kernels->element;
+    const int64_t parts = s.y_panels / FEW, step = (s.k + parts * STEP - 1) / (parts * STEP) * STEP;
+    const int64_t tiles = s.y_panels / ((s.k + step - 1) / step);
+    const int fetching = kernels->copies && o->side.row_axes == 1 && o->side.k_axes == 1;
+    int64_t lines[REEL__PRODUCT_PIECE];
+    char *const c = s.c, *const half[2] = { part.to, (char *)part.to + part.panel * element };
+    if (fetching) list_lines(o, plan->element, step, s.k, lines);
+    s.lines = lines, s.x_k = width, s.x_panel = part.panel;
+    part.rows = smaller(width, nx);
+    reel__product_pack_part(kernels, &part);
+    for (int64_t i = 0; i < nx; i += width) {
+        const int64_t panel = i / width, next = i + width;
         int64_t p = 0;
-        for (int64_t k = 0; k < s.k && ahead && rows > 0; k += step, p += tiles) {
-            if (fetching) s.ahead = x + ((x0 + next) * o->row_stride + (k0 + k) * o->k_stride) * element;
-            sweep_part(&s, p, p + tiles, element, kernels->sweep);
-            reel__product_pack_part(isa, element, &o->side, x, x0 + next, rows, k0 + k, s.k - k < step ? s.k - k : step,
-                                    width, panel, panels + (next / width % 2 * panel + k * width) * element);
+        s.x = half[panel % 2], s.nx = smaller(width, nx - i), s.c = c + i * s.c_x * element;
+        for (int64_t k = 0; k < s.k && next < nx; k += step, p += tiles) {
+            if (fetching)
+                s.ahead = (const char *)part.from + ((x0 + next) * o->row_stride + (k0 + k) * o->k_stride) * element;
+            sweep_part(kernels, &s, p, p + tiles);
+            part.r0 = x0 + next, part.rows = smaller(width, nx - next);
+            part.k0 = k0 + k, part.k = smaller(step, s.k - k);
+            part.to = half[(panel + 1) % 2] + k * width * element;
+            reel__product_pack_part(kernels, &part);
         }
         s.ahead = NULL;
-        if (p < s.y_panels) sweep_part(&s, p, s.y_panels, element, kernels->sweep);
+        if (p < s.y_panels) sweep_part(kernels, &s, p, s.y_panels);
     }
 }
 
@@ -103,7 +113,7 @@ static void sweep_packing_x(const reel__product_plan *plan, const reel__product_
 static void sweep_copying_x(const reel__product_plan *plan, const reel__product_kernels *kernels, reel__sweep *s)
 {
     enum { MANY = 8 };
-    int64_t lines[REEL__PIECE];
+    int64_t lines[REEL__PRODUCT_PIECE];
     s->lines = s->nx >= MANY * plan->x.width ? lines : NULL;
     if (s->lines) list_lines(&plan->x, plan->element, s->k, s->k, lines);
     kernels->sweep(s);
@@ -118,16 +128,17 @@ static void cut_y(reel__sweep *s, const reel__product_operand *y, int most)
     if (y->use != REEL__PACKED_Y) s->y_tall -= s->y_panels * s->y_rows - s->ny;
 }
 
-/* Packs a piece of the block's y into the workspace. */
-static void pack_y(const reel__product_plan *plan, reel__sweep *s, const void *y, int64_t y0, int64_t k0, void *to)
+/* Packs a piece of the block's y into the workspace: the tall panels, then the others. */
+static void pack_y(const reel__product_kernels *kernels, reel__sweep *s, reel__pack_part part)
 {
-    const reel__side *side = &plan->y.side;
-    const int64_t tall = s->y_tall * s->y_rows, rows = s->y_rows, panel = s->k * rows;
-    reel__product_pack_part(plan->isa, plan->element, side, y, y0, tall, k0, s->k, (int)rows, panel, to);
-    if (tall < s->ny)
-        reel__product_pack_part(plan->isa, plan->element, side, y, y0 + tall, s->ny - tall, k0, s->k, (int)rows - 1,
-                                panel, (char *)to + s->y_tall * panel * plan->element);
-    s->y = to, s->y_panel = panel;
+    const int64_t y0 = part.r0, tall = s->y_tall * s->y_rows, panel = s->k * s->y_rows;
+    s->y = part.to, s->y_panel = part.panel = panel;
+    part.rows = tall, part.width = (int)s->y_rows;
+    reel__product_pack_part(kernels, &part);
+    if (tall >= s->ny) return;
+    part.r0 = y0 + tall, part.rows = s->ny - tall, part.width--;
+    part.to = (char *)part.to + s->y_tall * panel * kernels->element;
+    reel__product_pack_part(kernels, &part);
 }
 
 /* The block before its first piece. Every field is named, since clearing the others would take
@@ -165,11 +176,9 @@ static reel__sweep sweep_of(const reel__product_plan *plan, int64_t nx, int64_t 
     };
 }
 
-enum { MANY = 48 }; /* steps of k that have time to fetch */
-
-/* The lines of a tile of what lies beside c, spread over the steps of k. */
-static void list_beside(const reel__product_prefetch *prefetch, int64_t rows, int64_t row_bytes, int64_t k,
-                        int64_t *lines)
+/* Which lines of the prefetched arrays the steps of k of a tile fetch: those that lie as the tile does in c, evenly. */
+static void list_prefetches(const reel__product_prefetch *prefetch, int64_t rows, int64_t row_bytes, int64_t k,
+                            int64_t *lines)
 {
     const int64_t across = (row_bytes + 63) / 64, all = (prefetch->count + 1) * rows * across;
     for (int64_t i = 0, l = 0; i < k; i++) {
@@ -179,45 +188,57 @@ static void list_beside(const reel__product_prefetch *prefetch, int64_t rows, in
     }
 }
 
-void reel__product_block(const reel__product_plan *plan, const void *a, const void *b, int64_t m0, int64_t m1,
-                         int64_t n0, int64_t n1, void *c, int64_t c_m, int64_t c_n, void *workspace,
-                         const reel__product_prefetch *prefetch)
+/* One piece of k with x where it is, or copied by tiles. */
+static void sweep_in_place(const reel__product_plan *plan, const reel__product_kernels *kernels, reel__sweep *s,
+                           void (*sweep)(const reel__sweep *), const reel__product_prefetch *prefetch)
 {
-    if (m1 <= m0 || n1 <= n0) return;
+    int64_t lines[REEL__PRODUCT_PIECE];
+    s->prefetch = NULL;
+    if (prefetch) {
+        list_prefetches(prefetch, s->y_rows, plan->x.width * plan->element, s->k, lines);
+        s->prefetch = prefetch->at, s->prefetch_row = prefetch->row, s->lines = lines;
+    }
+    if (s->x_copy) sweep_copying_x(plan, kernels, s);
+    else sweep(s);
+}
+
+void reel__product_block_run(const reel__product_plan *plan, const reel__product_block *block)
+{
+    enum { LARGE = 256 << 10, MANY = 48 }; /* bytes of x; steps of k that have time to fetch */
+    const int64_t m = block->m1 - block->m0, n = block->n1 - block->n0;
+    if (m <= 0 || n <= 0) return;
     if (plan->k == 0) {
-        fill_zero(c, plan->element, m1 - m0, n1 - n0, c_m, c_n);
+        fill_zero(block->c, plan->element, m, n, block->c_m, block->c_n);
         return;
     }
     const reel__product_kernels *kernels = reel__product_kernels_of(plan->isa, plan->element);
     const reel__product_operand *ox = &plan->x, *oy = &plan->y;
     const int element = plan->element, over_m = plan->over_m;
-    const void *x = over_m ? a : b, *y = over_m ? b : a;
-    const int64_t x0 = over_m ? m0 : n0, y0 = over_m ? n0 : m0;
-    reel__sweep s =
-        over_m ? sweep_of(plan, m1 - m0, n1 - n0, c, c_m, c_n) : sweep_of(plan, n1 - n0, m1 - m0, c, c_n, c_m);
+    const void *x = over_m ? block->a : block->b, *y = over_m ? block->b : block->a;
+    const int64_t x0 = over_m ? block->m0 : block->n0, y0 = over_m ? block->n0 : block->m0;
+    reel__sweep s = over_m ? sweep_of(plan, m, n, block->c, block->c_m, block->c_n)
+                           : sweep_of(plan, n, m, block->c, block->c_n, block->c_m);
     void (*sweep)(const reel__sweep *) = kernels->sweep;
     if (ox->use == REEL__IN_PLACE && oy->use == REEL__IN_PLACE && s.ny == 1)
-        sweep = ox->row_stride == 1 ? kernels->stream : kernels->turned;
+        sweep = ox->row_stride == 1 ? kernels->stream : kernels->dots;
     cut_y(&s, oy, kernels->rows);
-    char *const x_space = workspace ? (char *)workspace + plan->y_workspace : NULL;
+    char *const x_space = block->workspace ? (char *)block->workspace + plan->y_workspace : NULL;
     if (plan->x_copied && s.y_panels > 1) s.x_copy = x_space;
-    for (int64_t k0 = 0; k0 < plan->k; k0 += REEL__PIECE) {
-        s.k = plan->k - k0 < REEL__PIECE ? plan->k - k0 : REEL__PIECE;
+    for (int64_t k0 = 0; k0 < plan->k; k0 += REEL__PRODUCT_PIECE) {
+        s.k = smaller(REEL__PRODUCT_PIECE, plan->k - k0);
         s.add = k0 > 0;
-        if (oy->use == REEL__PACK) pack_y(plan, &s, y, y0, k0, workspace);
+        reel__pack_part part = { .side = &oy->side, .from = y, .r0 = y0, .k0 = k0, .k = s.k, .to = block->workspace };
+        if (oy->use == REEL__PACK) pack_y(kernels, &s, part);
         else s.y = operand_at(oy, element, y, y0, k0);
         if (ox->use == REEL__PACK && !plan->x_copied) {
-            sweep_packing_x(plan, kernels, s, x, x0, k0, x_space);
+            part.side = &ox->side, part.from = x, part.r0 = x0, part.to = x_space;
+            part.width = ox->width, part.panel = s.k * ox->width;
+            if (s.y_panels >= 2 * FEW && s.nx * s.k * element > LARGE) sweep_packing_ahead(plan, kernels, s, part);
+            else sweep_packing_x(kernels, s, part, plan->x_panels);
         } else {
-            int64_t lines[REEL__PIECE];
+            const int fetches = kernels->copies && k0 + s.k == plan->k && !over_m && s.k >= MANY && !s.x_copy;
             s.x = operand_at(ox, element, x, x0, k0);
-            s.prefetch = NULL;
-            if (prefetch && kernels->copies && k0 + s.k == plan->k && !over_m && s.k >= MANY && !s.x_copy) {
-                list_beside(prefetch, s.y_rows, ox->width * element, s.k, lines);
-                s.prefetch = prefetch->at, s.beside_row = prefetch->row, s.lines = lines;
-            }
-            if (s.x_copy) sweep_copying_x(plan, kernels, &s);
-            else sweep(&s);
+            sweep_in_place(plan, kernels, &s, sweep, fetches ? block->prefetch : NULL);
         }
     }
 }

@@ -1,6 +1,5 @@
-/* The product's kernels for one instruction set: compiled once per set with -DREEL_ISA_<SET>.
- * The tile is in product_tile.h, one row in product_stream.h, packing in product_copy.h, the
- * set's vectors in product_vector.h; the driver is product.c. */
+/* The product's kernels for one instruction set: compiled once per set with -DREEL_ISA_<SET>. Which file holds what stands
+ * in product_kernels.h. */
 #include "ops/kernels/product/product_kernels.h"
 #include "ops/kernels/per_type.h"
 #include "ops/kernels/vector.h"
@@ -44,17 +43,19 @@ enum { HELPS_f32 = 0, HELPS_f64 = 0 };
 #endif
 
 #define SUFFIX f32
-#include "ops/kernels/product/product_copy.h"
-#include "ops/kernels/product/product_tile.h"
-#include "ops/kernels/product/product_stream.h"
+#include "ops/kernels/product/product_plain.rows.h"
+#include "ops/kernels/product/product_copy.rows.h"
+#include "ops/kernels/product/product_tile.rows.h"
+#include "ops/kernels/product/product_stream.rows.h"
 #undef SUFFIX
 #define SUFFIX f64
-#include "ops/kernels/product/product_copy.h"
-#include "ops/kernels/product/product_tile.h"
-#include "ops/kernels/product/product_stream.h"
+#include "ops/kernels/product/product_plain.rows.h"
+#include "ops/kernels/product/product_copy.rows.h"
+#include "ops/kernels/product/product_tile.rows.h"
+#include "ops/kernels/product/product_stream.rows.h"
 #undef SUFFIX
 
 const reel__product_kernels K(reel__product_kernels)[2] = {
-    { WIDTH_f32, TILE_ROWS_f32, HELPS_f32, sweep_f32, stream_f32, turned_f32, pack_f32 },
-    { WIDTH_f64, TILE_ROWS_f64, HELPS_f64, sweep_f64, stream_f64, turned_f64, pack_f64 },
+    { 4, WIDTH_f32, TILE_ROWS_f32, HELPS_f32, sweep_f32, stream_f32, dots_f32, pack_f32, plain_f32 },
+    { 8, WIDTH_f64, TILE_ROWS_f64, HELPS_f64, sweep_f64, stream_f64, dots_f64, pack_f64, plain_f64 },
 };

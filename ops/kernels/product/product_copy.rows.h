@@ -1,11 +1,10 @@
-/* Copies that turn: packing a run of rows into a panel, and placing a computed tile whose
- * vectors ran across the rows of c. For one type: included by product.kernel.c as
- * product_tile.h is. */
+/* Copies for one type (per_type.h): packing a run of rows into a panel, and storing a computed tile whose vectors ran
+ * across the rows of c. */
 
 enum { FN(WIDTH) = 2 * FN(LANES), FN(GROUP) = 32 / (int)sizeof(T) };
 
 /* to[x, y] (+)= from[y, x] for `rows` <= GROUP rows, of which `from` holds GROUP, WIDTH apart. */
-static void FN(place_rows)(const T *from, int rows, int width, T *to, int64_t to_x, int add)
+static void FN(store_transposed)(const T *from, int rows, int width, T *to, int64_t to_x, int add)
 {
     const T *row[FN(GROUP)];
     for (int r = 0; r < FN(GROUP); r++) row[r] = from + r * FN(WIDTH);
@@ -72,7 +71,7 @@ APART void FN(pack_rest)(const T *from, int64_t from_r, int rows, int64_t nk, T 
 /* to[k, r] = from[r, k] where k is contiguous: for two cache lines of k, all rows, so that `to`
  * is written once from front to back. The incomplete group goes first: what it spills is written
  * over. */
-APART void FN(pack_turned)(const T *from, int64_t from_r, int rows, int64_t nk, T *to, int64_t to_k)
+APART void FN(pack_transposed)(const T *from, int64_t from_r, int rows, int64_t nk, T *to, int64_t to_k)
 {
     const int groups = rows / FN(GROUP) * FN(GROUP);
     const int64_t whole = nk / FN(GROUP) * FN(GROUP);
@@ -110,27 +109,27 @@ INLINE void FN(pack_straight)(const T *from, int64_t from_k, int rows, int64_t n
     }
 }
 
-/* Panel r / width of `to`, at [k, r % width], = from[r, k], from the start of a panel on, or
- * within one panel if `rows` is below the width. Where r is contiguous, panels advance together,
- * as many k at a time as stay in the first cache: one alone would use a part of a cache line and
- * come back for the rest when it is gone. */
-static void FN(pack)(const void *from, int64_t from_r, int64_t from_k, int64_t rows, int64_t nk, void *to, int width,
-                     int64_t panel)
+/* The kernel of reel__pack_run: from the start of a panel on, or within one panel if `rows` is below the width. Where r is
+ * contiguous, panels advance together, as many k at a time as stay in the first cache: one alone would use a part of a
+ * cache line and come back for the rest when it is gone. */
+static void FN(pack)(const reel__pack_run *run)
 {
     enum { LEAST = 8, CLOSE = (16 << 10) / (int)sizeof(T) };
+    const int64_t from_r = run->from_r, from_k = run->from_k, rows = run->rows;
+    const int width = run->width;
     const int64_t near = CLOSE / rows > LEAST ? CLOSE / rows : LEAST;
-    const int64_t step = from_r == 1 && rows > width ? near : nk;
-    for (int64_t k = 0; k < nk; k += step) {
-        const int64_t n = nk - k < step ? nk - k : step;
+    const int64_t step = from_r == 1 && rows > width ? near : run->k;
+    for (int64_t k = 0; k < run->k; k += step) {
+        const int64_t n = run->k - k < step ? run->k - k : step;
         for (int64_t r = 0; r < rows; r += width) {
-            const T *f = (const T *)from + r * from_r + k * from_k;
-            T *t = (T *)to + r / width * panel + k * width;
+            const T *from = (const T *)run->from + r * from_r + k * from_k;
+            T *to = (T *)run->to + r / width * run->panel + k * width;
             const int count = rows - r < width ? (int)(rows - r) : width;
-            if (from_r == 1) FN(pack_straight)(f, from_k, count, n, t, width);
-            else if (from_k == 1) FN(pack_turned)(f, from_r, count, n, t, width);
+            if (from_r == 1) FN(pack_straight)(from, from_k, count, n, to, width);
+            else if (from_k == 1) FN(pack_transposed)(from, from_r, count, n, to, width);
             else
                 for (int64_t j = 0; j < n; j++)
-                    for (int i = 0; i < count; i++) t[j * width + i] = f[i * from_r + j * from_k];
+                    for (int i = 0; i < count; i++) to[j * width + i] = from[i * from_r + j * from_k];
         }
     }
 }

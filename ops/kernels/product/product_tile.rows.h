@@ -1,8 +1,7 @@
-/* The register tile of the product and the sweep of tiles over a block, for one type: included
- * by product.kernel.c once with T float and once with double, FN(name) giving the type's
- * suffix. Here every element's chain is computed; product.c cuts k into pieces and packs. */
+/* The register tile of the product and the sweep of tiles over a block, for one type (per_type.h). Here every element's
+ * chain is computed; product.c cuts k into pieces and packs. */
 
-/* c[r, x] (+)= sum over k of y[r, k] x[k, x]: one piece of k, at most FN(TILE_ROWS) rows, at most
+/* c[r, x] (+)= sum over k of y[r, k] x[k, x]: one piece of k, at most TILE_ROWS rows, at most
  * WIDTH columns. A copying tile leaves x packed in `copy`. */
 typedef struct {
     const T *x, *y;
@@ -117,13 +116,13 @@ FN(EACH_ROWS)
 
 /* to[x, y] (+)= from[y, x], the tile computed with vectors along the rows of c or along nothing
  * that is contiguous. */
-static void FN(place)(const T *from, int rows, int width, T *to, int64_t to_x, int64_t to_y, int add)
+static void FN(store_across)(const T *from, int rows, int width, T *to, int64_t to_x, int64_t to_y, int add)
 {
     int y = 0;
     if (to_y == 1)
         for (; y < rows; y += FN(GROUP)) {
             const int count = rows - y < FN(GROUP) ? rows - y : FN(GROUP);
-            FN(place_rows)(from + y * FN(WIDTH), count, width, to + y, to_x, add);
+            FN(store_transposed)(from + y * FN(WIDTH), count, width, to + y, to_x, add);
         }
     for (; y < rows; y++)
         for (int x = 0; x < width; x++) {
@@ -133,14 +132,14 @@ static void FN(place)(const T *from, int rows, int width, T *to, int64_t to_x, i
 }
 
 /* A tile whose rows are not contiguous in c. */
-APART void FN(tile_placed)(const reel__sweep *s, FN(tile_job) * t, int rows, int width,
+APART void FN(tile_across)(const reel__sweep *s, FN(tile_job) * t, int rows, int width,
                            void (*tile)(const FN(tile_job) *))
 {
     T buffer[(FN(TILE_ROWS) + FN(GROUP) - 1) / FN(GROUP) * FN(GROUP) * FN(WIDTH)], *const c = t->c;
     t->c = buffer, t->c_r = FN(WIDTH), t->add = 0;
     tile(t);
     t->c = c;
-    FN(place)(buffer, rows, width, c, s->c_x, s->c_y, s->add);
+    FN(store_across)(buffer, rows, width, c, s->c_x, s->c_y, s->add);
 }
 
 /* The tile of t, of which x, y, c, y_k and what all tiles share are set. Where x is to be copied,
@@ -170,7 +169,7 @@ INLINE void FN(sweep_tile)(const reel__sweep *s, FN(tile_job) * t, int rows, int
             __builtin_prefetch(t->c + r * s->c_y + width - 1, 1);
         }
     if (s->c_x == 1) FN(tiles)[rows - 1][kind](t);
-    else FN(tile_placed)(s, t, rows, width, FN(tiles)[rows - 1][kind]);
+    else FN(tile_across)(s, t, rows, width, FN(tiles)[rows - 1][kind]);
     t->x = x;
 }
 
@@ -202,7 +201,7 @@ static void FN(sweep)(const reel__sweep *s)
             int64_t x = x0;
             do {
                 if (FN(HELPS) && s->prefetch) {
-                    t.ahead = s->prefetch + y * s->beside_row + x * (int64_t)sizeof(T);
+                    t.ahead = s->prefetch + y * s->prefetch_row + x * (int64_t)sizeof(T);
                     t.lines = s->lines, t.lines_k = 1;
                 }
                 FN(sweep_tile)(s, &t, rows, s->nx - x, p);

@@ -1,6 +1,5 @@
-/* One row of y against x where it lies, for one type: included by product.kernel.c as
- * product_tile.h is. The time is memory's, so x is read once in its own order: tiles would walk
- * down its columns, packing would write it out again. */
+/* One row of y against x in place, for one type (per_type.h). The time is memory's, so x is read once in its own order:
+ * tiles would walk down its columns, packing would write it out again. */
 
 /* sum[x] = sum[x] + y[r] x[r, x] for r < rows, in that order. */
 INLINE void FN(stream_rows)(const T *x, int64_t x_k, int64_t nx, const T *y, int64_t y_k, const int rows, T *sum)
@@ -47,8 +46,8 @@ static void FN(stream)(const reel__sweep *s)
     }
 }
 
-/* sum[x] = sum[x] + y[k] x[k, x] for k in [k0, k1), whole groups, which turn in registers. */
-INLINE void FN(turn_group)(const T *const *row, const T *y, int64_t y_k, int64_t k0, int64_t k1, FN(group) * sum)
+/* sum[x] = sum[x] + y[k] x[k, x] for k in [k0, k1), whole groups, which are transposed in registers. */
+INLINE void FN(dots_of_group)(const T *const *row, const T *y, int64_t y_k, int64_t k0, int64_t k1, FN(group) * sum)
 {
     for (int64_t k = k0; k < k1; k += FN(GROUP)) {
         FN(group) column[FN(GROUP)];
@@ -58,22 +57,22 @@ INLINE void FN(turn_group)(const T *const *row, const T *y, int64_t y_k, int64_t
     }
 }
 
-/* The chains of one piece, x[k, x] contiguous over k, for nx <= TURNED: four groups, to hide the
+/* The chains of one piece, x[k, x] contiguous over k, for nx <= DOTS: four groups, to hide the
  * latency of a chain, a cache line of every row at a time. Missing columns repeat the last. */
-enum { FN(TURNED) = 4 * FN(GROUP) };
-static void FN(turn_columns)(const T *x, int64_t x_x, int nx, const T *y, int64_t y_k, int64_t nk, T *sum)
+enum { FN(DOTS) = 4 * FN(GROUP) };
+static void FN(dots_of_columns)(const T *x, int64_t x_x, int nx, const T *y, int64_t y_k, int64_t nk, T *sum)
 {
     enum { LINE = 64 / (int)sizeof(T) };
-    const T *row[FN(TURNED)];
+    const T *row[FN(DOTS)];
     FN(group) c[4];
-    for (int i = 0; i < FN(TURNED); i++) row[i] = x + (i < nx ? i : nx - 1) * x_x;
-    for (int i = 0; i < FN(TURNED); i++) sum[i] = (T)-0.0;
+    for (int i = 0; i < FN(DOTS); i++) row[i] = x + (i < nx ? i : nx - 1) * x_x;
+    for (int i = 0; i < FN(DOTS); i++) sum[i] = (T)-0.0;
     memcpy(c, sum, sizeof c);
     const int64_t whole = nk / FN(GROUP) * FN(GROUP);
     for (int64_t k = 0; k < whole; k += LINE) {
         const int64_t end = k + LINE < whole ? k + LINE : whole;
         UNROLL
-        for (int g = 0; g < 4; g++) FN(turn_group)(row + g * FN(GROUP), y, y_k, k, end, &c[g]);
+        for (int g = 0; g < 4; g++) FN(dots_of_group)(row + g * FN(GROUP), y, y_k, k, end, &c[g]);
     }
     memcpy(sum, c, sizeof c);
     for (int64_t k = whole; k < nk; k++)
@@ -81,13 +80,13 @@ static void FN(turn_columns)(const T *x, int64_t x_x, int nx, const T *y, int64_
 }
 
 /* The same as stream, x[k, x] contiguous over k. */
-static void FN(turned)(const reel__sweep *s)
+static void FN(dots)(const reel__sweep *s)
 {
-    T sum[FN(TURNED)];
-    for (int64_t x = 0; x < s->nx; x += FN(TURNED)) {
-        const int nx = s->nx - x < FN(TURNED) ? (int)(s->nx - x) : FN(TURNED);
+    T sum[FN(DOTS)];
+    for (int64_t x = 0; x < s->nx; x += FN(DOTS)) {
+        const int nx = s->nx - x < FN(DOTS) ? (int)(s->nx - x) : FN(DOTS);
         T *c = (T *)s->c + x * s->c_x;
-        FN(turn_columns)((const T *)s->x + x * s->x_x, s->x_x, nx, s->y, s->y_k, s->k, sum);
+        FN(dots_of_columns)((const T *)s->x + x * s->x_x, s->x_x, nx, s->y, s->y_k, s->k, sum);
         for (int i = 0; i < nx; i++) c[i * s->c_x] = s->add ? c[i * s->c_x] + sum[i] : sum[i];
     }
 }
