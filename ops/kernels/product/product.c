@@ -129,15 +129,26 @@ static void cut_y(reel__sweep *s, const reel__product_operand *y, int most)
 }
 
 /* Packs a piece of the block's y into the workspace: the tall panels, then the others. */
-static void pack_y(const reel__product_kernels *kernels, reel__sweep *s, reel__pack_part part)
+static void pack_y(const reel__product_plan *plan, const reel__product_kernels *kernels, reel__sweep *s, const void *y,
+                   int64_t y0, int64_t k0, void *to)
 {
-    const int64_t y0 = part.r0, tall = s->y_tall * s->y_rows, panel = s->k * s->y_rows;
-    s->y = part.to, s->y_panel = part.panel = panel;
-    part.rows = tall, part.width = (int)s->y_rows;
+    const int64_t tall = s->y_tall * s->y_rows;
+    reel__pack_part part = {
+        .side = &plan->y.side,
+        .from = y,
+        .r0 = y0,
+        .rows = tall,
+        .k0 = k0,
+        .k = s->k,
+        .to = to,
+        .panel = s->k * s->y_rows,
+        .width = (int)s->y_rows,
+    };
+    s->y = to, s->y_panel = part.panel;
     reel__product_pack_part(kernels, &part);
     if (tall >= s->ny) return;
-    part.r0 = y0 + tall, part.rows = s->ny - tall, part.width--;
-    part.to = (char *)part.to + s->y_tall * panel * kernels->element;
+    part.r0 += tall, part.rows = s->ny - tall, part.width--;
+    part.to = (char *)to + s->y_tall * part.panel * kernels->element;
     reel__product_pack_part(kernels, &part);
 }
 
@@ -227,12 +238,19 @@ void reel__product_block_run(const reel__product_plan *plan, const reel__product
     for (int64_t k0 = 0; k0 < plan->k; k0 += REEL__PRODUCT_PIECE) {
         s.k = smaller(REEL__PRODUCT_PIECE, plan->k - k0);
         s.add = k0 > 0;
-        reel__pack_part part = { .side = &oy->side, .from = y, .r0 = y0, .k0 = k0, .k = s.k, .to = block->workspace };
-        if (oy->use == REEL__PACK) pack_y(kernels, &s, part);
+        if (oy->use == REEL__PACK) pack_y(plan, kernels, &s, y, y0, k0, block->workspace);
         else s.y = operand_at(oy, element, y, y0, k0);
         if (ox->use == REEL__PACK && !plan->x_copied) {
-            part.side = &ox->side, part.from = x, part.r0 = x0, part.to = x_space;
-            part.width = ox->width, part.panel = s.k * ox->width;
+            const reel__pack_part part = {
+                .side = &ox->side,
+                .from = x,
+                .r0 = x0,
+                .k0 = k0,
+                .k = s.k,
+                .to = x_space,
+                .panel = s.k * ox->width,
+                .width = ox->width,
+            };
             if (s.y_panels >= 2 * FEW && s.nx * s.k * element > LARGE) sweep_packing_ahead(plan, kernels, s, part);
             else sweep_packing_x(kernels, s, part, plan->x_panels);
         } else {
