@@ -192,7 +192,7 @@ static bool fail_cut(reel_tape *tape, const reel_tensor *of, const reel__pattern
     for (int64_t i = 0; i < count; i++) {
         const reel_tensor *x = order[i];
         if (x->op != &reel__parameter_op || (part && !reel__part_matches(*part, x->name))) continue;
-        const reel_tensor *cut = reel__find_cut(tape, count, order, order[i]);
+        const reel_tensor *cut = reel__find_cut(tape, order, count, order[i]);
         reel__fail(tape, REEL_UNREACHED, "parameters: %s reaches \"%s\" only through %s, where the path is cut",
                    reel__node_text(of), x->name, reel__node_text(cut ? cut : x));
         return true;
@@ -252,7 +252,7 @@ reel_list *(reel_parameters)(reel_tensor *of, const char *pattern)
     if (list) return list;
     const reel__span span = reel__span_begin(tape);
     list = reel__list_new(tape);
-    if (list->is_bad || !reel__walk(tape, 1, &of)) return reel__list_fail(tape);
+    if (list->is_bad || !reel__walk(tape, &of, 1)) return reel__list_fail(tape);
     int64_t count, named = 0;
     reel_tensor *const *order = reel__order(tape, &count);
     mark_reached(tape, of, count, order);
