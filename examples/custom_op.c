@@ -61,7 +61,7 @@ static const reel_op cumsum_op = {
 static reel_tensor *cumsum_towards(reel_tensor *x, int64_t axis, bool backwards)
 {
     const cumsum_attr attr = { axis < 0 ? axis + reel_rank(x) : axis, backwards };
-    return reel_record(&cumsum_op, 1, &x, &attr, sizeof attr);
+    return reel_record(&cumsum_op, &x, 1, &attr, sizeof attr);
 }
 
 /* What users call: f32, of the shape of x; a negative axis counts from the end. The macro gives messages their line. */

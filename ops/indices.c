@@ -1,9 +1,9 @@
 /* Ops with indices. Every index goes through in_range, which is where it is checked, so gather and scatter_add can trust
  * theirs: an index that is an input is checked before anything is computed, a computed one before anything is assigned.
  * Kernels: indices.kernel.c, and that of scatter_add's sums in reduce.kernel.c. */
-#include "ops/indices.h"
+#include "ops/kernels/indices.h"
 #include "ops/family.h"
-#include "ops/reduce.h"
+#include "ops/kernels/reduce.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -53,10 +53,10 @@ static const reel_op range_op = {
 
 reel_tensor *reel_in_range(reel_tensor *indices, int64_t size)
 {
-    if (!reel__good("in_range", 1, &indices)) return bad(indices);
+    if (!reel__good("in_range", &indices, 1)) return bad(indices);
     if (size < 0) return reel__fail(indices->tape, REEL_BAD_ARGUMENT, "in_range: the size is %lld", (long long)size);
     range_attr attr = { size };
-    return reel_record(&range_op, 1, &indices, &attr, sizeof attr);
+    return reel_record(&range_op, &indices, 1, &attr, sizeof attr);
 }
 
 /* Under the name of the op that takes them. */
@@ -115,11 +115,11 @@ static const reel_op take_op = {
 
 reel_tensor *reel_take(reel_tensor *x, reel_tensor *indices, int axis)
 {
-    if (!reel__good("take", 2, (reel_tensor *[]){ x, indices })) return bad(x ? x : indices);
+    if (!reel__good("take", (reel_tensor *[]){ x, indices }, 2)) return bad(x ? x : indices);
     if (!good_indices("take", indices) || !reel__check_axis(x->tape, "take", x, &axis)) return bad(x);
     index_attr attr = { axis, 0 };
     reel_tensor *inputs[] = { x, reel_in_range(indices, x->size[axis]) };
-    return reel_record(&take_op, 2, inputs, &attr, sizeof attr);
+    return reel_record(&take_op, inputs, 2, &attr, sizeof attr);
 }
 
 /* Both with the sizes that they have together along all axes but one; false: they have none. */
@@ -140,7 +140,7 @@ static bool broadcast_around(reel_tensor *x[2], int axis)
 reel_tensor *reel_take_along_axis(reel_tensor *x, reel_tensor *indices, int axis)
 {
     reel_tensor *both[] = { x, indices };
-    if (!reel__good("take_along_axis", 2, both)) return bad(x ? x : indices);
+    if (!reel__good("take_along_axis", both, 2)) return bad(x ? x : indices);
     if (!good_indices("take_along_axis", indices) || !reel__check_axis(x->tape, "take_along_axis", x, &axis))
         return bad(x);
     if (x->rank != indices->rank || !broadcast_around(both, axis))
@@ -234,7 +234,7 @@ static const reel_op scatter_op = {
 
 reel_tensor *reel_scatter_add(reel_tensor *x, reel_tensor *indices, int axis, int64_t size)
 {
-    if (!reel__good("scatter_add", 2, (reel_tensor *[]){ x, indices })) return bad(x ? x : indices);
+    if (!reel__good("scatter_add", (reel_tensor *[]){ x, indices }, 2)) return bad(x ? x : indices);
     if (!good_indices("scatter_add", indices)) return bad(x);
     int rank = x->rank - indices->rank + 1, at = axis < 0 ? axis + rank : axis;
     if (at < 0 || at >= rank || size < 0)
@@ -258,8 +258,8 @@ reel_tensor *reel_scatter_add(reel_tensor *x, reel_tensor *indices, int axis, in
     }
     const bool listed = !nothing && !is_walked(size, indices->count, inner);
     reel_tensor *inputs[] = { x, checked,
-                              listed ? reel_record(&bucket_op, 1, &checked, &range, sizeof range) : checked };
-    return reel_record(&scatter_op, 3, inputs, &attr, sizeof attr);
+                              listed ? reel_record(&bucket_op, &checked, 1, &range, sizeof range) : checked };
+    return reel_record(&scatter_op, inputs, 3, &attr, sizeof attr);
 }
 
 /* ---- one_hot ----------------------------------------------------------------------------------------------------- */
@@ -305,7 +305,7 @@ static const reel_op hot_op = { .size = sizeof(reel_op), .name = "one_hot", .sha
 
 reel_tensor *reel_one_hot(reel_tensor *indices, int64_t classes, reel_dtype dtype)
 {
-    if (!reel__good("one_hot", 1, &indices) || !good_indices("one_hot", indices)) return bad(indices);
+    if (!reel__good("one_hot", &indices, 1) || !good_indices("one_hot", indices)) return bad(indices);
     if ((unsigned)dtype > REEL_I32)
         return reel__fail(indices->tape, REEL_BAD_DTYPE, "one_hot: %d is no dtype", (int)dtype);
     if (classes < 0)
@@ -315,5 +315,5 @@ reel_tensor *reel_one_hot(reel_tensor *indices, int64_t classes, reel_dtype dtyp
     if (column->is_bad) return column;
     if (classes > INT32_MAX) return reel_iota(column, classes); /* which says what it cannot count */
     hot_attr attr = { classes, dtype };
-    return reel_record(&hot_op, 1, &column, &attr, sizeof attr);
+    return reel_record(&hot_op, &column, 1, &attr, sizeof attr);
 }

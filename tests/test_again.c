@@ -65,7 +65,7 @@ static const reel_op times_op = {
     .size = sizeof(reel_op), .name = "times", .shape = times_shape, .run = times_run, .vjp = times_vjp, .unique = true
 };
 
-static reel_tensor *times(reel_tensor *x, double a) { return reel_record(&times_op, 1, &x, &a, sizeof a); }
+static reel_tensor *times(reel_tensor *x, double a) { return reel_record(&times_op, &x, 1, &a, sizeof a); }
 
 /* ---- The step ---------------------------------------------------------------------------------------------------- */
 
@@ -591,7 +591,7 @@ static reel_tensor *gradient_through(const reel_op *op, double a)
     reel_tape_clear(tape);
     rule_calls = 0;
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(3));
-    return reel_gradient(reel_sum(reel_record(op, 1, &x, &a, sizeof a), REEL_ALL, REEL_DROP), x);
+    return reel_gradient(reel_sum(reel_record(op, &x, 1, &a, sizeof a), REEL_ALL, REEL_DROP), x);
 }
 
 Test(again, a_gradient_of_the_same_is_not_derived_again, .init = begin, .fini = end)

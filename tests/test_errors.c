@@ -710,7 +710,7 @@ static const reel_op refusing_op = { .size = sizeof(reel_op), .name = "my_op", .
 Test(errors, of_a_shape_rule_that_gives_no_reason)
 {
     RECORDING(REEL_BAD_SHAPE, "my_op: the shape rule refused its inputs",
-              AT(0, reel_here(reel_record(&refusing_op, 1, &x, NULL, 0), REEL_HERE)));
+              AT(0, reel_here(reel_record(&refusing_op, &x, 1, NULL, 0), REEL_HERE)));
 }
 
 /* ---- Running, reading, writing ------------------------------------------------------------------------------------- */

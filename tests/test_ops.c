@@ -1005,7 +1005,7 @@ static const reel_op *own_op;
 
 static reel_tensor *record_own(const op_case *c, reel_tensor *const *x)
 {
-    return reel_record(own_op, operand_count(c), x, NULL, 0);
+    return reel_record(own_op, x, operand_count(c), NULL, 0);
 }
 
 static const op_case own_square = { .op = "own", .record = record_own, .naive = naive_square, .x = { X(-2, 2, 7) } };

@@ -47,7 +47,7 @@ const reel_op reel__assign_op = {
 static reel_tensor *leaf(reel_tape *tape, const reel_op *op, reel__value *value, const char *name)
 {
     leaf_attr attr = { .value = value, .name = name };
-    return reel__record(tape, op, 0, NULL, &attr, sizeof attr);
+    return reel__record(tape, op, NULL, 0, &attr, sizeof attr);
 }
 
 static bool check_shape(reel_tape *tape, const char *what, const char *name, reel_shape shape)
@@ -364,7 +364,7 @@ reel_tensor *(reel_assign)(reel_tensor *target, reel_tensor *value)
         return reel__out_of_memory(tape, "assign");
     reel__value *written = assigned_value(tape, target);
     if (!written) return &tape->bad;
-    reel_tensor *y = reel_record(&reel__assign_op, 2, (reel_tensor *[]){ target, value }, NULL, 0);
+    reel_tensor *y = reel_record(&reel__assign_op, (reel_tensor *[]){ target, value }, 2, NULL, 0);
     if (y->is_bad) return y;
     __atomic_store_n(&written->assigned, recording_id(tape), __ATOMIC_RELAXED);
     REEL__AT(tape->assigns, reel_tensor *, tape->assigns.count++) = y;

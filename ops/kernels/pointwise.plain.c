@@ -1,5 +1,5 @@
 /* The row kernels of f32, which define its ops and run in the plain executor; see pointwise.kernel.c. */
-#include "ops/pointwise.scalar.h"
+#include "ops/kernels/pointwise.scalar.h"
 
 #define floor_f32(x) floorf(x)
 #define exp_f32(x) reel__exp_f32(x)
@@ -16,4 +16,4 @@
 #define FLOATS(row) row
 #define T float
 #define SUFFIX f32
-#include "ops/pointwise.rows.h"
+#include "ops/kernels/pointwise.rows.h"

@@ -2,7 +2,7 @@
  * in pointwise.table.h. They define the ops and serve the plain executor, f64 and i32; what is f32 in a plan runs on the
  * links of link.kernel.c. Here are f64, i32, casts and the table of all; f32, which is to be small and not fast, is in
  * pointwise.plain.c. */
-#include "ops/pointwise.scalar.h"
+#include "ops/kernels/pointwise.scalar.h"
 
 enum { SAME = 128 }; /* elements of an operand that is the same for all columns, as the loop is given them */
 
@@ -92,14 +92,14 @@ static inline int32_t maximum_i32(int32_t a, int32_t b) { return a > b ? a : b; 
 #define FLOATS(row) row
 #define T double
 #define SUFFIX f64
-#include "ops/pointwise.rows.h"
+#include "ops/kernels/pointwise.rows.h"
 #undef T
 #undef SUFFIX
 #undef FLOATS
 #define FLOATS(row)
 #define T int32_t
 #define SUFFIX i32
-#include "ops/pointwise.rows.h"
+#include "ops/kernels/pointwise.rows.h"
 #undef T
 #undef SUFFIX
 #undef FLOATS

@@ -3,7 +3,7 @@
 #define REEL_OPS_POINTWISE_SCALAR_H
 
 #include "core/base/elementary.h"
-#include "ops/pointwise.h"
+#include "ops/kernels/pointwise.h"
 
 /* No element of y depends on another's operands, even where y is one of them. */
 #if defined(__clang__)
