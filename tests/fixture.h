@@ -7,7 +7,7 @@
 #include <criterion/criterion.h>
 #include <reel.h>
 
-#define COUNT(list) ((int)(sizeof(list) / sizeof *(list)))
+#include "count.h"
 
 extern reel_model *model;
 extern reel_tape *tape;

@@ -107,28 +107,6 @@ bool close_arrays(const array *a, const array *b, double tolerance, double scale
     return true;
 }
 
-/* ---- Random numbers: splitmix64 ---------------------------------------------------------------------------------- */
-
-static uint64_t random_state;
-
-void random_seed(uint64_t seed) { random_state = seed; }
-
-uint64_t random_bits(void)
-{
-    uint64_t z = random_state += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
-
-double random_in(double low, double high) { return low + (high - low) * (double)(random_bits() >> 11) * 0x1p-53; }
-
-double random_normal(void)
-{
-    double radius = sqrt(-2 * log(1 - random_in(0, 1)));
-    return radius * cos(6.283185307179586 * random_in(0, 1));
-}
-
 array random_array(reel_dtype dtype, reel_shape shape)
 {
     array a = array_new(dtype, shape);

@@ -5,6 +5,9 @@
 
 #include <reel.h>
 
+#include "chance.h"
+#include "count.h"
+
 enum { OPERANDS = 3, SEED = 20 };
 
 /* ---- Arrays ------------------------------------------------------------------------------------------------------ */
@@ -33,12 +36,6 @@ bool equal_arrays(const array *a, const array *b, char *text, size_t size);
 bool close_arrays(const array *a, const array *b, double tolerance, double scale, char *text, size_t size);
 double largest_of(const array *a); /* magnitude, of those that are finite */
 
-/* ---- Random numbers, the same in every run ----------------------------------------------------------------------- */
-
-void random_seed(uint64_t seed);
-uint64_t random_bits(void);
-double random_in(double low, double high);
-double random_normal(void);
 array random_array(reel_dtype dtype, reel_shape shape); /* standard normal, exact in f32 */
 
 /* ---- The machine ------------------------------------------------------------------------------------------------- */

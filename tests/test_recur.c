@@ -2,6 +2,7 @@
  * with calls that record whole spans (gradients, vjp, parameters, matmul) at the same places with other operands. What a
  * program gives does not depend on what the tape recorded before: it is compared with a fresh tape of a fresh model. */
 #include "core/record/tape.h"
+#include "chance.h"
 #include "fixture.h"
 
 #include <math.h>
@@ -20,34 +21,22 @@ enum {
     RECORDINGS = 4000
 };
 
-/* splitmix64 */
-static uint64_t mixed(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
-
 /* A program is a beginning that CALLS programs share, one call that each has for itself, and what is made of its result. */
 typedef struct maker {
     reel_tape *tape;
-    uint64_t state;
     reel_tensor *value[VALUES];
     reel_tensor *leaf[3];
     int count;
 } maker;
 
-static int below(maker *m, int n) { return (int)(mixed(&m->state) % (uint64_t)n); }
-
-static reel_tensor *any(maker *m) { return m->value[below(m, m->count)]; }
-static reel_tensor *recent(maker *m) { return m->value[m->count - 1 - below(m, m->count < 3 ? m->count : 3)]; }
+static reel_tensor *any(maker *m) { return m->value[below(m->count)]; }
+static reel_tensor *recent(maker *m) { return m->value[m->count - 1 - below(m->count < 3 ? m->count : 3)]; }
 
 static reel_list *some_leaves(maker *m)
 {
     reel_list *list = reel_list_new(m->tape);
-    const int first = below(m, 3), count = 1 + below(m, 3);
-    for (int i = 0; i < count; i++) reel_list_append(list, below(m, 3) ? NULL : "other", m->leaf[(first + i) % 3]);
+    const int first = below(3), count = 1 + below(3);
+    for (int i = 0; i < count; i++) reel_list_append(list, below(3) ? NULL : "other", m->leaf[(first + i) % 3]);
     return list;
 }
 
@@ -55,7 +44,7 @@ static reel_list *some_leaves(maker *m)
 static reel_tensor *scalar(maker *m)
 {
     reel_tensor *all = reel_mul(reel_add(m->leaf[0], m->leaf[1]), reel_tanh(m->leaf[2]));
-    return reel_mean(reel_mul(below(m, 2) ? recent(m) : any(m), all), REEL_ALL, REEL_DROP);
+    return reel_mean(reel_mul(below(2) ? recent(m) : any(m), all), REEL_ALL, REEL_DROP);
 }
 
 static reel_tensor *sum_of(const reel_list *list)
@@ -72,29 +61,29 @@ static reel_tensor *step(maker *m)
 {
     reel_tensor *a = recent(m), *b = any(m);
     static const double numbers[] = { 0.5, 0.7, 1.25, -0.3 };
-    switch (below(m, 14)) {
+    switch (below(14)) {
     case 0: return reel_add(a, b);
     case 1: return reel_sub(a, b);
     case 2: return reel_mul(a, b);
     case 3: return reel_maximum(a, b);
     case 4: return reel_tanh(a);
-    case 5: return reel_scale(a, numbers[below(m, 4)]);
+    case 5: return reel_scale(a, numbers[below(4)]);
     case 6: return reel_matmul(reel_scale(reel_matmul(a, reel_transpose(b)), 0.25), any(m));
     case 7: { /* more operands than a node has room for */
         reel_tensor *rows[] = { reel_slice(a, 0, 0, 1), reel_slice(b, 0, 1, 2), reel_slice(a, 0, 2, 3),
                                 reel_slice(b, 0, 0, 1), reel_slice(any(m), 0, 1, 3) };
-        const int first = below(m, 4);
+        const int first = below(4);
         return reel_slice(reel_concat(rows, 5, 0), 0, first, first + ROWS);
     }
-    case 8: return reel_mul(a, reel_sum(b, REEL_AXES(below(m, 2)), REEL_KEEP));
+    case 8: return reel_mul(a, reel_sum(b, REEL_AXES(below(2)), REEL_KEEP));
     case 9: return sum_of(reel_gradients(scalar(m), some_leaves(m)));
     case 10:
         return sum_of(reel_vjp(reel_mul(a, reel_mul(m->leaf[0], reel_mul(m->leaf[1], m->leaf[2]))), b, some_leaves(m)));
-    case 11: return reel_add(reel_gradient(scalar(m), m->leaf[below(m, 3)]), a);
+    case 11: return reel_add(reel_gradient(scalar(m), m->leaf[below(3)]), a);
     case 12: {
         static const char *const patterns[] = { "p", "q", "*", "p,q", NULL };
         reel_tensor *l = reel_mul(reel_add(m->leaf[1], m->leaf[2]), a);
-        return sum_of(reel_parameters(l, patterns[below(m, 5)]));
+        return sum_of(reel_parameters(l, patterns[below(5)]));
     }
     default: return reel_where(reel_lt(a, b), a, reel_sin(b));
     }
@@ -133,7 +122,8 @@ static reel_tensor *own_product(int call, reel_tensor *const *y)
 /* Returns the input. */
 static reel_tensor *record(reel_tape *on, int program, reel_tensor **kept)
 {
-    maker m = { .tape = on, .state = (uint64_t)(program / CALLS) };
+    maker m = { .tape = on };
+    random_seed((uint64_t)(program / CALLS));
     const int call = program % CALLS;
     const reel_shape shape = REEL_SHAPE(ROWS, COLUMNS);
     m.leaf[0] = reel_input(on, "x", REEL_F32, shape);
@@ -143,7 +133,7 @@ static reel_tensor *record(reel_tape *on, int program, reel_tensor **kept)
     while (m.count < VALUES - 3) {
         reel_tensor *value = step(&m);
         cr_assert_null(reel_tape_error(on), "program %d: %s", program, reel_tape_error(on));
-        m.value[m.count++] = below(&m, 4) ? value : reel_tanh(value);
+        m.value[m.count++] = below(4) ? value : reel_tanh(value);
     }
     reel_tensor *all = reel_mul(reel_add(m.leaf[0], m.leaf[1]), reel_tanh(m.leaf[2]));
     reel_tensor *y[] = { reel_mul(reel_tanh(any(&m)), all), reel_mul(reel_sin(any(&m)), all), reel_add(any(&m), all) };
@@ -200,6 +190,9 @@ static void expect_as_fresh(int program, int recording)
               program, recording);
 }
 
+/* Goes on while programs draw numbers of their own. */
+static uint64_t next(uint64_t *state) { return mixed(*state += 0x9e3779b97f4a7c15u); }
+
 /* Most recordings have the beginning of the one before and another call. */
 Test(recur, programs_give_what_they_give_on_a_fresh_tape_when_addresses_come_back, .timeout = 120)
 {
@@ -207,9 +200,9 @@ Test(recur, programs_give_what_they_give_on_a_fresh_tape_when_addresses_come_bac
     uint64_t state = 9;
     int program = 0;
     for (int i = 0; i < RECORDINGS; i++) {
-        const int way = (int)(mixed(&state) % 8), beginning = program / CALLS;
-        if (way == 7) program = (int)(mixed(&state) % PROGRAMS);
-        else if (way > 1) program = beginning * CALLS + (int)(mixed(&state) % CALLS); /* another call */
+        const int way = (int)(next(&state) % 8), beginning = program / CALLS;
+        if (way == 7) program = (int)(next(&state) % PROGRAMS);
+        else if (way > 1) program = beginning * CALLS + (int)(next(&state) % CALLS); /* another call */
         reel_tape_clear(tape);
         expect_as_fresh(program, i);
     }
