@@ -1,9 +1,8 @@
 /* Gradients through any set of slices of one tensor: plain and stepped, disjoint and overlapping, along several axes,
  * empty ones, all of it. All numbers are small and whole, so that sums are exact in any order and the gradient must be
  * the one that loops give, to the bit. */
+#include "fixture.h"
 #include "support.h"
-
-#include <criterion/criterion.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -73,8 +72,6 @@ static array whole_numbers(reel_shape shape)
     for (int64_t i = 0; i < a.count; i++) a.at[i] = (double)(below(19) - 9);
     return a;
 }
-
-static reel_tensor *total(reel_tensor *x) { return reel_sum(x, REEL_ALL, REEL_DROP); }
 
 /* loss = Σᵢ wᵢ Σ sliceᵢ(x)²: g = 2 x Σᵢ wᵢ, and the gradient of Σ v g is 2 v Σᵢ wᵢ. */
 static void check(const trial *t)
