@@ -2,7 +2,7 @@
  * right is what reads when the same tensor is kept. */
 #include <criterion/criterion.h>
 
-#include "core/record/tape.h"
+#include "core/run/executor.h"
 
 #include <math.h>
 #include <reel.h>
@@ -170,18 +170,18 @@ Test(results, cost_one_evaluation_and_then_are_of_the_run)
     network n = record("mean");
     write_all(&n, 1);
     cr_assert_eq(reel_run(tape), REEL_OK);
-    cr_expect_eq(tape->plans, 1);
+    cr_expect_eq(tape->executor->programs.made, 1);
     cr_expect(isfinite(reel_item(n.loss)));
-    cr_expect_eq(tape->plans, 2, "the loss alone");
+    cr_expect_eq(tape->executor->programs.made, 2, "the loss alone");
     cr_assert_eq(reel_run(tape), REEL_OK);
-    cr_expect_eq(tape->plans, 3, "the loss is of the run");
+    cr_expect_eq(tape->executor->programs.made, 3, "the loss is of the run");
     write_all(&n, 2); /* too late to evaluate what the run read */
     cr_expect(isfinite(reel_item(n.loss)), "%s", reel_tape_error(tape));
     for (int i = 0; i < 3; i++) {
         cr_assert_eq(reel_run(tape), REEL_OK);
         cr_expect(isfinite(reel_item(n.loss)));
     }
-    cr_expect_eq(tape->plans, 3);
+    cr_expect_eq(tape->executor->programs.made, 3);
     end();
 }
 
@@ -260,7 +260,7 @@ Test(results, of_lists_can_be_read_without_an_evaluation_for_each)
         cr_expect_eq(reel_read_f32(reel_list_at(gradients, i), g, 3), REEL_OK, "%s", reel_tape_error(tape));
         cr_expect(isfinite(g[0]) && g[0] != 0);
     }
-    cr_expect_leq(tape->plans, 3);
+    cr_expect_leq(tape->executor->programs.made, 3);
     end();
 }
 
@@ -473,7 +473,7 @@ Test(results, that_were_read_are_of_the_run_whatever_the_batch)
         if (i > 0) write_x(x, 2); /* an evaluation would be refused */
         cr_expect_eq(reel_read_f32(y, room, reel_count(y)), REEL_OK, "%d: %s", i, reel_tape_error(tape));
     }
-    cr_expect_leq(tape->plans, 4);
+    cr_expect_leq(tape->executor->programs.made, 4);
     end();
 }
 

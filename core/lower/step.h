@@ -105,8 +105,6 @@ typedef struct reel__step {
     double work;                     /* what threads are worth: eight multiply-adds or element operations are 1 */
     int64_t shares;                  /* independent parts */
     bool shared;                     /* worth more than one thread */
-    double seconds;                  /* with .profile: in all runs */
-    int64_t times;
 } reel__step;
 
 /* Rows [row, row + rows) and columns [column, column + columns) of a step's space; c is what a product has computed of
@@ -133,7 +131,6 @@ typedef struct reel__steps {
     size_t scratch; /* bytes that one thread needs */
     char *scratch_memory;
     reel__next_share *next; /* one for each thread */
-    double alone_seconds;   /* the shortest run on one thread of what is for several; 0: there was none */
     int threads;            /* that have scratch; 1: no step is worth more */
 } reel__steps;
 
@@ -149,6 +146,23 @@ void reel__steps_free(reel__steps *steps);
 /* All memory that a run needs beside the model and the inputs; known before the first run, and what is used. */
 size_t reel__steps_bytes(const reel__steps *steps);
 
+/* Where an operand's element at the part's first row and column is, and how many elements on the same of the next row. */
+static inline char *reel__operand_at(const reel__operand *o, const reel__step *step, char *slots,
+                                     const reel__part *part, bool whole_row, int64_t *row)
+{
+    int64_t column = whole_row ? 0 : part->column;
+    if (o->slot >= 0) {
+        *row = o->per_row ? 1 : part->columns;
+        return slots + (size_t)o->slot * step->slot_bytes;
+    }
+    if (o->block) {
+        *row = part->c_row;
+        return part->c + ((part->row - part->c_row0) * part->c_row + column - part->c_column0) * o->element;
+    }
+    *row = o->row;
+    return o->base + (part->row * o->row + (o->one ? 0 : column)) * o->element;
+}
+
 /* A call with its addresses: of rows that lie one after the other in all operands, one row is made. For a chain, its
  * links, REEL__CHAIN_LINKS at most. */
 void reel__set_tile(const reel__step *step, const reel__tile_op *op, char *slots, const reel__part *part,
@@ -156,8 +170,8 @@ void reel__set_tile(const reel__step *step, const reel__tile_op *op, char *slots
 void reel__set_links(const reel__step *step, const reel__tile_op *op, char *slots, const reel__part *part,
                      reel__link *links, int64_t *rows, int64_t *columns);
 
-/* Executes one part of a step on one thread. */
-void reel__step_run(const reel__step *step, char *scratch, int64_t share);
+enum { REEL__PART_PANELS = 4 }; /* of a pack that make one part */
+
 int64_t reel__step_shares(const reel__step *step); /* how many parts it has */
 
 #endif

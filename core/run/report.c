@@ -1,8 +1,7 @@
 /* The report of a plan, as text: its groups in the order of execution with the user's lines, and what they cost. */
 #include "core/base/cpu.h"
 #include "core/model/file.h"
-#include "core/lower/step.h"
-#include "core/run/program.h"
+#include "core/run/executor.h"
 
 #include <string.h>
 
@@ -41,8 +40,11 @@ static const char *use_text(reel__product_use use)
     return use == REEL__PACK ? "packed" : use == REEL__IN_PLACE ? "in place" : "packed before";
 }
 
-static void put_step(reel__writer *w, const reel__plan *plan, const reel__step *step, int64_t number)
+static void put_step(reel__writer *w, const reel__program *program, int64_t number)
 {
+    const reel__plan *plan = &program->steps->plan;
+    const reel__step *step = &REEL__AT(program->steps->list, reel__step, number);
+    const reel__step_time *times = program->times.items;
     reel__writer_print(w, "%5lld  %-8s", (long long)number, kinds[step->kind]);
     if (step->kind == REEL__STEP_PRODUCT) {
         const reel__product_plan *p = &step->plan;
@@ -61,7 +63,8 @@ static void put_step(reel__writer *w, const reel__plan *plan, const reel__step *
         reel__writer_print(w, " %d instructions on [%lld,%lld] by tiles of %lldx%lld, %d slots of %zu bytes",
                            step->op_count, (long long)step->rows, (long long)step->columns, (long long)step->tile_rows,
                            (long long)step->tile_columns, step->slots, step->slot_bytes);
-    if (step->seconds > 0) reel__writer_print(w, "; %.2f us a run", step->seconds * 1e6 / (double)step->times);
+    if (times && times[number].seconds > 0)
+        reel__writer_print(w, "; %.2f us a run", times[number].seconds * 1e6 / (double)times[number].runs);
     reel__writer_print(w, "\n");
     if (step->kind == REEL__STEP_PACK) {
         put_node(w, plan, step->packing->source);
@@ -75,8 +78,9 @@ static void put_step(reel__writer *w, const reel__plan *plan, const reel__step *
     for (int32_t i = group->first; i >= 0; i = plan->node[i].next) put_node(w, plan, i);
 }
 
-static void put_plan(reel__writer *w, const reel__steps *steps)
+static void put_plan(reel__writer *w, const reel__program *program)
 {
+    const reel__steps *steps = program->steps;
     const reel__plan *plan = &steps->plan;
     double flops = 0;
     for (int64_t i = 0; i < steps->list.count; i++) flops += product_flops(&REEL__AT(steps->list, reel__step, i));
@@ -88,17 +92,21 @@ static void put_plan(reel__writer *w, const reel__steps *steps)
                        reel__steps_bytes(steps), plan->arena_size, plan->constants_size, steps->packs_size,
                        steps->scratch * (size_t)steps->threads, steps->threads, steps->threads == 1 ? "" : "s");
     reel__writer_print(w, ", the rest for the plan; %lld assignments in place\n\n", (long long)plan->in_place);
-    for (int64_t i = 0; i < steps->list.count; i++) put_step(w, plan, &REEL__AT(steps->list, reel__step, i), i);
+    for (int64_t i = 0; i < steps->list.count; i++) put_step(w, program, i);
 }
 
-/* The program of the last run, whatever has been computed on demand since; before a run, what there is. */
+/* The program of the last run, whatever has been computed on demand since; else the last one, as long as its nodes are
+ * there. */
 static const reel__program *last_run(const reel_tape *tape)
 {
-    for (int64_t i = 0; i < tape->programs.count; i++) {
-        const reel__program *p = REEL__AT(tape->programs, reel__program *, i);
-        if (p->assigns && p->execution == tape->last_run && p->recording == tape->generation) return p;
+    if (!tape->executor) return NULL;
+    const reel__programs *programs = &tape->executor->programs;
+    for (int64_t i = 0; i < programs->list.count; i++) {
+        const reel__program *p = reel__program_at(programs, i);
+        if (p->assigns && p->execution == tape->executor->last_run.number && p->recording == tape->generation) return p;
     }
-    return tape->program;
+    const reel__program *last = reel__last_program(programs);
+    return last && last->retired == tape->retired ? last : NULL;
 }
 
 reel_status reel_tape_write_plan(reel_tape *tape, const char *path)
@@ -106,12 +114,12 @@ reel_status reel_tape_write_plan(reel_tape *tape, const char *path)
     if (!tape || tape->failed) return reel__status_without(tape);
     if (tape->recording.status != REEL_OK) return tape->recording.status;
     reel__error_begin(&tape->running);
-    if (!tape->program) return reel__run_fail(tape, REEL_BAD_STATE, "tape_write_plan: the tape has not been run yet");
     const reel__program *program = last_run(tape);
+    if (!program) return reel__run_fail(tape, REEL_BAD_STATE, "tape_write_plan: the tape has not been run yet");
     reel__shown_path shown;
     reel__writer writer;
     if (reel__writer_open(&writer, path)) {
-        if (program->steps) put_plan(&writer, program->steps);
+        if (program->steps) put_plan(&writer, program);
         else reel__writer_print(&writer, "%lld nodes, one at a time\n", (long long)program->nodes.count);
     }
     if (reel__writer_close(&writer)) return REEL_OK;

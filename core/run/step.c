@@ -1,49 +1,9 @@
 /* Executing a step. Its parts, tiles or blocks, are independent; each is done by whoever takes it. */
-#include "core/lower/step.h"
+#include "core/run/executor.h"
 
 #include "core/base/strided.h"
 
 #include <string.h>
-
-/* Where an operand's element at the part's first row and column is, and how many elements on the same of the next row. */
-static char *at(const reel__operand *o, const reel__step *step, char *slots, const reel__part *part, bool whole_row,
-                int64_t *row)
-{
-    int64_t column = whole_row ? 0 : part->column;
-    if (o->slot >= 0) {
-        *row = o->per_row ? 1 : part->columns;
-        return slots + (size_t)o->slot * step->slot_bytes;
-    }
-    if (o->block) {
-        *row = part->c_row;
-        return part->c + ((part->row - part->c_row0) * part->c_row + column - part->c_column0) * o->element;
-    }
-    *row = o->row;
-    return o->base + (part->row * o->row + (o->one ? 0 : column)) * o->element;
-}
-
-void reel__set_links(const reel__step *step, const reel__tile_op *op, char *slots, const reel__part *part,
-                     reel__link *links, int64_t *rows, int64_t *columns)
-{
-    const bool by_row = op->kind == REEL__TILE_ROW_CHAIN;
-    const int64_t next = by_row ? 0 : part->columns * 4;
-    bool together = true;
-    for (int i = 0; i < op->count; i++) {
-        const reel__planned_link *from = &op->links[i];
-        reel__link *to = &links[i];
-        to->form = from->form;
-        for (int j = 0; j < from->count; j++) {
-            int64_t row;
-            to->x[j] = at(&from->x[j], step, slots, part, by_row, &row);
-            to->row[j] = row * 4;
-            together &= to->row[j] == (from->x[j].one ? 0 : next);
-        }
-        for (int j = from->count; j < 2; j++) to->x[j] = NULL, to->row[j] = 0;
-    }
-    *rows = part->rows, *columns = part->columns;
-    if (by_row) *rows = op->scattered ? part->rows : 1, *columns = op->scattered ? 1 : part->rows;
-    else if (together) *rows = 1, *columns = part->rows * part->columns;
-}
 
 static void run_chain(const reel__step *step, const reel__tile_op *op, char *slots, const reel__part *part)
 {
@@ -56,7 +16,8 @@ static void run_chain(const reel__step *step, const reel__tile_op *op, char *slo
 static void run_reduce(const reel__step *step, const reel__tile_op *op, char *slots, const reel__part *part)
 {
     int64_t y_row, x_row;
-    char *y = at(&op->y, step, slots, part, true, &y_row), *x = at(&op->x[0], step, slots, part, false, &x_row);
+    char *y = reel__operand_at(&op->y, step, slots, part, true, &y_row),
+         *x = reel__operand_at(&op->x[0], step, slots, part, false, &x_row);
     if (op->kind == REEL__TILE_REDUCE) {
         if (x_row == part->columns || part->rows == 1) op->reduce(y, x, part->rows, part->columns, 1);
         else
@@ -71,27 +32,6 @@ static void run_reduce(const reel__step *step, const reel__tile_op *op, char *sl
         if (whole) op->reduce(to, from, whole, op->block, 1);
         if (rest) op->reduce(to + whole * op->y.element, from + whole * op->block * op->x[0].element, 1, rest, 1);
     }
-}
-
-/* Ops on values of rows run along them, in one row. */
-void reel__set_tile(const reel__step *step, const reel__tile_op *op, char *slots, const reel__part *part,
-                    reel__tile *tile)
-{
-    const bool by_row = op->kind == REEL__TILE_ROW;
-    bool together = true, scattered = false;
-    *tile = (reel__tile){ .rows = part->rows, .columns = part->columns };
-    tile->y = at(&op->y, step, slots, part, by_row, &tile->y_row);
-    together &= tile->y_row == part->columns;
-    for (int j = 0; j < op->count; j++) {
-        const reel__operand *o = &op->x[j];
-        tile->x[j] = at(o, step, slots, part, by_row, &tile->x_row[j]);
-        tile->x_one[j] = by_row ? o->slot < 0 && o->row == 0 : o->one;
-        scattered |= o->slot < 0 && o->row != 0 && o->row != 1;
-        together &= tile->x_row[j] == (o->one ? 0 : part->columns);
-    }
-    if (by_row && scattered) tile->columns = 1;
-    else if (by_row) tile->rows = 1, tile->columns = part->rows;
-    else if (together) tile->rows = 1, tile->columns = part->rows * part->columns;
 }
 
 static void run_row(const reel__step *step, const reel__tile_op *op, char *slots, const reel__part *part)
@@ -144,20 +84,6 @@ static void run_single(const reel__step *step)
     }
 }
 
-enum { PANELS = 4 }; /* of a pack that make one part */
-
-int64_t reel__step_shares(const reel__step *step)
-{
-    if (step->kind == REEL__STEP_TILES)
-        return step->single
-                   ? 1
-                   : reel__ceil_div(step->rows, step->tile_rows) * reel__ceil_div(step->columns, step->tile_columns);
-    if (step->kind == REEL__STEP_PACK) return reel__ceil_div(step->packing->layout.panels, PANELS);
-    if (step->kind == REEL__STEP_PRODUCT)
-        return step->batch * reel__ceil_div(step->rows, step->block_m) * reel__ceil_div(step->columns, step->block_n);
-    return 1;
-}
-
 static void run_product_block(const reel__step *step, char *scratch, int64_t share)
 {
     int64_t across = reel__ceil_div(step->columns, step->block_n), down = reel__ceil_div(step->rows, step->block_m);
@@ -185,8 +111,8 @@ static void run_product_block(const reel__step *step, char *scratch, int64_t sha
 static void run_pack(const reel__step *step, int64_t share)
 {
     const reel__pack *p = step->packing;
-    step->api->pack(p->isa, p->element, &p->side, &p->layout, step->a, share * PANELS,
-                    reel__smaller(p->layout.panels, (share + 1) * PANELS), step->c);
+    step->api->pack(p->isa, p->element, &p->side, &p->layout, step->a, share * REEL__PART_PANELS,
+                    reel__smaller(p->layout.panels, (share + 1) * REEL__PART_PANELS), step->c);
 }
 
 static void run_copy(const reel__step *step)

@@ -1,0 +1,89 @@
+/* The programs of a tape: the one that fits what is wanted, and which are kept. Most steps of a training want what the one
+ * before wanted; a recording made again wants a program of the same structure. */
+#include "core/program/program.h"
+
+#include <string.h>
+
+/* A node never changes, so a program for the same outputs is the same program, as long as none of its nodes is gone. */
+static bool is_for(const reel_tape *tape, const reel__program *program, const reel__wanted *wanted)
+{
+    if (program->retired != tape->retired || program->rebound != tape->rebound || program->assigns != wanted->assigns ||
+        program->outputs.count != wanted->count)
+        return false;
+    for (int64_t i = 0; i < wanted->count; i++)
+        if (REEL__AT(program->outputs, reel__program_node, i).x != wanted->outputs[i]) return false;
+    return true;
+}
+
+static reel__program *move_to_front(reel__programs *programs, int64_t i)
+{
+    reel__program *program = reel__program_at(programs, i);
+    for (; i > 0; i--) REEL__AT(programs->list, reel__program *, i) = reel__program_at(programs, i - 1);
+    return REEL__AT(programs->list, reel__program *, 0) = program;
+}
+
+static bool same_structure(const reel__program *program, const reel__array *structure)
+{
+    return structure->count && program->structure.count == structure->count &&
+           memcmp(program->structure.items, structure->items, (size_t)structure->count) == 0;
+}
+
+bool reel__program_find(reel__programs *programs, const reel__wanted *wanted, reel__program **found)
+{
+    reel_tape *tape = programs->tape;
+    const int64_t count = programs->list.count;
+    *found = NULL;
+    for (int64_t i = 0; i < count && !*found; i++) {
+        if (is_for(tape, reel__program_at(programs, i), wanted)) *found = move_to_front(programs, i);
+        if (tape->draws) break; /* which are numbered for one program at a time, the last */
+    }
+    if (*found) return true;
+    if (tape->draws && !reel__number_draws(tape, wanted->outputs, wanted->count)) return false;
+    if (!reel__walk(tape, wanted->count, wanted->outputs)) return false;
+    if (!reel__structure(programs, wanted, reel__runs_plain(tape))) return false;
+    for (int64_t i = 0; i < count && !*found; i++)
+        if (same_structure(reel__program_at(programs, i), &programs->structure)) *found = move_to_front(programs, i);
+    if (*found) reel__program_rebind(tape, *found, wanted);
+    return true;
+}
+
+static void free_from(reel__programs *programs, int64_t first)
+{
+    while (programs->list.count > first)
+        reel__program_free(programs->tape, reel__program_at(programs, --programs->list.count));
+}
+
+/* How many programs a tape keeps, and how many bytes of values those have together that are not in use: planning takes no
+ * time beside what a program takes that is larger. */
+enum { MOST_PROGRAMS = 8, MOST_BYTES = 1 << 28 };
+
+static void make_room(reel__programs *programs, const reel__wanted *wanted)
+{
+    size_t bytes = 0;
+    int64_t kept = wanted->on_demand;
+    for (; kept < programs->list.count && kept < MOST_PROGRAMS - 1; kept++) {
+        const reel__program *program = reel__program_at(programs, kept);
+        bytes += program->steps ? reel__steps_bytes(program->steps) : program->arena_size;
+        if (bytes > MOST_BYTES) break;
+    }
+    free_from(programs, kept);
+}
+
+reel__program *reel__program_make(reel__programs *programs, const reel__wanted *wanted, int threads)
+{
+    reel__array *list = &programs->list;
+    make_room(programs, wanted);
+    if (!reel__reserve(&programs->tape->allocator, list, list->count, sizeof(reel__program *))) return NULL;
+    reel__program *program = reel__program_new(programs, wanted, threads);
+    if (!program) return NULL;
+    REEL__AT(*list, reel__program *, list->count++) = program;
+    programs->made++;
+    return move_to_front(programs, list->count - 1);
+}
+
+void reel__programs_free(reel__programs *programs)
+{
+    free_from(programs, 0);
+    reel__array_free(&programs->tape->allocator, &programs->list, sizeof(reel__program *));
+    reel__array_free(&programs->tape->allocator, &programs->structure, 1);
+}
