@@ -585,3 +585,18 @@ Test(results, leave_the_report_of_the_run_as_it_was)
     cr_expect_str_eq(after, before);
     end();
 }
+
+/* Its nodes may be others by then. */
+Test(results, of_a_recording_that_has_gone_have_no_report)
+{
+    begin(0, false);
+    reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3));
+    reel_keep(reel_exp(x), "y");
+    write_x(x, 1);
+    cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
+    reel_tape_clear(tape);
+    reel_keep(reel_sin(reel_input(tape, "other", REEL_F32, REEL_SHAPE(2))), "y");
+    cr_expect_eq(reel_tape_write_plan(tape, "results.plan"), REEL_BAD_STATE);
+    cr_expect(says("tape_write_plan: the tape has not been run yet"), "%s", reel_tape_error(tape));
+    end();
+}

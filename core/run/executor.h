@@ -72,8 +72,8 @@ reel_status reel__execute_planned(reel_tape *tape, reel__program *program);
 /* step.c: executes one part of a step on one thread. */
 void reel__step_run(const reel__step *step, char *scratch, int64_t share);
 
-/* What a draw is a function of in this execution. */
-void reel__set_stream(const reel_tape *tape, const reel_tensor *x, reel_call *call);
+/* Of a call that draws: what its numbers are a function of in this execution. */
+void reel__set_stream(const reel_tape *tape, reel_call *call);
 
 /* faults.c: each returns an error of the run, if there is one. */
 reel_status reel__check_written(reel_tape *tape, const reel__program *program); /* all inputs */

@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *where_text(const reel_tensor *x, char *text, size_t size)
+/* The error that is set next is at the line of the op, which says more than that of the run; its scope as text. */
+static const char *stand_at(reel_tape *tape, const reel_tensor *x, char *text, size_t size)
 {
+    tape->site_file = x->file, tape->site_line = x->line;
     text[0] = 0;
     if (x->scope && *x->scope->path) snprintf(text, size, "  in %.150s", x->scope->path);
-    size_t used = strlen(text);
-    if (x->file) snprintf(text + used, size - used, "  at %.150s:%d", x->file, x->line);
     return text;
 }
 
@@ -21,11 +21,10 @@ reel_status reel__check_written(reel_tape *tape, const reel__program *program)
     while (i < program->inputs.count && REEL__AT(program->inputs, reel__value *, i)->written) i++;
     if (i == program->inputs.count) return REEL_OK;
     const reel_tensor *const *x = program->nodes.items;
-    char where[320];
+    char scope[160];
     while ((*x)->value != REEL__AT(program->inputs, reel__value *, i)) x++;
-    tape->site_file = NULL; /* the line of the op says more than that of the run */
     return reel__run_fail(tape, REEL_BAD_STATE, "%s: the input %s %s was never written%s", tape->executor->now.call,
-                          (*x)->name, reel_shape_text(*x), where_text(*x, where, sizeof where));
+                          (*x)->name, reel_shape_text(*x), stand_at(tape, *x, scope, sizeof scope));
 }
 
 bool reel__checked_early(const reel_tensor *x)
@@ -38,12 +37,11 @@ bool reel__checked_early(const reel_tensor *x)
 reel_status reel__check_call(reel_tape *tape, const reel_call *call)
 {
     const reel_tensor *x = call->node;
-    char text[400] = "", where[320];
+    char text[400] = "", scope[160];
     if (!x->op->check || x->op->check(call, text, sizeof text)) return REEL_OK;
     text[sizeof text - 1] = 0;
     if (!*text) snprintf(text, sizeof text, "the check refused its operands");
-    tape->site_file = NULL;
-    return reel__run_fail(tape, REEL_BAD_INDEX, "%s: %s%s", x->op->name, text, where_text(x, where, sizeof where));
+    return reel__run_fail(tape, REEL_BAD_INDEX, "%s: %s%s", x->op->name, text, stand_at(tape, x, scope, sizeof scope));
 }
 
 static double value_at(const reel_tensor *x, const void *value, int64_t i)
@@ -76,13 +74,12 @@ reel_status reel__check_finite(reel_tape *tape, const reel_call *call)
     for (int j = 0; j < x->input_count; j++)
         if (first_not_finite(x->inputs[j], call->x[j]) >= 0) return REEL_OK; /* it is not the first */
     const double v = value_at(x, call->y, i);
-    char where[320];
+    char scope[160];
     reel__text position;
-    tape->site_file = NULL;
     return reel__run_fail(tape, REEL_NOT_FINITE, "%s: element %s of %s is %s, the first value that is not finite%s",
                           x->value ? x->name : x->op->name, position_text(x, i, &position), reel_shape_text(x),
                           isnan(v) ? "NaN"
                           : v > 0  ? "Inf"
                                    : "-Inf",
-                          where_text(x, where, sizeof where));
+                          stand_at(tape, x, scope, sizeof scope));
 }

@@ -3,8 +3,10 @@
 #include "core/base/random.h"
 #include "core/run/executor.h"
 
-void reel__set_stream(const reel_tape *tape, const reel_tensor *x, reel_call *call)
+void reel__set_stream(const reel_tape *tape, reel_call *call)
 {
+    const reel_tensor *x = call->node;
+    if (!x->op->draws) return;
     const uint64_t name = reel__hash_string(x->name) + (uint64_t)x->draw_index - 1;
     const reel__stream s = reel__stream_of(tape->model->seed, name, tape->executor->now.draw);
     call->stream[0] = s.key;
@@ -14,7 +16,7 @@ void reel__set_stream(const reel_tape *tape, const reel_tensor *x, reel_call *ca
 static reel_status run_node(reel_tape *tape, const reel_tensor *x, void *y, const void *const *operands)
 {
     reel_call call = { .node = x, .y = y, .x = operands, .isa = reel__isa_best() };
-    if (x->op->draws) reel__set_stream(tape, x, &call);
+    reel__set_stream(tape, &call);
     reel_status status = reel__check_call(tape, &call);
     if (status != REEL_OK) return status;
     if (x->op->run) x->op->run(&call);

@@ -16,7 +16,7 @@ static reel_status early_checks(reel_tape *tape, const reel__steps *steps)
         const reel__step *step = step_at(steps, i);
         if (step->kind != REEL__STEP_CALL || !reel__checked_early(step->call.node)) continue;
         reel_call call = step->call;
-        if (call.node->op->draws) reel__set_stream(tape, call.node, &call);
+        reel__set_stream(tape, &call);
         status = reel__check_call(tape, &call);
     }
     return status;
@@ -38,7 +38,7 @@ static reel_status run_call(reel_tape *tape, const reel_call *planned)
 {
     const reel_tensor *x = planned->node;
     reel_call call = *planned;
-    if (x->op->draws) reel__set_stream(tape, x, &call);
+    reel__set_stream(tape, &call);
     if (x->op->check && !reel__checked_early(x)) {
         reel_status status = reel__check_call(tape, &call);
         if (status != REEL_OK) return status;

@@ -100,14 +100,14 @@ static bool take_snapshot(reel_tape *tape, reel_tensor *x)
     return true;
 }
 
+/* Of what is kept and of losses, which stand among the outputs after the assignments. */
 static bool take_snapshots(reel_tape *tape)
 {
+    const int64_t first = tape->assigns.count, end = first + tape->keeps.count + tape->losses.count;
     bool good = true;
     tape->executor->snapshots.count = 0;
-    for (int64_t i = 0; good && i < tape->losses.count; i++)
-        good = take_snapshot(tape, REEL__AT(tape->losses, reel_tensor *, i));
-    for (int64_t i = 0; good && i < tape->keeps.count; i++)
-        good = take_snapshot(tape, REEL__AT(tape->keeps, reel__named, i).x);
+    for (int64_t i = first; good && i < end; i++)
+        good = take_snapshot(tape, REEL__AT(tape->executor->outputs, reel_tensor *, i));
     return good;
 }
 
