@@ -60,7 +60,7 @@ static int by_draw(const void *a, const void *b)
 static bool number_from(reel_tape *tape, const reel__array *roots)
 {
     reel__array draws = { 0 };
-    bool good = reel__walk(tape, roots->count, roots->items);
+    bool good = reel__walk(tape, roots->items, roots->count);
     for (int64_t i = 0; good && i < tape->order.count; i++) {
         reel_tensor *x = REEL__AT(tape->order, reel_tensor *, i);
         if (!x->op->draws) continue;
@@ -82,7 +82,7 @@ bool reel__number_draws(reel_tape *tape, reel_tensor *const *asked, int64_t coun
     reel__array roots = { 0 };
     for (int64_t i = 0; i < tape->log.count; i++) REEL__AT(tape->log, reel_tensor *, i)->draw_index = 0;
     bool good =
-        reel__outputs(tape, true, &roots) && sort_outputs(tape, &roots) && reel__walk(tape, roots.count, roots.items);
+        reel__outputs(tape, true, &roots) && sort_outputs(tape, &roots) && reel__walk(tape, roots.items, roots.count);
     if (good) leave_out_inner(tape, &roots);
     good = good && number_from(tape, &roots) &&
            reel__reserve(&tape->allocator, &roots, roots.count + count, sizeof(reel_tensor *));

@@ -39,7 +39,7 @@ bool reel__program_find(reel__programs *programs, const reel__wanted *wanted, re
     }
     if (*found) return true;
     if (tape->draws && !reel__number_draws(tape, wanted->outputs, wanted->count)) return false;
-    if (!reel__walk(tape, wanted->count, wanted->outputs)) return false;
+    if (!reel__walk(tape, wanted->outputs, wanted->count)) return false;
     if (!reel__structure(programs, wanted, reel__runs_plain(tape))) return false;
     for (int64_t i = 0; i < count && !*found; i++)
         if (same_structure(reel__program_at(programs, i), &programs->structure)) *found = move_to_front(programs, i);

@@ -1,4 +1,4 @@
-/* What a program is, apart from which nodes it has: its nodes in order, each with op, attribute, shape, dtype, places of
+/* What a program is, apart from which nodes it has: its nodes in order, each with op, attribute, shape, dtype, indices of
  * its inputs and the value that a leaf is bound to; its outputs; how it is run. Two programs of equal bytes have the same
  * plan. Not in it: the data of numbers, lines, scopes, names, which draw of its name a draw is; nor what may be freed
  * while the program is kept. */

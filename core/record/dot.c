@@ -46,7 +46,7 @@ static mark *mark_of(const picture *p, const reel_tensor *x) { return &p->marks[
 static bool walk_program(reel_tape *tape)
 {
     reel__array outputs = { 0 };
-    const bool good = reel__outputs(tape, false, &outputs) && reel__walk(tape, outputs.count, outputs.items);
+    const bool good = reel__outputs(tape, false, &outputs) && reel__walk(tape, outputs.items, outputs.count);
     reel__array_free(&tape->allocator, &outputs, sizeof(reel_tensor *));
     return good;
 }
