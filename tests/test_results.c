@@ -264,6 +264,25 @@ Test(results, of_lists_can_be_read_without_an_evaluation_for_each)
     end();
 }
 
+/* Whatever is evaluated after it, and however large the run is. */
+Test(results, of_a_run_stay_while_other_things_are_evaluated)
+{
+    for (int large = 0; large < 2; large++) {
+        begin(0, false);
+        reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(1));
+        reel_keep(reel_neg(reel_expand(x, REEL_SHAPE(large ? 1 << 26 : 1))), "y"); /* 256 MiB */
+        reel_tensor *last = reel_keep(reel_neg(x), "last"), *other = x;
+        reel_write_f32(x, (float[]){ 3 }, 1);
+        cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
+        for (int i = 0; i < (large ? 1 : 20); i++) {
+            other = reel_sin(other);
+            cr_assert_eq(reel_eval(tape, &other, 1), REEL_OK, "%s", reel_tape_error(tape));
+        }
+        cr_expect_eq(reel_item(last), -3, "%s", reel_tape_error(tape));
+        end();
+    }
+}
+
 /* ---- The run has gone ------------------------------------------------------------------------------------------------ */
 
 static void by_an_input(const network *n) { write_all(n, 9); }

@@ -60,8 +60,9 @@ typedef struct reel__programs {
 typedef struct reel__wanted {
     reel_tensor *const *outputs;
     int64_t count;
-    bool assigns;   /* a run; what it assigns comes first */
-    bool on_demand; /* reading a result: what the run has computed stays to be read */
+    bool assigns;                /* a run; what it assigns comes first */
+    bool on_demand;              /* a result that is read now: whatever can be read stays */
+    const reel__program *of_run; /* what this program has computed stays to be read; or NULL */
 } reel__wanted;
 
 /* Finds the program for these outputs, in *found; NULL: there is none, and what was found out on the way serves
@@ -71,6 +72,8 @@ bool reel__program_find(reel__programs *programs, const reel__wanted *wanted, re
 /* Makes the program that was just looked for in vain, for up to so many threads. NULL: out of memory. */
 reel__program *reel__program_make(reel__programs *programs, const reel__wanted *wanted, int threads);
 
+/* Frees programs but for so many, those that were used last, and what stays; fewer if they are large. */
+void reel__programs_trim(reel__programs *programs, const reel__wanted *wanted, int64_t most);
 void reel__programs_free(reel__programs *programs);
 
 static inline reel__program *reel__program_at(const reel__programs *programs, int64_t i)

@@ -47,32 +47,31 @@ bool reel__program_find(reel__programs *programs, const reel__wanted *wanted, re
     return true;
 }
 
-static void free_from(reel__programs *programs, int64_t first)
-{
-    while (programs->list.count > first)
-        reel__program_free(programs->tape, reel__program_at(programs, --programs->list.count));
-}
-
 /* How many programs a tape keeps, and how many bytes of values those have together that are not in use: planning takes no
  * time beside what a program takes that is larger. */
 enum { MOST_PROGRAMS = 8, MOST_BYTES = 1 << 28 };
 
-static void make_room(reel__programs *programs, const reel__wanted *wanted)
+void reel__programs_trim(reel__programs *programs, const reel__wanted *wanted, int64_t most)
 {
+    int64_t kept = 0;
     size_t bytes = 0;
-    int64_t kept = wanted->on_demand;
-    for (; kept < programs->list.count && kept < MOST_PROGRAMS - 1; kept++) {
-        const reel__program *program = reel__program_at(programs, kept);
-        bytes += program->steps ? reel__steps_bytes(program->steps) : program->arena_size;
-        if (bytes > MOST_BYTES) break;
+    for (int64_t i = 0; i < programs->list.count; i++) {
+        reel__program *program = reel__program_at(programs, i);
+        bool stays = program == wanted->of_run;
+        if (!stays) {
+            bytes += program->steps ? reel__steps_bytes(program->steps) : program->arena_size;
+            stays = most-- > 0 && (wanted->on_demand || bytes <= MOST_BYTES);
+        }
+        if (stays) REEL__AT(programs->list, reel__program *, kept++) = program;
+        else reel__program_free(programs->tape, program);
     }
-    free_from(programs, kept);
+    programs->list.count = kept;
 }
 
 reel__program *reel__program_make(reel__programs *programs, const reel__wanted *wanted, int threads)
 {
     reel__array *list = &programs->list;
-    make_room(programs, wanted);
+    reel__programs_trim(programs, wanted, MOST_PROGRAMS - 1 - (wanted->of_run != NULL));
     if (!reel__reserve(&programs->tape->allocator, list, list->count, sizeof(reel__program *))) return NULL;
     reel__program *program = reel__program_new(programs, wanted, threads);
     if (!program) return NULL;
@@ -83,7 +82,7 @@ reel__program *reel__program_make(reel__programs *programs, const reel__wanted *
 
 void reel__programs_free(reel__programs *programs)
 {
-    free_from(programs, 0);
+    reel__programs_trim(programs, &(reel__wanted){ 0 }, 0);
     reel__array_free(&programs->tape->allocator, &programs->list, sizeof(reel__program *));
     reel__array_free(&programs->tape->allocator, &programs->structure, 1);
 }

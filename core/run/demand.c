@@ -1,6 +1,16 @@
 /* What a value is read from: the program that has computed it last, or one for a result that the last run left out. */
 #include "core/run/executor.h"
 
+const reel__program *reel__program_of_run(const reel_tape *tape)
+{
+    const reel__executor *executor = tape->executor;
+    for (int64_t i = 0; i < executor->programs.list.count; i++) {
+        const reel__program *p = reel__program_at(&executor->programs, i);
+        if (p->assigns && p->execution == executor->last_run.number && p->recording == tape->generation) return p;
+    }
+    return NULL;
+}
+
 /* A program's values are those of the last run or of an evaluation after it. */
 static bool holds_values(const reel_tape *tape, const reel__program *program)
 {
@@ -59,9 +69,12 @@ reel_status reel__compute_result(reel_tape *tape, const char *what, reel_tensor 
                               what, reel__node_text(x));
     reel__array *outputs = &executor->outputs;
     reel__program *program = NULL;
-    if (collect(tape, x, outputs))
-        program = reel__prepare(
-            tape, &(reel__wanted){ .outputs = outputs->items, .count = outputs->count, .on_demand = true });
+    if (collect(tape, x, outputs)) {
+        const reel__wanted wanted = {
+            .outputs = outputs->items, .count = outputs->count, .on_demand = true, .of_run = reel__program_of_run(tape)
+        };
+        program = reel__prepare(tape, &wanted);
+    }
     if (!program)
         return reel__run_fail(tape, REEL_OUT_OF_MEMORY, "%s: out of memory for the values of %s", what,
                               reel__node_text(x));

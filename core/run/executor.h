@@ -84,7 +84,10 @@ bool reel__checked_early(const reel_tensor *x); /* its check needs nothing compu
 /* values.c: what was remembered of a leaf as the last run began, if that is still what is read of it; or NULL. */
 reel__snapshot *reel__snapshot_of(const reel__executor *executor, const reel_tensor *x);
 
-/* demand.c: copies a value that the last run or an evaluation after it has computed for the user; false: none has. */
+/* demand.c: the program of the last run, whatever was computed since; NULL: there is none for the recording. */
+const reel__program *reel__program_of_run(const reel_tape *tape);
+
+/* Copies a value that the last run or an evaluation after it has computed for the user; false: none has. */
 bool reel__read_computed(const reel_tape *tape, const reel_tensor *x, void *data);
 
 /* After a run: whether something was written that it has read. */

@@ -95,18 +95,12 @@ static void put_plan(reel__writer *w, const reel__program *program)
     for (int64_t i = 0; i < steps->list.count; i++) put_step(w, program, i);
 }
 
-/* The program of the last run, whatever has been computed on demand since; else the last one, as long as its nodes are
- * there. */
-static const reel__program *last_run(const reel_tape *tape)
+/* That of the last run, else the last one, as long as its nodes are there. */
+static const reel__program *program_of(const reel_tape *tape)
 {
     if (!tape->executor) return NULL;
-    const reel__programs *programs = &tape->executor->programs;
-    for (int64_t i = 0; i < programs->list.count; i++) {
-        const reel__program *p = reel__program_at(programs, i);
-        if (p->assigns && p->execution == tape->executor->last_run.number && p->recording == tape->generation) return p;
-    }
-    const reel__program *last = reel__last_program(programs);
-    return last && last->retired == tape->retired ? last : NULL;
+    const reel__program *run = reel__program_of_run(tape), *last = reel__last_program(&tape->executor->programs);
+    return run ? run : last && last->retired == tape->retired ? last : NULL;
 }
 
 reel_status reel_tape_write_plan(reel_tape *tape, const char *path)
@@ -114,7 +108,7 @@ reel_status reel_tape_write_plan(reel_tape *tape, const char *path)
     if (!tape || tape->failed) return reel__status_without(tape);
     if (tape->recording.status != REEL_OK) return tape->recording.status;
     reel__error_begin(&tape->running);
-    const reel__program *program = last_run(tape);
+    const reel__program *program = program_of(tape);
     if (!program) return reel__run_fail(tape, REEL_BAD_STATE, "tape_write_plan: the tape has not been run yet");
     reel__shown_path shown;
     reel__writer writer;

@@ -26,7 +26,7 @@ reel__program *reel__prepare(reel_tape *tape, const reel__wanted *wanted)
     reel__program *program = NULL;
     if (reel__program_find(programs, wanted, &program) && !program)
         program = reel__program_make(programs, wanted, reel__threads_for(tape->options.threads));
-    if (!program && !wanted->on_demand) reel__programs_free(programs); /* others may need the memory */
+    if (!program && !wanted->on_demand) reel__programs_trim(programs, wanted, 0); /* others may need the memory */
     return program;
 }
 
@@ -172,7 +172,10 @@ reel_status(reel_eval)(reel_tape *tape, reel_tensor *const *tensors, int count)
     if (tape->recording.status != REEL_OK) return tape->recording.status;
     reel__executor *executor = reel__executor_of(tape);
     reel__program *program = NULL;
-    if (executor) program = reel__prepare(tape, &(reel__wanted){ .outputs = tensors, .count = count });
+    if (executor) {
+        const reel__wanted wanted = { .outputs = tensors, .count = count, .of_run = reel__program_of_run(tape) };
+        program = reel__prepare(tape, &wanted);
+    }
     if (!program) return not_prepared(tape, "eval");
     for (int i = 0; i < count; i++) tensors[i]->output = true;
     status = reel__execute(tape, program, (reel__execution){ "eval", next_draw(tape), ++executor->executions });
