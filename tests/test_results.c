@@ -283,6 +283,22 @@ Test(results, of_a_run_stay_while_other_things_are_evaluated)
     }
 }
 
+/* Also of two that have one plan. */
+Test(results, of_evaluations_stay_as_well)
+{
+    for (int mode = 0; mode < MODES; mode++) {
+        begin(mode, false);
+        reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(1));
+        reel_tensor *a = reel_scale(x, 0.1), *b = reel_scale(x, 0.3);
+        reel_write_f32(x, (float[]){ 1 }, 1);
+        cr_assert_eq(reel_eval(tape, &a, 1), REEL_OK, "%s", reel_tape_error(tape));
+        cr_assert_eq(reel_eval(tape, &b, 1), REEL_OK, "%s", reel_tape_error(tape));
+        cr_expect_float_eq(reel_item(a), 0.1, 1e-7, "%s: %s", modes[mode].name, reel_tape_error(tape));
+        cr_expect_float_eq(reel_item(b), 0.3, 1e-7, "%s: %s", modes[mode].name, reel_tape_error(tape));
+        end();
+    }
+}
+
 /* ---- The run has gone ------------------------------------------------------------------------------------------------ */
 
 static void by_an_input(const network *n) { write_all(n, 9); }

@@ -22,10 +22,13 @@ static reel__program *move_to_front(reel__programs *programs, int64_t i)
     return REEL__AT(programs->list, reel__program *, 0) = program;
 }
 
-static bool same_structure(const reel__program *program, const reel__array *structure)
+/* An evaluation leaves the values of others where they are. */
+static bool may_rebind(const reel__programs *programs, const reel__program *program, const reel__wanted *wanted)
 {
-    return structure->count && program->structure.count == structure->count &&
-           memcmp(program->structure.items, structure->items, (size_t)structure->count) == 0;
+    const reel__array *wants = &programs->structure, *has = &program->structure;
+    const bool readable = program->computed && program->recording == programs->tape->generation;
+    if (readable && !wanted->assigns && !is_for(programs->tape, program, wanted)) return false;
+    return wants->count && has->count == wants->count && memcmp(has->items, wants->items, (size_t)has->count) == 0;
 }
 
 bool reel__program_find(reel__programs *programs, const reel__wanted *wanted, reel__program **found)
@@ -42,7 +45,7 @@ bool reel__program_find(reel__programs *programs, const reel__wanted *wanted, re
     if (!reel__walk(tape, wanted->outputs, wanted->count)) return false;
     if (!reel__structure(programs, wanted, reel__runs_plain(tape))) return false;
     for (int64_t i = 0; i < count && !*found; i++)
-        if (same_structure(reel__program_at(programs, i), &programs->structure)) *found = move_to_front(programs, i);
+        if (may_rebind(programs, reel__program_at(programs, i), wanted)) *found = move_to_front(programs, i);
     if (*found) reel__program_rebind(tape, *found, wanted);
     return true;
 }

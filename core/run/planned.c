@@ -61,7 +61,7 @@ static reel_status run_alone(const leader *l, const reel__steps *steps, int64_t 
 
 /* ---- A team ------------------------------------------------------------------------------------------------------ */
 
-/* What the threads of a team tell each other; atomic, all of it. */
+/* What the threads of a team tell each other: atomic, but for a thread's first share, which is set before a meeting. */
 typedef struct shared {
     reel__meeting meeting;
     reel_status status;
