@@ -61,7 +61,7 @@ static const reel_op cumsum_op = {
 static reel_tensor *cumsum_towards(reel_tensor *x, int64_t axis, bool backwards)
 {
     const cumsum_attr attr = { axis < 0 ? axis + reel_rank(x) : axis, backwards };
-    return reel_record(&cumsum_op, 1, &x, &attr, sizeof attr);
+    return reel_record(&cumsum_op, &x, 1, &attr, sizeof attr);
 }
 
 /* What users call: f32, of the shape of x; a negative axis counts from the end. The macro gives messages their line. */
@@ -98,7 +98,7 @@ static float fit(reel_tape *tape)
 {
     reel_tape_clear(tape);
     reel_tensor *measured = reel_input(tape, "measured", REEL_F32, REEL_SHAPE(WALKS, STEPS));
-    reel_tensor *steps = reel_parameter(measured, "steps", REEL_SHAPE(WALKS, STEPS), reel_zeros());
+    reel_tensor *steps = reel_parameter(measured, "steps", REEL_SHAPE(WALKS, STEPS), reel_init_zeros());
     reel_tensor *loss = reel_keep(reel_mse(cumsum(steps, 1), measured), "loss");
     reel_adam(loss, (reel_adam_options){ .lr = 0.05 });
     float right[WALKS * STEPS], position[WALKS * STEPS], found[WALKS * STEPS], worst = 0;

@@ -59,11 +59,11 @@ bool reel__good_keep(const char *op, const reel_tensor *x, reel_keep_dims keep)
     return false;
 }
 
-bool reel__good(const char *op, int count, reel_tensor *const *x)
+bool reel__good(const char *op, reel_tensor *const *x, int count)
 {
-    reel_tape *tape = reel__tape_of_all(count, x);
+    reel_tape *tape = reel__tape_of_all(x, count);
     if (tape->failed || tape->recording.status != REEL_OK) {
-        if (tape == &reel__no_tape) reel__null_operands(op, count, x);
+        if (tape == &reel__no_tape) reel__null_operands(op, x, count);
         return false;
     }
     for (int i = 0; i < count; i++) {
@@ -75,9 +75,9 @@ bool reel__good(const char *op, int count, reel_tensor *const *x)
     return true;
 }
 
-bool reel__good_floats(const char *op, int count, reel_tensor *const *x)
+bool reel__good_floats(const char *op, reel_tensor *const *x, int count)
 {
-    if (!reel__good(op, count, x)) return false;
+    if (!reel__good(op, x, count)) return false;
     for (int i = 0; i < count; i++) {
         if (x[i]->dtype == REEL_I32)
             reel__fail(x[i]->tape, REEL_BAD_DTYPE, "%s: operand %d is i32; it takes f32 or f64 (use reel_cast)", op,
@@ -89,9 +89,9 @@ bool reel__good_floats(const char *op, int count, reel_tensor *const *x)
     return x[0]->tape->recording.status == REEL_OK;
 }
 
-bool reel__broadcast(const char *op, int count, reel_tensor **x)
+bool reel__broadcast(const char *op, reel_tensor **x, int count)
 {
-    if (!reel__good(op, count, x)) return false;
+    if (!reel__good(op, x, count)) return false;
     bool alike = true;
     for (int i = 1; i < count; i++) alike &= x[i]->size == x[0]->size && x[i]->rank == x[0]->rank;
     if (alike) return true;

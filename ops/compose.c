@@ -13,7 +13,7 @@ static reel_tensor *number(reel_tensor *x, double value) { return reel_number(x,
 
 /* Returns from the caller with the bad tensor, under the caller's name, if x is not usable or is i32. */
 #define NEEDS_FLOAT(name, x)                                                                                           \
-    if (!reel__good_floats(name, 1, &(x))) return &reel__tape_of_all(1, &(x))->bad
+    if (!reel__good_floats(name, &(x), 1)) return &reel__tape_of_all(&(x), 1)->bad
 
 reel_tensor *reel_square(reel_tensor *x)
 {
@@ -29,7 +29,7 @@ reel_tensor *reel_reciprocal(reel_tensor *x)
 
 reel_tensor *reel_clip(reel_tensor *x, double low, double high)
 {
-    if (!reel__good("clip", 1, &x)) return &reel_tape_of(x)->bad;
+    if (!reel__good("clip", &x, 1)) return &reel_tape_of(x)->bad;
     if (!reel__good_with("clip", x, low) || !reel__good_with("clip", x, high)) return &x->tape->bad;
     if (!(low <= high)) return reel__fail(x->tape, REEL_BAD_ARGUMENT, "clip: %g … %g is no interval", low, high);
     reel_tensor *l = number(x, low), *h = number(x, high);
@@ -147,7 +147,7 @@ static bool not_empty(const char *op, const reel_tensor *x, reel_axes axes)
 }
 
 #define NEEDS_AXES(name, x, axes, keep)                                                                                \
-    if (!reel__good_floats(name, 1, &(x)) || !good_axes(name, x, axes, keep)) return &reel__tape_of_all(1, &(x))->bad
+    if (!reel__good_floats(name, &(x), 1) || !good_axes(name, x, axes, keep)) return &reel__tape_of_all(&(x), 1)->bad
 
 reel_tensor *reel_mean(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 {

@@ -10,7 +10,7 @@
 
 static reel_tensor *bad(reel_tensor *a, reel_tensor *b)
 {
-    return &reel__tape_of_all(2, (reel_tensor *[]){ a, b })->bad;
+    return &reel__tape_of_all((reel_tensor *[]){ a, b }, 2)->bad;
 }
 
 static const reel__product_axes *attr_of(const reel_tensor *y) { return y->attr; }
@@ -91,7 +91,7 @@ static void contract_run(const reel_call *call)
 
 /* ---- Gradients --------------------------------------------------------------------------------------------------- */
 
-static reel_tensor *contract_merge(reel_tensor *x, int count, const reel_contribution *contributions);
+static reel_tensor *contract_merge(reel_tensor *x, const reel_contribution *contributions, int count);
 
 static const reel__product_api api = { .axes = attr_of,
                                        .plan = reel__product_plan_make,
@@ -109,7 +109,7 @@ const reel_op reel__contract_op = { .size = sizeof(reel_op),
 
 static reel_tensor *record(reel_tensor *a, reel_tensor *b, const reel__product_axes *attr)
 {
-    return reel_record(&reel__contract_op, 2, (reel_tensor *[]){ a, b }, attr, sizeof *attr);
+    return reel_record(&reel__contract_op, (reel_tensor *[]){ a, b }, 2, attr, sizeof *attr);
 }
 
 static int append(int8_t *to, int at, const int8_t *from, int count)
@@ -203,7 +203,7 @@ static reel_tensor *stacked(const int64_t *x_size, int count, const share *s, co
         parts[n] = right ? as_matrix(other, p->a_m, p->m, p->a_k, p->k) : as_matrix(other, p->b_n, p->n, p->b_k, p->k);
         parts[count + n++] = reel_reshape(s[i].gy, right ? REEL_SHAPE(rows, kept) : REEL_SHAPE(kept, rows));
     }
-    reel_tensor *others = reel_concat(n, parts, 0), *gys = reel_concat(n, parts + count, right ? 0 : 1);
+    reel_tensor *others = reel_concat(parts, n, 0), *gys = reel_concat(parts + count, n, right ? 0 : 1);
     reel__product_axes g = { .m = 1, .n = 1, .k = 1 };
     g.a_m[0] = right ? 1 : 0, g.a_k[0] = right ? 0 : 1, g.b_n[0] = 1, g.b_k[0] = 0;
     reel_tensor *product = right ? record(others, gys, &g) : record(gys, others, &g);
@@ -245,7 +245,7 @@ static reel_tensor *sum_of_shares(reel_tape *tape, const int64_t *x_size, int co
     return enough ? sum : reel__out_of_memory(tape, "gradients");
 }
 
-static reel_tensor *contract_merge(reel_tensor *x, int count, const reel_contribution *c)
+static reel_tensor *contract_merge(reel_tensor *x, const reel_contribution *c, int count)
 {
     const size_t bytes = (size_t)count * sizeof(share);
     share *s = reel__allocate(&x->tape->allocator, bytes);
@@ -319,7 +319,7 @@ static share without_axes(const reel_contribution *c, uint32_t out)
 }
 
 /* Takes the shares that leave out the same axes as the first one does; what they leave to x's own operand. */
-static reel_tensor *pass_alike(reel_tensor *x, uint32_t out, int count, reel_contribution *c, share *s)
+static reel_tensor *pass_alike(reel_tensor *x, uint32_t out, reel_contribution *c, int count, share *s)
 {
     reel_tensor *inner = x->inputs[0];
     reel_shape small = { 0 };
@@ -336,7 +336,7 @@ static reel_tensor *pass_alike(reel_tensor *x, uint32_t out, int count, reel_con
     return reel_reshape(reel_sum_to(g, small), reel_shape_of(inner));
 }
 
-reel_tensor *reel__contract_past(reel_tensor *x, int count, reel_contribution *c)
+reel_tensor *reel__contract_past(reel_tensor *x, reel_contribution *c, int count)
 {
     const size_t bytes = (size_t)count * sizeof(share);
     share *s = reel__allocate(&x->tape->allocator, bytes);
@@ -345,7 +345,7 @@ reel_tensor *reel__contract_past(reel_tensor *x, int count, reel_contribution *c
     for (int i = 0; i < count; i++) {
         uint32_t out = c[i].y && c[i].y->op == &reel__contract_op ? repeated_axes(c[i].y, c[i].input) : 0;
         if (!out) continue;
-        reel_tensor *g = pass_alike(x, out, count, c, s);
+        reel_tensor *g = pass_alike(x, out, c, count, s);
         sum = sum ? reel_add(sum, g) : g;
     }
     reel__release(&x->tape->allocator, s, bytes);
@@ -450,7 +450,7 @@ static bool misfit(const reel_tensor *a, const reel_tensor *b, const notation *s
 reel_tensor *reel_contract(reel_tensor *a, reel_tensor *b, const char *spec)
 {
     notation s;
-    if (!reel__good("contract", 2, (reel_tensor *[]){ a, b })) return bad(a, b);
+    if (!reel__good("contract", (reel_tensor *[]){ a, b }, 2)) return bad(a, b);
     if (!spec || !parse(spec, &s))
         return reel__fail(a->tape, REEL_BAD_ARGUMENT, "contract: \"%s\" is no notation as \"bmk,bkn->bmn\"",
                           spec ? spec : "(null)");
@@ -498,7 +498,7 @@ reel_tensor *reel_matmul(reel_tensor *a, reel_tensor *b)
 {
     reel_tensor *again = reel__composed_again(matmul_call, a, b);
     if (again) return again;
-    if (!reel__good_floats("matmul", 2, (reel_tensor *[]){ a, b })) return bad(a, b);
+    if (!reel__good_floats("matmul", (reel_tensor *[]){ a, b }, 2)) return bad(a, b);
     int64_t from = a->tape->log.count;
     if (a->rank == 0 || b->rank == 0)
         return reel__fail(a->tape, REEL_BAD_SHAPE, "matmul: a scalar has no rows: %s x %s", reel_shape_text(a),

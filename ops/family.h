@@ -27,23 +27,23 @@ bool reel__choose_axes(const char *op, const reel_tensor *x, reel_axes axes, boo
 bool reel__good_keep(const char *op, const reel_tensor *x, reel_keep_dims keep);
 
 /* Inputs checked and on one tape; otherwise the error is recorded. */
-bool reel__good(const char *op, int count, reel_tensor *const *x);
+bool reel__good(const char *op, reel_tensor *const *x, int count);
 
 /* The same for one, told at once if it is good. */
 static inline bool reel__good_one(const char *op, reel_tensor *x)
 {
     bool good = x && !x->is_bad && x->generation == x->tape->generation && x->tape->recording.status == REEL_OK;
-    return good || reel__good(op, 1, &x);
+    return good || reel__good(op, &x, 1);
 }
 
 /* One operand, and a number beside it that its dtype has. */
 bool reel__good_with(const char *op, reel_tensor *x, double value);
 
 /* The same, and all of them f32 or f64, of one dtype. */
-bool reel__good_floats(const char *op, int count, reel_tensor *const *x);
+bool reel__good_floats(const char *op, reel_tensor *const *x, int count);
 
 /* Expands all to their common shape; false with an error. */
-bool reel__broadcast(const char *op, int count, reel_tensor **x);
+bool reel__broadcast(const char *op, reel_tensor **x, int count);
 
 reel_shape reel__shape_with(const reel_tensor *x, int axis, int64_t size); /* x's shape, but for one axis */
 reel_shape reel__shape_without(const reel_tensor *x, int axis);

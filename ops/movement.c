@@ -71,7 +71,7 @@ static const reel_op reshape_op = VIEW(reshape, reshape_vjp);
 
 reel_tensor *reel_reshape(reel_tensor *x, reel_shape shape)
 {
-    if (!reel__good("reshape", 1, &x)) return bad(x);
+    if (!reel__good("reshape", &x, 1)) return bad(x);
     reel_shape wanted = { .rank = shape.rank };
     int64_t known = 1;
     int open = -1;
@@ -90,7 +90,7 @@ reel_tensor *reel_reshape(reel_tensor *x, reel_shape shape)
         return reel__fail(x->tape, REEL_BAD_SHAPE, "reshape: %s has %lld elements and cannot become %s",
                           reel_shape_text(x), (long long)x->count, reel__shape_text(&text, shape.rank, shape.size));
     if (wanted.rank == x->rank && memcmp(wanted.size, x->size, (size_t)x->rank * sizeof *x->size) == 0) return x;
-    return reel_record(&reshape_op, 1, &x, &wanted, sizeof wanted);
+    return reel_record(&reshape_op, &x, 1, &wanted, sizeof wanted);
 }
 
 /* ---- permute ----------------------------------------------------------------------------------------------------- */
@@ -124,7 +124,7 @@ static const reel_op permute_op = VIEW(permute, permute_vjp);
 
 reel_tensor *reel_permute(reel_tensor *x, reel_axes order)
 {
-    if (!reel__good("permute", 1, &x)) return bad(x);
+    if (!reel__good("permute", &x, 1)) return bad(x);
     reel_axes clean = { .count = x->rank };
     bool seen[REEL_MAX_RANK] = { false }, identity = true;
     if (order.count == -1) return x;
@@ -140,12 +140,12 @@ reel_tensor *reel_permute(reel_tensor *x, reel_axes order)
         identity &= axis == d;
     }
     if (identity) return x;
-    return reel_record(&permute_op, 1, &x, &clean, sizeof clean);
+    return reel_record(&permute_op, &x, 1, &clean, sizeof clean);
 }
 
 reel_tensor *reel_transpose(reel_tensor *x)
 {
-    if (!reel__good("transpose", 1, &x)) return bad(x);
+    if (!reel__good("transpose", &x, 1)) return bad(x);
     if (x->rank < 2)
         return reel__fail(x->tape, REEL_BAD_SHAPE, "transpose: %s has no last two axes", reel_shape_text(x));
     reel_axes order = { .count = x->rank };
@@ -185,7 +185,7 @@ const reel_op reel__expand_op = { .size = sizeof(reel_op),
 /* The node has the rank of its operand, to which leading axes of size 1 were added. */
 reel_tensor *reel_expand(reel_tensor *x, reel_shape shape)
 {
-    if (!reel__good("expand", 1, &x)) return bad(x);
+    if (!reel__good("expand", &x, 1)) return bad(x);
     reel_shape same_rank = { .rank = shape.rank }, wanted = { .rank = shape.rank };
     bool fits = shape.rank >= x->rank && shape.rank <= REEL_MAX_RANK;
     for (int d = 0; fits && d < shape.rank; d++) {
@@ -200,12 +200,12 @@ reel_tensor *reel_expand(reel_tensor *x, reel_shape shape)
                           reel__shape_text(&text, shape.rank < REEL_MAX_RANK ? shape.rank : REEL_MAX_RANK, shape.size));
     x = reel_reshape(x, same_rank);
     if (x->is_bad || memcmp(wanted.size, x->size, (size_t)x->rank * sizeof *x->size) == 0) return x;
-    return reel_record(&reel__expand_op, 1, &x, &wanted, sizeof wanted);
+    return reel_record(&reel__expand_op, &x, 1, &wanted, sizeof wanted);
 }
 
 reel_tensor *reel_sum_to(reel_tensor *x, reel_shape shape)
 {
-    if (!reel__good("sum_to", 1, &x)) return bad(x);
+    if (!reel__good("sum_to", &x, 1)) return bad(x);
     reel_axes axes = { 0 };
     bool fits = shape.rank <= x->rank && shape.rank >= 0;
     for (int d = 0; fits && d < x->rank; d++) {
@@ -276,7 +276,7 @@ static reel_tensor *side_by_side(reel_tensor *x, int axis, int count, const piec
         at = pieces[i].start + pieces[i].size;
     }
     if (at < x->size[axis]) parts[n++] = zeros(x, axis, x->size[axis] - at);
-    reel_tensor *g = reel_concat(n, parts, axis);
+    reel_tensor *g = reel_concat(parts, n, axis);
     reel__release(a, parts, bytes);
     return g;
 }
@@ -305,7 +305,7 @@ static void sort(piece *p, int count)
 static reel_tensor *add_up(reel_tensor *sum, reel_tensor *g) { return sum ? reel_add(sum, g) : g; }
 
 /* The slices of one axis: one concat if they are disjoint, else padded and added in order of arrival. */
-static reel_tensor *merge_axis(reel_tensor *x, int axis, int count, const reel_contribution *c, piece *pieces)
+static reel_tensor *merge_axis(reel_tensor *x, int axis, const reel_contribution *c, int count, piece *pieces)
 {
     int n = 0;
     bool disjoint = true;
@@ -324,7 +324,7 @@ static reel_tensor *merge_axis(reel_tensor *x, int axis, int count, const reel_c
     return sum;
 }
 
-static reel_tensor *slice_merge(reel_tensor *x, int count, const reel_contribution *c)
+static reel_tensor *slice_merge(reel_tensor *x, const reel_contribution *c, int count)
 {
     if (count == 1) return padded(c[0].y, c[0].gy);
     piece *pieces = reel__allocate(&x->tape->allocator, (size_t)count * sizeof *pieces);
@@ -335,7 +335,7 @@ static reel_tensor *slice_merge(reel_tensor *x, int count, const reel_contributi
         int axis = (int)((const slice_attr *)c[i].y->attr)->axis;
         if (done[axis]) continue;
         done[axis] = true;
-        sum = add_up(sum, merge_axis(x, axis, count, c, pieces));
+        sum = add_up(sum, merge_axis(x, axis, c, count, pieces));
     }
     reel__release(&x->tape->allocator, pieces, (size_t)count * sizeof *pieces);
     return sum;
@@ -350,7 +350,7 @@ static const reel_op slice_op = { .size = sizeof(reel_op),
 
 reel_tensor *reel_slice_step(reel_tensor *x, int axis, int64_t start, int64_t stop, int64_t step)
 {
-    if (!reel__good("slice", 1, &x) || !reel__check_axis(x->tape, "slice", x, &axis)) return bad(x);
+    if (!reel__good("slice", &x, 1) || !reel__check_axis(x->tape, "slice", x, &axis)) return bad(x);
     int64_t n = x->size[axis], from = start < 0 ? start + n : start, to = stop < 0 ? stop + n : stop;
     if (step < 1)
         return reel__fail(x->tape, REEL_BAD_ARGUMENT, "slice: the step is %lld; it must be at least 1",
@@ -360,7 +360,7 @@ reel_tensor *reel_slice_step(reel_tensor *x, int axis, int64_t start, int64_t st
                           (long long)start, (long long)stop, axis, reel_shape_text(x));
     if (from == 0 && to == n && step == 1) return x;
     slice_attr attr = { axis, from, (to - from + step - 1) / step, step };
-    return reel_record(&slice_op, 1, &x, &attr, sizeof attr);
+    return reel_record(&slice_op, &x, 1, &attr, sizeof attr);
 }
 
 reel_tensor *reel_slice(reel_tensor *x, int axis, int64_t start, int64_t stop)
@@ -406,7 +406,7 @@ static const reel_op pad_op = {
 
 reel_tensor *reel_pad_step(reel_tensor *x, int axis, int64_t before, int64_t after, int64_t step)
 {
-    if (!reel__good("pad", 1, &x) || !reel__check_axis(x->tape, "pad", x, &axis)) return bad(x);
+    if (!reel__good("pad", &x, 1) || !reel__check_axis(x->tape, "pad", x, &axis)) return bad(x);
     int64_t n = x->size[axis], inner = 0, size;
     if (before < 0 || after < 0 || step < 1)
         return reel__fail(x->tape, REEL_BAD_ARGUMENT,
@@ -418,7 +418,7 @@ reel_tensor *reel_pad_step(reel_tensor *x, int axis, int64_t before, int64_t aft
                           reel_shape_text(x));
     if (before == 0 && after == 0 && step == 1) return x;
     pad_attr attr = { axis, before, size, step };
-    return reel_record(&pad_op, 1, &x, &attr, sizeof attr);
+    return reel_record(&pad_op, &x, 1, &attr, sizeof attr);
 }
 
 reel_tensor *reel_pad(reel_tensor *x, int axis, int64_t before, int64_t after)
@@ -456,13 +456,13 @@ static const reel_op flip_op = VIEW(flip, flip_vjp);
 
 reel_tensor *reel_flip(reel_tensor *x, reel_axes axes)
 {
-    if (!reel__good("flip", 1, &x)) return bad(x);
+    if (!reel__good("flip", &x, 1)) return bad(x);
     bool chosen[REEL_MAX_RANK];
     reel_axes clean = { 0 };
     if (!reel__choose_axes("flip", x, axes, chosen)) return bad(x);
     for (int d = 0; d < x->rank; d++)
         if (chosen[d] && x->size[d] > 1) clean.axis[clean.count++] = d;
-    return clean.count ? reel_record(&flip_op, 1, &x, &clean, sizeof clean) : x;
+    return clean.count ? reel_record(&flip_op, &x, 1, &clean, sizeof clean) : x;
 }
 
 /* ---- concat ------------------------------------------------------------------------------------------------------ */
@@ -529,9 +529,9 @@ static const reel_op concat_op = {
 
 enum { FEW_PARTS = 64 };
 
-reel_tensor *reel_concat(int count, reel_tensor *const *x, int axis)
+reel_tensor *reel_concat(reel_tensor *const *x, int count, int axis)
 {
-    if (!reel__good("concat", count, x)) return &reel__tape_of_all(count, x)->bad;
+    if (!reel__good("concat", x, count)) return &reel__tape_of_all(x, count)->bad;
     if (!reel__check_axis(x[0]->tape, "concat", x[0], &axis)) return bad(x[0]);
     if (count == 1) return x[0];
     int64_t few[1 + FEW_PARTS], start = 0;
@@ -544,7 +544,7 @@ reel_tensor *reel_concat(int count, reel_tensor *const *x, int axis)
         attr->start[i] = start;
         if (axis >= x[i]->rank || !reel__add_sizes(start, x[i]->size[axis], &start)) start = 0;
     }
-    reel_tensor *y = reel_record(&concat_op, count, x, attr, bytes);
+    reel_tensor *y = reel_record(&concat_op, x, count, attr, bytes);
     if (count > FEW_PARTS) reel__release(a, attr, bytes);
     return y;
 }
@@ -566,23 +566,23 @@ static bool can_stack(int count, reel_tensor *const *x, int axis)
     return tape->recording.status == REEL_OK;
 }
 
-reel_tensor *reel_stack(int count, reel_tensor *const *x, int axis)
+reel_tensor *reel_stack(reel_tensor *const *x, int count, int axis)
 {
-    if (!reel__good("stack", count, x)) return &reel__tape_of_all(count, x)->bad;
+    if (!reel__good("stack", x, count)) return &reel__tape_of_all(x, count)->bad;
     if (!can_stack(count, x, axis)) return bad(x[0]);
     const reel_allocator *a = &x[0]->tape->allocator;
     size_t bytes = (size_t)count * sizeof *x;
     reel_tensor **parts = reel__allocate(a, bytes);
     if (!parts) return reel__out_of_memory(x[0]->tape, "stack");
     for (int i = 0; i < count; i++) parts[i] = reel_unsqueeze(x[i], axis);
-    reel_tensor *y = reel_concat(count, parts, axis);
+    reel_tensor *y = reel_concat(parts, count, axis);
     reel__release(a, parts, bytes);
     return y;
 }
 
 reel_tensor *reel_unsqueeze(reel_tensor *x, int axis)
 {
-    if (!reel__good("unsqueeze", 1, &x)) return bad(x);
+    if (!reel__good("unsqueeze", &x, 1)) return bad(x);
     int at = axis < 0 ? axis + x->rank + 1 : axis;
     if (at < 0 || at > x->rank || x->rank == REEL_MAX_RANK)
         return reel__fail(x->tape, REEL_BAD_ARGUMENT, "unsqueeze: no new axis %d in %s", axis, reel_shape_text(x));
@@ -593,7 +593,7 @@ reel_tensor *reel_unsqueeze(reel_tensor *x, int axis)
 
 reel_tensor *reel_squeeze(reel_tensor *x, int axis)
 {
-    if (!reel__good("squeeze", 1, &x) || !reel__check_axis(x->tape, "squeeze", x, &axis)) return bad(x);
+    if (!reel__good("squeeze", &x, 1) || !reel__check_axis(x->tape, "squeeze", x, &axis)) return bad(x);
     if (x->size[axis] != 1)
         return reel__fail(x->tape, REEL_BAD_SHAPE, "squeeze: axis %d of %s is not of size 1", axis, reel_shape_text(x));
     return reel_reshape(x, reel__shape_without(x, axis));

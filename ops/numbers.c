@@ -108,7 +108,7 @@ static const reel_op iota_op = {
 
 reel_tensor *reel_iota(reel_tensor *like, int64_t count)
 {
-    if (!reel__good("iota", 1, &like)) return &reel_tape_of(like)->bad;
+    if (!reel__good("iota", &like, 1)) return &reel_tape_of(like)->bad;
     if (count < 0 || count > INT32_MAX)
         return reel__fail(like->tape, REEL_BAD_ARGUMENT, "iota: %lld is not within 0 … 2147483647", (long long)count);
     iota_attr attr = { count };
@@ -168,7 +168,7 @@ static reel_tensor *draw(const char *call, reel_tensor *like, const char *name, 
 static bool can_draw(const char *call, reel_tensor *like, reel_shape shape, int most)
 {
     reel__text text;
-    if (!reel__good(call, 1, &like)) return false;
+    if (!reel__good(call, &like, 1)) return false;
     if (like->dtype == REEL_I32)
         reel__fail(like->tape, REEL_BAD_DTYPE, "%s: draws are f32 or f64, not i32 as %s", call, reel__node_text(like));
     else if (shape.rank < 0 || shape.rank > most)

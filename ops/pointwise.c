@@ -125,8 +125,8 @@ static reel_tensor *binary(const reel_op *op, reel_tensor *a, reel_tensor *b)
     reel_tensor *x[] = { a, b }, *again = reel__composed_again(op, a, b);
     if (again) return again;
     int64_t from = a ? a->tape->log.count : 0;
-    if (!reel__broadcast(op->name, 2, x)) return &reel__tape_of_all(2, x)->bad;
-    reel_tensor *y = reel_record(op, 2, x, NULL, 0);
+    if (!reel__broadcast(op->name, x, 2)) return &reel__tape_of_all(x, 2)->bad;
+    reel_tensor *y = reel_record(op, x, 2, NULL, 0);
     return x[0] != a || x[1] != b ? reel__composed_end(y, op, a, b, from) : y;
 }
 
@@ -150,7 +150,7 @@ static reel_tensor *binary(const reel_op *op, reel_tensor *a, reel_tensor *b)
         return (void)x, (void)gy, gx;                                                                                  \
     }                                                                                                                  \
     DESCRIPTOR(OP, unary, types, OP##_vjp)                                                                             \
-    reel_tensor *reel_##OP(reel_tensor *x) { return reel_record(&OP##_op, 1, &x, NULL, 0); }
+    reel_tensor *reel_##OP(reel_tensor *x) { return reel_record(&OP##_op, &x, 1, NULL, 0); }
 
 #define BINARY(OP, types, order, link, expression, ga, gb, ...)                                                        \
     static reel_tensor *OP##_vjp(reel_tensor *y, reel_tensor *gy, int input)                                           \
@@ -171,8 +171,8 @@ static reel_tensor *binary(const reel_op *op, reel_tensor *a, reel_tensor *b)
 static reel_tensor *swapped(const char *name, const reel_op *op, reel_tensor *a, reel_tensor *b)
 {
     reel_tensor *x[] = { a, b };
-    if (!reel__broadcast(name, 2, x)) return &reel__tape_of_all(2, x)->bad;
-    return reel_record(op, 2, (reel_tensor *[]){ x[1], x[0] }, NULL, 0);
+    if (!reel__broadcast(name, x, 2)) return &reel__tape_of_all(x, 2)->bad;
+    return reel_record(op, (reel_tensor *[]){ x[1], x[0] }, 2, NULL, 0);
 }
 
 reel_tensor *reel_gt(reel_tensor *a, reel_tensor *b) { return swapped("gt", &lt_op, a, b); }
@@ -217,8 +217,8 @@ static const reel_op where_op = { .size = sizeof(reel_op),
 reel_tensor *reel_where(reel_tensor *condition, reel_tensor *a, reel_tensor *b)
 {
     reel_tensor *x[] = { condition, a, b };
-    if (!reel__broadcast("where", 3, x)) return &reel__tape_of_all(3, x)->bad;
-    return reel_record(&where_op, 3, x, NULL, 0);
+    if (!reel__broadcast("where", x, 3)) return &reel__tape_of_all(x, 3)->bad;
+    return reel_record(&where_op, x, 3, NULL, 0);
 }
 
 typedef struct cast_attr {
@@ -249,11 +249,11 @@ static const reel_op cast_op = { .size = sizeof(reel_op),
 
 reel_tensor *reel_cast(reel_tensor *x, reel_dtype dtype)
 {
-    if (!reel__good("cast", 1, &x)) return &reel_tape_of(x)->bad;
+    if (!reel__good("cast", &x, 1)) return &reel_tape_of(x)->bad;
     if ((unsigned)dtype > REEL_I32) return reel__fail(x->tape, REEL_BAD_DTYPE, "cast: %d is no dtype", (int)dtype);
     if (x->dtype == dtype) return x;
     cast_attr attr = { dtype };
-    return reel_record(&cast_op, 1, &x, &attr, sizeof attr);
+    return reel_record(&cast_op, &x, 1, &attr, sizeof attr);
 }
 
 static bool detach_shape(reel_tensor *y) { return alike(y, (reel_dtype)y->inputs[0]->dtype); }
@@ -271,7 +271,7 @@ static const reel_op detach_op = {
     .size = sizeof(reel_op), .name = "detach", .shape = detach_shape, .run = reel__view_run, .traits = &whole_traits
 };
 
-reel_tensor *reel_detach(reel_tensor *x) { return reel_record(&detach_op, 1, &x, NULL, 0); }
+reel_tensor *reel_detach(reel_tensor *x) { return reel_record(&detach_op, &x, 1, NULL, 0); }
 
 /* Told apart by its name, and by the entry of its scope where that is entered again. */
 typedef struct variable_attr {
@@ -296,8 +296,8 @@ static const reel_op variable_op = { .size = sizeof(reel_op),
 reel_tensor *reel_variable(reel_tensor *x, const char *name)
 {
     variable_attr attr = { NULL, 0 };
-    if (!reel__good("variable", 1, &x)) return &reel_tape_of(x)->bad;
+    if (!reel__good("variable", &x, 1)) return &reel_tape_of(x)->bad;
     if (!reel__use_name(x->tape, "variable", name, &attr.name)) return &x->tape->bad;
     attr.entry = x->tape->scope->entry - x->tape->root.entry; /* the same in every recording */
-    return reel_record(&variable_op, 1, &x, &attr, sizeof attr);
+    return reel_record(&variable_op, &x, 1, &attr, sizeof attr);
 }

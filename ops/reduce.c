@@ -206,13 +206,13 @@ static reel_shape reduced(const reel_tensor *x, const bool *chosen, reel_keep_di
 reel_tensor *reel_sum(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 {
     bool chosen[REEL_MAX_RANK];
-    if (!reel__good("sum", 1, &x)) return &reel_tape_of(x)->bad;
+    if (!reel__good("sum", &x, 1)) return &reel_tape_of(x)->bad;
     if (!reel__choose_axes("sum", x, axes, chosen) || !reel__good_keep("sum", x, keep)) return &x->tape->bad;
     reel_tensor *y = x;
     for (int d = x->rank; d-- > 0;) {
         if (!chosen[d]) continue;
         axis_attr attr = { d };
-        y = x->size[d] == 1 ? reel_squeeze(y, d) : reel_record(&sum_op, 1, &y, &attr, sizeof attr);
+        y = x->size[d] == 1 ? reel_squeeze(y, d) : reel_record(&sum_op, &y, 1, &attr, sizeof attr);
         if (y->is_bad) return y;
     }
     return reel_reshape(y, reduced(x, chosen, keep));
@@ -237,7 +237,7 @@ static reel_tensor *extreme(const reel_op *one, const reel_op *several, reel_ten
     bool chosen[REEL_MAX_RANK];
     int64_t all;
     int steps = 0;
-    if (!reel__good(one->name, 1, &x)) return &reel_tape_of(x)->bad;
+    if (!reel__good(one->name, &x, 1)) return &reel_tape_of(x)->bad;
     if (!reel__choose_axes(one->name, x, axes, chosen) || !reel__good_keep(one->name, x, keep)) return &x->tape->bad;
     for (int d = 0; d < x->rank; d++)
         if (chosen[d] && x->size[d] == 0)
@@ -247,11 +247,11 @@ static reel_tensor *extreme(const reel_op *one, const reel_op *several, reel_ten
         axis_attr attr = { d };
         if (!(all >> d & 1)) continue;
         steps += operand->size[d] != 1;
-        y = operand->size[d] == 1 ? reel_squeeze(y, d) : reel_record(one, 1, &y, &attr, sizeof attr);
+        y = operand->size[d] == 1 ? reel_squeeze(y, d) : reel_record(one, &y, 1, &attr, sizeof attr);
         if (y->is_bad) return y;
     }
     axes_attr attr = { all };
-    if (steps > 1) y = reel_record(several, 2, (reel_tensor *[]){ operand, reel_detach(y) }, &attr, sizeof attr);
+    if (steps > 1) y = reel_record(several, (reel_tensor *[]){ operand, reel_detach(y) }, 2, &attr, sizeof attr);
     return reel_reshape(y, reduced(x, chosen, keep));
 }
 
@@ -267,8 +267,8 @@ reel_tensor *reel_min(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 
 reel_tensor *reel_argmax(reel_tensor *x, int axis)
 {
-    if (!reel__good("argmax", 1, &x)) return &reel_tape_of(x)->bad;
+    if (!reel__good("argmax", &x, 1)) return &reel_tape_of(x)->bad;
     if (!reel__check_axis(x->tape, "argmax", x, &axis)) return &x->tape->bad;
     axis_attr attr = { axis };
-    return reel_record(&argmax_op, 1, &x, &attr, sizeof attr);
+    return reel_record(&argmax_op, &x, 1, &attr, sizeof attr);
 }

@@ -936,7 +936,7 @@ static reel_tensor *square_gradient(reel_tensor *y, reel_tensor *gy)
 static reel_tensor *last_scaled(reel_tensor *g, double by)
 {
     int64_t n = reel_dim(g, 0);
-    return reel_concat(2, (reel_tensor *[]){ reel_slice(g, 0, 0, n - 1), reel_scale(reel_slice(g, 0, n - 1, n), by) },
+    return reel_concat((reel_tensor *[]){ reel_slice(g, 0, 0, n - 1), reel_scale(reel_slice(g, 0, n - 1, n), by) }, 2,
                        0);
 }
 
@@ -1002,7 +1002,7 @@ static const reel_op *own_op;
 
 static reel_tensor *record_own(const op_case *c, reel_tensor *const *x)
 {
-    return reel_record(own_op, operand_count(c), x, NULL, 0);
+    return reel_record(own_op, x, operand_count(c), NULL, 0);
 }
 
 static const op_case own_square = { .op = "own", .record = record_own, .naive = naive_square, .x = { X(-2, 2, 7) } };

@@ -306,10 +306,10 @@ static training begin_checked(int threads)
     t.tape = reel_tape_new(t.model, (reel_tape_options){ .threads = threads, .keep_everything = !threads });
     reel_tensor *x = reel_input(t.tape, "x", REEL_F32, REEL_SHAPE(BATCH, WIDTH));
     reel_tensor *h = reel_tanh(reel_linear(x, "first", WIDTH));
-    h = reel_record(&checked_op, 1, &h, NULL, 0);
-    h = reel_record(&passed_op, 1, &h, NULL, 0);
+    h = reel_record(&checked_op, &h, 1, NULL, 0);
+    h = reel_record(&passed_op, &h, 1, NULL, 0);
     h = reel_sigmoid(reel_linear(h, "second", WIDTH));
-    h = reel_record(&passed_op, 1, &h, NULL, 0);
+    h = reel_record(&passed_op, &h, 1, NULL, 0);
     t.loss = reel_keep(reel_mean(reel_square(reel_sub(h, x)), REEL_ALL, REEL_DROP), "loss");
     reel_sgd(t.loss, (reel_sgd_options){ .lr = 0.5, .momentum = 0.5 });
     float data[BATCH * WIDTH];

@@ -66,7 +66,7 @@ static reel_tensor *twice_vjp(reel_tensor *y, reel_tensor *gy, int input)
 {
     return (void)y, (void)input, reel_scale(gy, 2);
 }
-static reel_tensor *twice_merge(reel_tensor *at, int count, const reel_contribution *c)
+static reel_tensor *twice_merge(reel_tensor *at, const reel_contribution *c, int count)
 {
     reel_tensor *sum = NULL;
     (void)at;
@@ -77,7 +77,7 @@ static reel_tensor *twice_merge(reel_tensor *at, int count, const reel_contribut
 #define OP(...) ((const reel_op){ .size = sizeof(reel_op), __VA_ARGS__ })
 #define TWICE(...) OP(.name = "twice", .shape = like_input, .run = twice_run, __VA_ARGS__)
 
-static reel_tensor *past_of_another_shape(reel_tensor *y, int count, reel_contribution *c)
+static reel_tensor *past_of_another_shape(reel_tensor *y, reel_contribution *c, int count)
 {
     (void)y;
     if (!count) return NULL;
@@ -85,17 +85,17 @@ static reel_tensor *past_of_another_shape(reel_tensor *y, int count, reel_contri
     c[0].y = NULL;
     return sum;
 }
-static reel_tensor *no_past(reel_tensor *y, int count, reel_contribution *c)
+static reel_tensor *no_past(reel_tensor *y, reel_contribution *c, int count)
 {
     return (void)y, (void)count, (void)c, NULL;
 }
-static reel_tensor *past_that_loses(reel_tensor *y, int count, reel_contribution *c)
+static reel_tensor *past_that_loses(reel_tensor *y, reel_contribution *c, int count)
 {
     (void)y;
     for (int i = 0; i < count; i++) c[i].y = NULL;
     return NULL;
 }
-static reel_tensor *past_that_takes_nothing(reel_tensor *y, int count, reel_contribution *c)
+static reel_tensor *past_that_takes_nothing(reel_tensor *y, reel_contribution *c, int count)
 {
     return (void)y, count ? c[0].gy : NULL;
 }
@@ -127,7 +127,7 @@ static bool of_a_bad_tensor(reel_tensor *y)
 }
 static bool that_records(reel_tensor *y) { return reel_exp(reel_input_at(y, 0)), like_input(y); }
 static bool that_keeps(reel_tensor *y) { return (reel_keep)(y, "own"), like_input(y); }
-static bool that_evaluates(reel_tensor *y) { return (reel_eval)(reel_tape_of(y), 1, &y), like_input(y); }
+static bool that_evaluates(reel_tensor *y) { return (reel_eval)(reel_tape_of(y), &y, 1), like_input(y); }
 static bool that_lists(reel_tensor *y)
 {
     return (reel_list_append)(reel_list_new(reel_tape_of(y)), "own", y), like_input(y);
@@ -202,12 +202,12 @@ Test(user_ops, what_a_descriptor_or_its_shape_rule_leaves_out_or_gets_wrong_is_a
         const refused *row = &recordings[i];
         begin_without_lines();
         const int line = __LINE__ + 1;
-        reel_tensor *y = reel_here(reel_record(&row->op, 1, &x, NULL, 0), REEL_HERE);
+        reel_tensor *y = reel_here(reel_record(&row->op, &x, 1, NULL, 0), REEL_HERE);
         expect_error(y, row->status, row->message, line);
         cr_expect_eq(reel_run(tape), row->status);
         reel_tape_clear(tape);
         x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2, 3));
-        cr_expect_eq(reel_is_bad(reel_record(&TWICE(), 1, &x, NULL, 0)), false, "%s", reel_tape_error(tape));
+        cr_expect_eq(reel_is_bad(reel_record(&TWICE(), &x, 1, NULL, 0)), false, "%s", reel_tape_error(tape));
         end();
     }
 }
@@ -215,7 +215,7 @@ Test(user_ops, what_a_descriptor_or_its_shape_rule_leaves_out_or_gets_wrong_is_a
 Test(user_ops, a_shape_rule_that_records_is_told_so)
 {
     begin();
-    cr_expect(reel_is_bad(reel_record(&OP(.name = "mine", .shape = that_records, .run = twice_run), 1, &x, NULL, 0)));
+    cr_expect(reel_is_bad(reel_record(&OP(.name = "mine", .shape = that_records, .run = twice_run), &x, 1, NULL, 0)));
     cr_expect_eq(reel_tape_status(tape), REEL_BAD_STATE);
     cr_expect(strstr(reel_tape_error(tape), "exp: the shape rule of mine recorded it; it may only set a shape"));
     end();
@@ -249,37 +249,37 @@ Test(user_ops, what_a_call_of_record_gets_wrong_is_an_error)
     const reel_op none = sized(0), tiny = sized(7), large = sized(sizeof(reel_op) + 8), huge = sized(SIZE_MAX - 7),
                   nameless = sized(sizeof(size_t)), shapeless = sized(offsetof(reel_op, shape)), twice = TWICE();
     const reel_op leaf = OP(.name = "one", .shape = scalar, .run = one_run, .vjp = no_vjp, .past = no_past);
-    SAYS(REEL_BAD_ARGUMENT, "record: the op is NULL", reel_record(NULL, 1, &x, NULL, 0));
+    SAYS(REEL_BAD_ARGUMENT, "record: the op is NULL", reel_record(NULL, &x, 1, NULL, 0));
     SAYS(REEL_BAD_ARGUMENT, "record: the op is NULL", reel_record_leaf(tape, NULL, NULL, 0));
-    SAYS(REEL_BAD_ARGUMENT, "record: .size of the op is 0; it is sizeof(reel_op)", reel_record(&none, 1, &x, NULL, 0));
+    SAYS(REEL_BAD_ARGUMENT, "record: .size of the op is 0; it is sizeof(reel_op)", reel_record(&none, &x, 1, NULL, 0));
     SAYS(REEL_BAD_ARGUMENT, "record: .size of the op is 0; it is sizeof(reel_op)",
          reel_record_leaf(tape, &none, NULL, 0));
-    SAYS(REEL_BAD_ARGUMENT, "record: .size of the op is 7; it is sizeof(reel_op)", reel_record(&tiny, 1, &x, NULL, 0));
-    SAYS(REEL_BAD_ARGUMENT, newer, reel_record(&large, 1, &x, NULL, 0));
+    SAYS(REEL_BAD_ARGUMENT, "record: .size of the op is 7; it is sizeof(reel_op)", reel_record(&tiny, &x, 1, NULL, 0));
+    SAYS(REEL_BAD_ARGUMENT, newer, reel_record(&large, &x, 1, NULL, 0));
     SAYS(REEL_BAD_ARGUMENT, absurd, reel_record_leaf(tape, &huge, NULL, 0));
-    SAYS(REEL_BAD_ARGUMENT, "record: the op has no .name", reel_record(&nameless, 1, &x, NULL, 0));
-    SAYS(REEL_BAD_ARGUMENT, "twice: the op has no .shape", reel_record(&shapeless, 1, &x, NULL, 0));
-    SAYS(REEL_BAD_ARGUMENT, "twice: operand 2 is NULL", reel_record(&twice, 2, (reel_tensor *[]){ x, NULL }, NULL, 0));
+    SAYS(REEL_BAD_ARGUMENT, "record: the op has no .name", reel_record(&nameless, &x, 1, NULL, 0));
+    SAYS(REEL_BAD_ARGUMENT, "twice: the op has no .shape", reel_record(&shapeless, &x, 1, NULL, 0));
+    SAYS(REEL_BAD_ARGUMENT, "twice: operand 2 is NULL", reel_record(&twice, (reel_tensor *[]){ x, NULL }, 2, NULL, 0));
     SAYS(
         REEL_BAD_STATE,
         "twice: operand 2 is the result of an error before reel_tape_clear(), or of a look-up in a list that found nothing",
-        reel_record(&twice, 2, (reel_tensor *[]){ x, reel_list_at(reel_list_new(tape), 0) }, NULL, 0));
-    SAYS(REEL_BAD_ARGUMENT, "twice: attr is NULL and attr_size is 8", reel_record(&twice, 1, &x, NULL, 8));
+        reel_record(&twice, (reel_tensor *[]){ x, reel_list_at(reel_list_new(tape), 0) }, 2, NULL, 0));
+    SAYS(REEL_BAD_ARGUMENT, "twice: attr is NULL and attr_size is 8", reel_record(&twice, &x, 1, NULL, 8));
     SAYS(REEL_BAD_ARGUMENT, "twice: attr is NULL and attr_size is 8", reel_record_leaf(tape, &twice, NULL, 8));
     SAYS(REEL_BAD_ARGUMENT, "one: .past is for an op of one input, not of 0", reel_record_leaf(tape, &leaf, NULL, 0));
     SAYS(REEL_TOO_LARGE, "twice: an attribute of 2147483648 bytes; at most 2147483647 are possible",
-         reel_record(&twice, 1, &x, numbers, (size_t)INT32_MAX + 1));
+         reel_record(&twice, &x, 1, numbers, (size_t)INT32_MAX + 1));
 }
 
 Test(user_ops, operands_of_another_tape_or_from_before_a_clear_are_refused)
 {
     begin();
-    reel_tensor *y = reel_record(&TWICE(), 2, (reel_tensor *[]){ x, foreign }, NULL, 0);
+    reel_tensor *y = reel_record(&TWICE(), (reel_tensor *[]){ x, foreign }, 2, NULL, 0);
     cr_expect(reel_is_bad(y) &&
               strstr(reel_tape_error(tape), "twice: operand 2 belongs to another tape than the rest"));
     end();
     begin();
-    y = reel_record(&TWICE(), 2, (reel_tensor *[]){ x, old }, NULL, 0);
+    y = reel_record(&TWICE(), (reel_tensor *[]){ x, old }, 2, NULL, 0);
     cr_expect(reel_is_bad(y) && strstr(reel_tape_error(tape), "twice: operand 2 is from before reel_tape_clear()"));
     end();
 }
@@ -288,11 +288,11 @@ Test(user_ops, operands_of_another_tape_or_from_before_a_clear_are_refused)
 Test(user_ops, a_call_of_record_without_a_tape_returns_a_bad_tensor)
 {
     begin();
-    cr_expect(reel_is_bad(reel_record(&TWICE(), 0, &x, NULL, 0)));
-    cr_expect(reel_is_bad(reel_record(&TWICE(), -3, &x, NULL, 0)));
-    cr_expect(reel_is_bad(reel_record(&TWICE(), 2, NULL, NULL, 0)));
-    cr_expect(reel_is_bad(reel_record(NULL, 0, NULL, NULL, 0)));
-    cr_expect(reel_is_bad(reel_record(&TWICE(), 1, (reel_tensor *[]){ NULL }, NULL, 0)));
+    cr_expect(reel_is_bad(reel_record(&TWICE(), &x, 0, NULL, 0)));
+    cr_expect(reel_is_bad(reel_record(&TWICE(), &x, -3, NULL, 0)));
+    cr_expect(reel_is_bad(reel_record(&TWICE(), NULL, 2, NULL, 0)));
+    cr_expect(reel_is_bad(reel_record(NULL, NULL, 0, NULL, 0)));
+    cr_expect(reel_is_bad(reel_record(&TWICE(), (reel_tensor *[]){ NULL }, 1, NULL, 0)));
     cr_expect(reel_is_bad(reel_record_leaf(NULL, &TWICE(), NULL, 0)));
     cr_expect(reel_is_bad(reel_record_leaf(NULL, NULL, NULL, 0)));
     end();
@@ -320,12 +320,12 @@ Test(user_ops, what_is_asked_of_no_tensor_or_a_bad_one_is_answered)
 Test(user_ops, a_missing_attribute_is_an_error_when_recorded_again_too)
 {
     begin();
-    reel_record(&TWICE(), 1, &x, numbers, 8);
+    reel_record(&TWICE(), &x, 1, numbers, 8);
     static const reel_op op = { .size = sizeof op, .name = "twice", .shape = like_input, .run = twice_run };
-    reel_record(&op, 1, &x, numbers, 8);
+    reel_record(&op, &x, 1, numbers, 8);
     reel_tape_clear(tape);
     x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2, 3));
-    cr_expect(reel_is_bad(reel_record(&op, 1, &x, NULL, 8)));
+    cr_expect(reel_is_bad(reel_record(&op, &x, 1, NULL, 8)));
     cr_expect_str_eq(reel_tape_error(tape), "twice: attr is NULL and attr_size is 8");
     end();
 }
@@ -363,8 +363,8 @@ Test(user_ops, a_shorter_descriptor_reads_as_zero_beyond_its_end)
         for (int plain = 0; plain < 2; plain++) {
             begin_with((reel_tape_options){ .threads = 1, .keep_everything = plain });
             const older o = older_of(&whole, ends[i]);
-            reel_tensor *y = reel_keep(reel_record(&o.op, 1, &x, NULL, 0), "y");
-            cr_expect_eq(y, reel_record(&o.op, 1, &x, NULL, 0), "it is one op");
+            reel_tensor *y = reel_keep(reel_record(&o.op, &x, 1, NULL, 0), "y");
+            cr_expect_eq(y, reel_record(&o.op, &x, 1, NULL, 0), "it is one op");
             float value[6] = { 0 };
             checked = 0;
             if (ends[i] >= offsetof(reel_op, merge)) reel_keep(reel_gradient(reel_sum(y, REEL_ALL, REEL_DROP), x), "g");
@@ -390,7 +390,7 @@ Test(user_ops, a_shorter_descriptor_is_completed_once_and_found_when_recorded_ag
     for (int i = 0; i < 5; i++) {
         reel_tape_clear(tape);
         x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2, 3));
-        reel_tensor *y = reel_record(&o.op, 1, &x, NULL, 0);
+        reel_tensor *y = reel_record(&o.op, &x, 1, NULL, 0);
         if (!first) first = y;
         cr_expect_eq(y, first);
     }
@@ -417,7 +417,7 @@ Test(user_ops, a_shorter_descriptor_without_memory_is_an_error)
         reel_tape *t = reel_tape_new(m, (reel_tape_options){ .threads = 1 });
         reel_tensor *in = reel_input(t, "x", REEL_F32, REEL_SHAPE(2, 3));
         allowed = most;
-        done = !reel_is_bad(reel_record(&o.op, 1, &in, numbers, 4));
+        done = !reel_is_bad(reel_record(&o.op, &in, 1, numbers, 4));
         if (!done) cr_expect_eq(reel_tape_status(t), REEL_OUT_OF_MEMORY, "%s", reel_tape_error(t));
         cr_expect_eq(done, most >= 3, "%d: the table, the descriptor, the attribute", (int)most);
         reel_tape_free(t);
@@ -432,9 +432,9 @@ Test(user_ops, a_shorter_descriptor_that_has_changed_is_another_op)
     begin();
     const reel_op whole = TWICE(.vjp = twice_vjp), one = OP(.name = "one", .shape = scalar, .run = one_run);
     older o = older_of(&whole, offsetof(reel_op, check));
-    reel_tensor *y = reel_record(&o.op, 1, &x, NULL, 0);
+    reel_tensor *y = reel_record(&o.op, &x, 1, NULL, 0);
     o = older_of(&one, offsetof(reel_op, check));
-    reel_tensor *z = reel_record(&o.op, 1, &x, NULL, 0);
+    reel_tensor *z = reel_record(&o.op, &x, 1, NULL, 0);
     cr_expect_str_eq(reel_op_name(y), "twice");
     cr_expect_str_eq(reel_op_name(z), "one");
     end();
@@ -473,11 +473,11 @@ static reel_tensor *vjp_with_a_reason(reel_tensor *y, reel_tensor *gy, int input
     (void)gy;
     return reel_fail(reel_tape_of(y), REEL_BAD_STATE, "no derivative by input %d yet", input);
 }
-static reel_tensor *merge_of_another_shape(reel_tensor *at, int count, const reel_contribution *c)
+static reel_tensor *merge_of_another_shape(reel_tensor *at, const reel_contribution *c, int count)
 {
     return (void)at, (void)count, reel_sum(c[0].gy, REEL_ALL, REEL_KEEP);
 }
-static reel_tensor *no_merge(reel_tensor *at, int count, const reel_contribution *c)
+static reel_tensor *no_merge(reel_tensor *at, const reel_contribution *c, int count)
 {
     return (void)at, (void)count, (void)c, NULL;
 }
@@ -488,7 +488,7 @@ static void expect_derivative_error(const reel_op *op, reel_status status, const
     begin();
     reel_tensor *w = reel_scale(x, 3);
     const int line = __LINE__ + 1;
-    reel_tensor *y = reel_here(reel_record(op, 2, (reel_tensor *[]){ x, w }, NULL, 0), REEL_HERE);
+    reel_tensor *y = reel_here(reel_record(op, (reel_tensor *[]){ x, w }, 2, NULL, 0), REEL_HERE);
     reel_tensor *g = reel_gradient(reel_sum(reel_exp(y), REEL_ALL, REEL_DROP), x);
     expect_error(g, status, message, line);
     end();
@@ -510,7 +510,7 @@ Test(user_ops, a_derivative_of_wrong_shape_dtype_or_tape_is_an_error_at_the_line
 static void expect_derivative_error_with(const reel_op *op, reel_status status, const char *part)
 {
     begin();
-    reel_tensor *y = reel_record(op, 1, &x, NULL, 0);
+    reel_tensor *y = reel_record(op, &x, 1, NULL, 0);
     reel_tensor *g = reel_gradient(reel_sum(reel_exp(y), REEL_ALL, REEL_DROP), x);
     cr_expect(reel_is_bad(g));
     cr_expect_eq(reel_tape_status(tape), status);
@@ -540,7 +540,7 @@ Test(user_ops, a_derivative_of_NULL_is_zero)
     const reel_op ops[] = { TWICE(.vjp = no_vjp), TWICE(.merge = no_merge) };
     for (int i = 0; i < 2; i++) {
         begin();
-        reel_tensor *y = reel_record(&ops[i], 1, &x, NULL, 0);
+        reel_tensor *y = reel_record(&ops[i], &x, 1, NULL, 0);
         reel_tensor *g = reel_keep(reel_gradient(reel_sum(y, REEL_ALL, REEL_DROP), x), "g");
         float value[6] = { 1, 1, 1, 1, 1, 1 };
         write_inputs();
@@ -570,7 +570,7 @@ Test(user_ops, a_derivative_may_ask_for_a_gradient_itself)
     begin();
     const reel_op cube = OP(.name = "cube", .shape = like_input, .run = cube_run, .vjp = cube_vjp);
     reel_tensor *in = reel_exp(reel_scale(x, 0.5)); /* nodes before and after, whose places must stay */
-    reel_tensor *y = reel_mul(reel_record(&cube, 1, &in, NULL, 0), reel_sin(x));
+    reel_tensor *y = reel_mul(reel_record(&cube, &in, 1, NULL, 0), reel_sin(x));
     reel_tensor *g = reel_gradient(reel_sum(y, REEL_ALL, REEL_DROP), x);
     reel_tensor *gg = reel_gradient(reel_sum(g, REEL_ALL, REEL_DROP), x);
     reel_keep(g, "g"), reel_keep(gg, "gg");
@@ -622,11 +622,11 @@ Test(user_ops, a_check_may_give_no_reason_or_fill_all_of_its_text)
 {
     for (int plain = 0; plain < 2; plain++) {
         begin_with((reel_tape_options){ .threads = 1, .keep_everything = plain });
-        reel_keep(reel_record(&TWICE(.check = refuse_silently), 1, &x, NULL, 0), "y");
+        reel_keep(reel_record(&TWICE(.check = refuse_silently), &x, 1, NULL, 0), "y");
         expect_run_error(REEL_BAD_INDEX, "twice: the check refused its operands");
         end();
         begin_with((reel_tape_options){ .threads = 1, .keep_everything = plain });
-        reel_keep(reel_record(&TWICE(.check = refuse_endlessly), 1, &x, NULL, 0), "y");
+        reel_keep(reel_record(&TWICE(.check = refuse_endlessly), &x, 1, NULL, 0), "y");
         expect_run_error(REEL_BAD_INDEX, "twice: aaaa");
         cr_expect_leq(strlen(reel_tape_error(tape)), 999);
         end();
@@ -657,7 +657,7 @@ Test(user_ops, a_check_of_several_operands_waits_for_all_of_them)
         for (int fault = 0; fault < 2; fault++) {
             begin_with((reel_tape_options){ .threads = 1, .keep_everything = plain });
             reel_tensor *larger = reel_shift(x, fault ? -1 : 1);
-            reel_keep(reel_record(&op, 2, (reel_tensor *[]){ x, larger }, NULL, 0), "y");
+            reel_keep(reel_record(&op, (reel_tensor *[]){ x, larger }, 2, NULL, 0), "y");
             write_inputs();
             cr_expect_eq(reel_run(tape), fault ? REEL_BAD_INDEX : REEL_OK, "%s", reel_tape_error(tape));
             if (fault) cr_expect(strstr(reel_tape_error(tape), "ordered: 1 is above 0"), "%s", reel_tape_error(tape));
@@ -710,7 +710,7 @@ Test(user_ops, a_kernel_that_runs_its_tape_is_told_so)
     for (int plain = 0; plain < 2; plain++) {
         begin_with((reel_tape_options){ .threads = 1, .keep_everything = plain });
         const reel_op op = OP(.name = "running", .shape = like_input, .run = running_run);
-        reel_keep(reel_record(&op, 1, &x, NULL, 0), "y");
+        reel_keep(reel_record(&op, &x, 1, NULL, 0), "y");
         write_inputs();
         inner = REEL_OK;
         reel_run(tape);
@@ -724,7 +724,7 @@ Test(user_ops, a_kernel_that_records_is_told_so)
 {
     begin();
     const reel_op op = OP(.name = "recording", .shape = like_input, .run = recording_run);
-    reel_keep(reel_record(&op, 1, &x, NULL, 0), "y");
+    reel_keep(reel_record(&op, &x, 1, NULL, 0), "y");
     write_inputs();
     reel_run(tape);
     cr_expect_eq(reel_tape_status(tape), REEL_BAD_STATE);
@@ -760,7 +760,7 @@ static void record_draws(bool backwards, reel_tensor **y)
     y[0] = reel_record_leaf(tape, &dice_op, NULL, 0);
     y[1] = reel_record_leaf(tape, &dice_op, NULL, 0);
     y[2] = reel_record_leaf(tape, &coin_op, numbers, 4);
-    y[3] = reel_record(&dice_op, 1, &x, NULL, 0);
+    y[3] = reel_record(&dice_op, &x, 1, NULL, 0);
     y[4] = reel_record_leaf(tape, &strict_op, NULL, 0);
     for (int i = 0; i < DRAWS; i++) { /* the order of a program is that of its names */
         char name[8];
@@ -889,20 +889,20 @@ static void run_with_user_ops(reel_tape_options options, bool again, outcome *o)
         reel_tape_clear(t);
         reel_tensor *a = reel_input(t, "a", REEL_F32, REEL_SHAPE(SIDE, SIDE));
         reel_tensor *turned = reel_transpose(reel_tanh(a));
-        reel_tensor *y = reel_record(&twice_op, 1, &turned, NULL, 0), *z = reel_record(&merging_op, 1, &y, NULL, 0);
-        reel_tensor *product = reel_matmul(reel_sigmoid(z), reel_record(&merging_op, 1, &a, NULL, 0));
+        reel_tensor *y = reel_record(&twice_op, &turned, 1, NULL, 0), *z = reel_record(&merging_op, &y, 1, NULL, 0);
+        reel_tensor *product = reel_matmul(reel_sigmoid(z), reel_record(&merging_op, &a, 1, NULL, 0));
         reel_tensor *loss = reel_keep(reel_mean(reel_square(product), REEL_ALL, REEL_DROP), "loss");
         reel_tensor *g = reel_keep(reel_gradient(loss, a), "g");
-        reel_tensor *positive = reel_record(&signs_op, 1, &turned, NULL, 0);
+        reel_tensor *positive = reel_record(&signs_op, &turned, 1, NULL, 0);
         reel_tensor *count = reel_keep(reel_sum(positive, REEL_ALL, REEL_DROP), "count");
         reel_tensor *none = reel_slice(a, 0, 0, 0);
-        reel_keep(reel_record(&twice_op, 1, &none, NULL, 0), "none");
+        reel_keep(reel_record(&twice_op, &none, 1, NULL, 0), "none");
         eight attr;
         memset(&attr, 0, sizeof attr);
         for (int i = 0; i < REEL_MAX_RANK; i++) attr.axis[i] = i;
         attr.factor = 1.5;
         reel_tensor *wide = reel_input(t, "wide", REEL_F64, REEL_SHAPE(1, 1, 1, 1, 1, 1, 2, 3));
-        reel_tensor *e = reel_record(&eight_op, 1, &wide, &attr, sizeof attr);
+        reel_tensor *e = reel_record(&eight_op, &wide, 1, &attr, sizeof attr);
         reel_tensor *ge = reel_keep(reel_gradient(reel_sum(reel_square(e), REEL_ALL, REEL_DROP), wide), "ge");
         cr_assert_eq(reel_write_f32(a, data, SIDE * SIDE), REEL_OK);
         cr_assert_eq(reel_write_f64(wide, (double[]){ 1, 2, 3, 4, 5, 6 }, 6), REEL_OK);
@@ -939,14 +939,14 @@ Test(user_ops, a_unique_op_makes_two_nodes_of_two_calls)
         .size = sizeof op, .name = "own", .shape = like_input, .run = twice_run, .unique = true
     };
     begin();
-    reel_tensor *a = reel_record(&op, 1, &x, NULL, 0), *b = reel_record(&op, 1, &x, NULL, 0);
+    reel_tensor *a = reel_record(&op, &x, 1, NULL, 0), *b = reel_record(&op, &x, 1, NULL, 0);
     cr_expect_neq(a, b);
     reel_tape_clear(tape);
     x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2, 3));
     v = reel_input(tape, "v", REEL_F32, REEL_SHAPE(3));
     idx = reel_input(tape, "idx", REEL_I32, REEL_SHAPE(3));
-    cr_expect_eq(reel_record(&op, 1, &x, NULL, 0), a);
-    cr_expect_eq(reel_record(&op, 1, &x, NULL, 0), b);
+    cr_expect_eq(reel_record(&op, &x, 1, NULL, 0), a);
+    cr_expect_eq(reel_record(&op, &x, 1, NULL, 0), b);
     end();
 }
 
@@ -957,7 +957,7 @@ Test(user_ops, a_very_long_name_does_not_spoil_a_report)
     memset(name, 'n', sizeof name - 1);
     begin();
     const reel_op op = OP(.name = name, .shape = like_input, .run = twice_run, .draws = true);
-    reel_keep(reel_record(&op, 1, &x, NULL, 0), "y");
+    reel_keep(reel_record(&op, &x, 1, NULL, 0), "y");
     write_inputs();
     cr_expect_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
     char path[64];
@@ -965,7 +965,7 @@ Test(user_ops, a_very_long_name_does_not_spoil_a_report)
     cr_expect_eq(reel_tape_write_plan(tape, path), REEL_OK, "%s", reel_tape_error(tape));
     cr_expect_eq(reel_tape_write_dot(tape, path), REEL_OK, "%s", reel_tape_error(tape));
     remove(path);
-    reel_record(&OP(.name = name, .shape = no_reason, .run = twice_run), 1, &x, NULL, 0);
+    reel_record(&OP(.name = name, .shape = no_reason, .run = twice_run), &x, 1, NULL, 0);
     cr_expect_eq(reel_tape_status(tape), REEL_BAD_SHAPE);
     end();
 }

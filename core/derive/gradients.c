@@ -32,7 +32,7 @@ typedef struct derivation {
 
 static bool begin(derivation *d, reel_tensor *y)
 {
-    if (!reel__walk(d->tape, 1, &y)) return false;
+    if (!reel__walk(d->tape, &y, 1)) return false;
     d->walk = d->tape->walk;
     const reel_allocator *a = &d->tape->allocator;
     d->count = d->tape->order.count;
@@ -121,7 +121,7 @@ static reel_tensor *combine(derivation *d, reel_tensor *x, int64_t at)
         REEL__AT(d->group, reel_contribution, d->group.count++) = other->share;
         other->share.y = NULL;
     }
-    return like_input(d, &share, "merge", op->merge(x, (int)d->group.count, d->group.items));
+    return like_input(d, &share, "merge", op->merge(x, d->group.items, (int)d->group.count));
 }
 
 /* Lets contributions to x go on to its operand where x's op has a rule for that; what they leave to it, or NULL. */
@@ -136,7 +136,7 @@ static reel_tensor *pass(derivation *d, reel_tensor *x)
     }
     d->tape->origin = x;
     const reel_contribution share = { .y = x };
-    reel_tensor *gx = like_input(d, &share, "past", x->op->past(x, (int)d->group.count, d->group.items));
+    reel_tensor *gx = like_input(d, &share, "past", x->op->past(x, d->group.items, (int)d->group.count));
     d->tape->origin = d->outer;
     int64_t n = 0, taken = 0;
     for (int64_t i = d->first[x->index]; i >= 0; i = REEL__AT(d->arrivals, arrival, i).next, n++) {
@@ -196,7 +196,7 @@ static void find_needed(derivation *d, const bool *asked)
 
 static void unreached(derivation *d, const char *what, const reel_tensor *y, reel_tensor *x)
 {
-    const reel_tensor *cut = in_order(d, x) ? reel__find_cut(d->tape, d->count, d->order, x) : NULL;
+    const reel_tensor *cut = in_order(d, x) ? reel__find_cut(d->tape, d->order, d->count, x) : NULL;
     if (cut)
         reel__fail(d->tape, REEL_UNREACHED, "%s: %s does not reach %s: the path is cut at %s", what, reel__node_text(y),
                    reel__node_text(x), reel__node_text(cut));

@@ -59,7 +59,7 @@ static bool walk_program(reel_tape *tape)
         const reel__result *r = &REEL__AT(tape->results, reel__result, i);
         if (reel__runs_result(tape, r)) roots[count++] = r->x;
     }
-    bool good = reel__walk(tape, count, roots);
+    bool good = reel__walk(tape, roots, count);
     reel__release(&tape->allocator, roots, bytes);
     return good;
 }

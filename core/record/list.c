@@ -66,6 +66,21 @@ reel_status(reel_list_append)(reel_list *list, const char *name, reel_tensor *x)
     return tape->recording.status;
 }
 
+reel_list *reel_list_of(reel_tensor *const *tensors, int count)
+{
+    reel_tape *tape = tensors && count > 0 ? reel__tape_of_all(tensors, count) : &reel__no_tape;
+    if (count < 1 || !tensors)
+        reel__fail(tape, REEL_BAD_ARGUMENT, "list_of: %s", tensors ? "there are no tensors" : "the array is NULL");
+    else if (tape == &reel__no_tape) reel__null_operands("list_of", tensors, count);
+    reel_list *list = reel__list_new(tape);
+    for (int i = 0; !list->is_bad && i < count; i++) {
+        const char *own =
+            reel__usable(tape, tensors[i], "list_of: a tensor") ? reel__intern(tape, reel_name_of(tensors[i])) : NULL;
+        if (!own || !reel__list_append(list, own, tensors[i])) return reel__list_fail(tape);
+    }
+    return list;
+}
+
 static bool readable(const reel_list *list)
 {
     return list && !list->is_bad && list->generation == list->tape->generation;
@@ -192,7 +207,7 @@ static bool fail_cut(reel_tape *tape, const reel_tensor *of, const reel__pattern
     for (int64_t i = 0; i < count; i++) {
         const reel_tensor *x = order[i];
         if (x->op != &reel__parameter_op || (part && !reel__part_matches(*part, x->name))) continue;
-        const reel_tensor *cut = reel__find_cut(tape, count, order, order[i]);
+        const reel_tensor *cut = reel__find_cut(tape, order, count, order[i]);
         reel__fail(tape, REEL_UNREACHED, "parameters: %s reaches \"%s\" only through %s, where the path is cut",
                    reel__node_text(of), x->name, reel__node_text(cut ? cut : x));
         return true;
@@ -252,7 +267,7 @@ reel_list *(reel_parameters)(reel_tensor *of, const char *pattern)
     if (list) return list;
     const reel__span span = reel__span_begin(tape);
     list = reel__list_new(tape);
-    if (list->is_bad || !reel__walk(tape, 1, &of)) return reel__list_fail(tape);
+    if (list->is_bad || !reel__walk(tape, &of, 1)) return reel__list_fail(tape);
     int64_t count, named = 0;
     reel_tensor *const *order = reel__order(tape, &count);
     mark_reached(tape, of, count, order);

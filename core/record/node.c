@@ -245,7 +245,7 @@ static bool shape_draft(reel_tape *tape, reel_tensor *draft)
     return tape->recording.status == REEL_OK;
 }
 
-reel_tensor *reel__record(reel_tape *tape, const reel_op *op, int count, reel_tensor *const *inputs, const void *attr,
+reel_tensor *reel__record(reel_tape *tape, const reel_op *op, reel_tensor *const *inputs, int count, const void *attr,
                           size_t attr_size)
 {
     if (tape->failed || tape->recording.status != REEL_OK) return &tape->bad;
@@ -300,11 +300,11 @@ static inline const reel_op *usable_op(reel_tape *tape, const reel_op *op, const
     return NULL;
 }
 
-reel_tensor *reel_record(const reel_op *op, int count, reel_tensor *const *inputs, const void *attr, size_t attr_size)
+reel_tensor *reel_record(const reel_op *op, reel_tensor *const *inputs, int count, const void *attr, size_t attr_size)
 {
-    reel_tape *tape = inputs ? reel__tape_of_all(count, inputs) : &reel__no_tape;
+    reel_tape *tape = inputs ? reel__tape_of_all(inputs, count) : &reel__no_tape;
     if (tape->failed || tape->recording.status != REEL_OK) {
-        if (tape == &reel__no_tape) reel__null_operands(op && op->name ? op->name : "record", count, inputs);
+        if (tape == &reel__no_tape) reel__null_operands(op && op->name ? op->name : "record", inputs, count);
         return &tape->bad;
     }
     if (!(op = usable_op(tape, op, attr, attr_size))) return &tape->bad;
@@ -313,14 +313,14 @@ reel_tensor *reel_record(const reel_op *op, int count, reel_tensor *const *input
             if (reel__descriptor_good(tape, op)) reel__usable(tape, inputs[i], operand_text(tape, op, i));
             return &tape->bad;
         }
-    return reel__record(tape, op, count, inputs, attr, attr_size);
+    return reel__record(tape, op, inputs, count, attr, attr_size);
 }
 
 reel_tensor *reel_record_leaf(reel_tape *tape, const reel_op *op, const void *attr, size_t attr_size)
 {
     if (!reel__has_tape(&tape, op && op->name ? op->name : "record_leaf")) return &tape->bad;
     if (tape->recording.status != REEL_OK || !(op = usable_op(tape, op, attr, attr_size))) return &tape->bad;
-    return reel__record(tape, op, 0, NULL, attr, attr_size);
+    return reel__record(tape, op, NULL, 0, attr, attr_size);
 }
 
 void reel__nodes_clear(reel_tape *tape)

@@ -204,7 +204,7 @@ reel_status reel_tape_status(const reel_tape *tape)
 
 reel_status reel_recording_status(const reel_tape *tape) { return reel__status_without(tape); }
 
-reel_tape *reel__tape_of_all(int count, reel_tensor *const *x)
+reel_tape *reel__tape_of_all(reel_tensor *const *x, int count)
 {
     if (x && count > 0 && x[0] && !x[0]->tape->failed) return x[0]->tape;
     reel_tape *failed = NULL;

@@ -242,7 +242,7 @@ reel_tensor *reel__fail(reel_tape *tape, reel_status status, const char *format,
 reel_status reel__run_fail(reel_tape *tape, reel_status status, const char *format, ...) REEL_PRINTF(3, 4);
 void reel__report_fault(reel_tape *tape); /* tape->fault is an error of the recording */
 reel_tensor *reel__out_of_memory(reel_tape *tape, const char *what);
-reel_tape *reel__tape_of_all(int count, reel_tensor *const *x); /* the first that is not failed, or one that is */
+reel_tape *reel__tape_of_all(reel_tensor *const *x, int count); /* the first that is not failed, or one that is */
 const char *reel__node_text(const reel_tensor *x);              /* "matmul [2,3] (net.c:12)" for messages */
 extern reel_tape reel__failed_tape;                             /* without memory */
 
@@ -255,7 +255,7 @@ void reel__untaped_locate(const char *file, int line);
 void reel__untaped_take(reel_tape *tape, const char *before); /* the one that waits is now the tape's, after a text */
 
 /* The error of an op whose operands are all NULL, unless they are the results of one. */
-void reel__null_operands(const char *op, int count, reel_tensor *const *x);
+void reel__null_operands(const char *op, reel_tensor *const *x, int count);
 
 /* False if there is no tape to record on; for NULL that is an error, and the tape becomes the one that stands for it. */
 bool reel__lacks_tape(reel_tape **tape, const char *call);
@@ -294,7 +294,7 @@ void reel__names_tidy(reel_tape *tape); /* as a recording begins: forgets old na
 void reel__names_free(reel_tape *tape);
 
 /* node.c */
-reel_tensor *reel__record(reel_tape *tape, const reel_op *op, int count, reel_tensor *const *inputs, const void *attr,
+reel_tensor *reel__record(reel_tape *tape, const reel_op *op, reel_tensor *const *inputs, int count, const void *attr,
                           size_t attr_size);
 void reel__nodes_clear(reel_tape *tape);
 void reel__nodes_forget(reel_tape *tape); /* the recording before; no node has a name, scope or shape any more */
@@ -349,13 +349,13 @@ void reel__spans_free(reel_tape *tape);
 
 /* walk.c: all nodes that the roots depend on, inputs before their users, in operand order; node->index is the place in
  * it. In tape->order until the next walk. False: out of memory, nothing is recorded. */
-bool reel__walk(reel_tape *tape, int64_t count, reel_tensor *const *roots);
+bool reel__walk(reel_tape *tape, reel_tensor *const *roots, int64_t count);
 bool reel__mark_loss(reel_tensor *loss);
 
 /* Whether an op passes gradients on to one of its inputs; and of an order the first node that depends on x through values
  * but passes no gradient on: NULL, nothing depends on x at all. */
 bool reel__passes(const reel_tensor *x, int input);
-const reel_tensor *reel__find_cut(reel_tape *tape, int64_t count, reel_tensor *const *order, reel_tensor *x);
+const reel_tensor *reel__find_cut(reel_tape *tape, reel_tensor *const *order, int64_t count, reel_tensor *x);
 reel_tensor *const *reel__order(const reel_tape *tape, int64_t *count);
 
 #endif

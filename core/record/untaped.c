@@ -59,7 +59,7 @@ bool reel__lacks_tape(reel_tape **tape, const char *call)
     return true;
 }
 
-void reel__null_operands(const char *op, int count, reel_tensor *const *x)
+void reel__null_operands(const char *op, reel_tensor *const *x, int count)
 {
     for (int i = 0; x && i < count; i++)
         if (x[i]) return;

@@ -3,7 +3,7 @@
 #include "core/record/tape.h"
 
 /* The stack holds nodes on the way down, each with the number of its inputs that have been visited in index. */
-bool reel__walk(reel_tape *tape, int64_t count, reel_tensor *const *roots)
+bool reel__walk(reel_tape *tape, reel_tensor *const *roots, int64_t count)
 {
     uint32_t seen = ++tape->walk;
     tape->order.count = 0;
@@ -43,7 +43,7 @@ bool reel__passes(const reel_tensor *x, int input)
     return (x->op->vjp || x->op->merge) && x->inputs[input]->dtype != REEL_I32;
 }
 
-const reel_tensor *reel__find_cut(reel_tape *tape, int64_t count, reel_tensor *const *order, reel_tensor *x)
+const reel_tensor *reel__find_cut(reel_tape *tape, reel_tensor *const *order, int64_t count, reel_tensor *x)
 {
     x->mark = ++tape->walk;
     for (int64_t i = 0; i < count; i++)

@@ -174,7 +174,7 @@ static bool number_draws(reel_tape *tape, int64_t count, reel_tensor *const *out
         good = reel__reserve(&tape->allocator, &roots, roots.count, sizeof(reel_tensor *));
         if (good) REEL__AT(roots, reel_tensor *, roots.count++) = REEL__AT(all, reel__named, i).x;
     }
-    good = good && reel__walk(tape, roots.count, roots.items);
+    good = good && reel__walk(tape, roots.items, roots.count);
     if (good) { /* leave out roots that another depends on */
         uint32_t inner = ++tape->walk;
         for (int64_t i = 0; i < tape->order.count; i++) {
@@ -185,14 +185,14 @@ static bool number_draws(reel_tape *tape, int64_t count, reel_tensor *const *out
         for (int64_t i = 0; i < roots.count; i++)
             if (REEL__AT(roots, reel_tensor *, i)->mark != inner)
                 REEL__AT(roots, reel_tensor *, n++) = REEL__AT(roots, reel_tensor *, i);
-        good = reel__walk(tape, n, roots.items);
+        good = reel__walk(tape, roots.items, n);
     }
     good = good && number_in_order(tape);
     for (int64_t i = 0; good && i < count; i++) { /* and those that only an evaluation needs */
         good = reel__reserve(&tape->allocator, &roots, roots.count, sizeof(reel_tensor *));
         if (good) REEL__AT(roots, reel_tensor *, roots.count++) = outputs[i];
     }
-    good = good && reel__walk(tape, roots.count, roots.items);
+    good = good && reel__walk(tape, roots.items, roots.count);
     good = good && number_in_order(tape);
     reel__array_free(&tape->allocator, &all, sizeof(reel__named));
     reel__array_free(&tape->allocator, &roots, sizeof(reel_tensor *));
@@ -391,7 +391,7 @@ static bool prepare(reel_tape *tape, bool assigns, int64_t count, reel_tensor *c
 {
     bool plain = tape->options.keep_everything || tape->options.checked || tape->plain;
     if (tape->draws && !number_draws(tape, count, outputs)) return false;
-    if (!reel__walk(tape, count, outputs) || !reel__structure(tape, assigns, plain, count, outputs)) return false;
+    if (!reel__walk(tape, outputs, count) || !reel__structure(tape, assigns, plain, count, outputs)) return false;
     return choose_same_structure(tape, count, outputs) || make_program(tape, assigns, plain, count, outputs);
 }
 

@@ -53,7 +53,7 @@ typedef struct reel_op {
 
     /* Instead of vjp (both are an error), for an op whose contributions to one tensor x combine into fewer nodes than one
      * each: the sum of all of them, in order of arrival (products are stacked, slices become a concat). */
-    reel_tensor *(*merge)(reel_tensor *x, int count, const reel_contribution *contributions);
+    reel_tensor *(*merge)(reel_tensor *x, const reel_contribution *contributions, int count);
 
     /* A check of computed values, made before run and before anything is assigned: false, with the reason in text, fails
      * the run with REEL_BAD_INDEX. */
@@ -72,13 +72,13 @@ typedef struct reel_op {
     /* For an op of one input x whose value repeats x's: takes those contributions to y that can go on to x without the
      * gradient of y itself (a product sums over the repetitions inside it), sets their y to NULL, and returns what they
      * leave to x; NULL where there are none. They are still counted where the gradient of y is asked for. */
-    reel_tensor *(*past)(reel_tensor *y, int count, reel_contribution *contributions);
+    reel_tensor *(*past)(reel_tensor *y, reel_contribution *contributions, int count);
 } reel_op;
 
 /* Records a node, or finds the one that is the same. attr is copied and compared byte by byte: begin with `= { 0 }`
  * where it has padding. Returns the tape's bad tensor after an error. Messages have the user's line where the op's
  * constructor is called through a macro with reel_here(), as in the examples. */
-REEL_API reel_tensor *reel_record(const reel_op *op, int count, reel_tensor *const *inputs, const void *attr,
+REEL_API reel_tensor *reel_record(const reel_op *op, reel_tensor *const *inputs, int count, const void *attr,
                                   size_t attr_size);
 
 /* The same for a node without inputs, of which reel_record() would not know the tape. */
