@@ -145,7 +145,7 @@ static reel_tensor *record_mlp_wide(reel_tape *tape)
 static reel_tensor *record_chain(reel_tape *tape)
 {
     reel_tensor *c = scalar_data(tape, "c", 0.999f);
-    reel_tensor *z = reel_parameter(c, "p", REEL_SCALAR, reel_constant(1));
+    reel_tensor *z = reel_parameter(c, "p", REEL_SCALAR, reel_init_constant(1));
     for (int i = 0; i < 500; i++) z = reel_mul(reel_add(z, c), c);
     reel_sgd(z, (reel_sgd_options){ .lr = 1e-9 });
     return z;
@@ -155,10 +155,10 @@ static reel_tensor *record_chain(reel_tape *tape)
 static reel_tensor *record_pointwise(reel_tape *tape)
 {
     reel_tensor *one = scalar_data(tape, "one", 1);
-    reel_tensor *x = reel_parameter(one, "x", REEL_SHAPE(1 << 22), reel_normal_of(0, 1));
-    reel_tensor *a = reel_parameter(one, "a", REEL_SCALAR, reel_constant(0.5));
-    reel_tensor *b = reel_parameter(one, "b", REEL_SCALAR, reel_constant(0.1));
-    reel_tensor *c = reel_parameter(one, "c", REEL_SCALAR, reel_constant(-0.3));
+    reel_tensor *x = reel_parameter(one, "x", REEL_SHAPE(1 << 22), reel_init_normal(0, 1));
+    reel_tensor *a = reel_parameter(one, "a", REEL_SCALAR, reel_init_constant(0.5));
+    reel_tensor *b = reel_parameter(one, "b", REEL_SCALAR, reel_init_constant(0.1));
+    reel_tensor *c = reel_parameter(one, "c", REEL_SCALAR, reel_init_constant(-0.3));
     reel_tensor *y = reel_mul(reel_tanh(reel_add(reel_mul(a, x), b)), reel_sigmoid(reel_mul(c, x)));
     reel_tensor *loss = reel_sum(y, REEL_ALL, REEL_DROP);
     reel_sgd(loss, (reel_sgd_options){ .lr = 1e-9 });

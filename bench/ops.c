@@ -167,28 +167,28 @@ ROW(pad_rows, reel_pad(X(ROWS, COLUMNS), 0, 3, 5))
 ROW(pad_narrow, reel_pad(X(N / 3, 3), 1, 0, 1))
 ROW(pad_image, reel_pad(X(1024, 32, 32), 2, 1, 1))
 ROW(pad_step, reel_pad_step(X(N / 2), 0, 0, 1, 2))
-ROW(concat_rows, reel_concat(2, (reel_tensor *[]){ X(ROWS / 2, COLUMNS), X(ROWS / 2, COLUMNS) }, 0))
-ROW(concat_columns, reel_concat(2, (reel_tensor *[]){ X(ROWS, 100), X(ROWS, 924) }, 1))
-ROW(concat_narrow, reel_concat(2, (reel_tensor *[]){ X(N / 4, 1), X(N / 4, 3) }, 1))
-ROW(stack_last, reel_stack(2, (reel_tensor *[]){ X(N / 2), X(N / 2) }, -1))
+ROW(concat_rows, reel_concat((reel_tensor *[]){ X(ROWS / 2, COLUMNS), X(ROWS / 2, COLUMNS) }, 2, 0))
+ROW(concat_columns, reel_concat((reel_tensor *[]){ X(ROWS, 100), X(ROWS, 924) }, 2, 1))
+ROW(concat_narrow, reel_concat((reel_tensor *[]){ X(N / 4, 1), X(N / 4, 3) }, 2, 1))
+ROW(stack_last, reel_stack((reel_tensor *[]){ X(N / 2), X(N / 2) }, 2, -1))
 
 ROW(in_range, reel_in_range(BELOW(1000, N), 1000))
-ROW(gather_rows, reel_gather(partly(p, X(16384, 64), 1), 0, BELOW(16384, 16384)))
-ROW(gather_rows_8, reel_gather(X(N / 8, 8), 0, BELOW(N / 8, N / 8)))
-ROW(gather_elements, reel_gather(X(ROWS), 0, BELOW(ROWS, N)))
-ROW(gather_columns, reel_gather(X(ROWS, COLUMNS), 1, BELOW(COLUMNS, COLUMNS)))
-ROW(scatter_rows, reel_scatter_add(X(16384, 64), 0, BELOW(16384, 16384), 16384))
-ROW(scatter_rows_few, reel_scatter_add(X(16384, 64), 0, BELOW(10, 16384), 10))
-ROW(scatter_rows_8, reel_scatter_add(X(N / 8, 8), 0, BELOW(N / 8, N / 8), N / 8))
-ROW(scatter_elements, reel_scatter_add(X(N), 0, BELOW(ROWS, N), ROWS))
-ROW(scatter_one, reel_scatter_add(X(N), 0, BELOW(1, N), 1))
+ROW(gather_rows, reel_take(partly(p, X(16384, 64), 1), BELOW(16384, 16384), 0))
+ROW(gather_rows_8, reel_take(X(N / 8, 8), BELOW(N / 8, N / 8), 0))
+ROW(gather_elements, reel_take(X(ROWS), BELOW(ROWS, N), 0))
+ROW(gather_columns, reel_take(X(ROWS, COLUMNS), BELOW(COLUMNS, COLUMNS), 1))
+ROW(scatter_rows, reel_scatter_add(X(16384, 64), BELOW(16384, 16384), 0, 16384))
+ROW(scatter_rows_few, reel_scatter_add(X(16384, 64), BELOW(10, 16384), 0, 10))
+ROW(scatter_rows_8, reel_scatter_add(X(N / 8, 8), BELOW(N / 8, N / 8), 0, N / 8))
+ROW(scatter_elements, reel_scatter_add(X(N), BELOW(ROWS, N), 0, ROWS))
+ROW(scatter_one, reel_scatter_add(X(N), BELOW(1, N), 0, 1))
 ROW(one_hot, reel_one_hot(BELOW(64, N / 64), 64, REEL_F32))
 ROW(one_hot_10, reel_one_hot(BELOW(10, N / 10), 10, REEL_F32))
     /* clang-format on */
 
     static reel_tensor *record_embedding_gradient(program *p)
 {
-    reel_tensor *table = partly(p, X(16384, 64), 0), *y = reel_gather(table, 0, BELOW(16384, 16384));
+    reel_tensor *table = partly(p, X(16384, 64), 0), *y = reel_take(table, BELOW(16384, 16384), 0);
     return gradient_of(y, X(16384, 64), table);
 }
 

@@ -98,7 +98,7 @@ static float fit(reel_tape *tape)
 {
     reel_tape_clear(tape);
     reel_tensor *measured = reel_input(tape, "measured", REEL_F32, REEL_SHAPE(WALKS, STEPS));
-    reel_tensor *steps = reel_parameter(measured, "steps", REEL_SHAPE(WALKS, STEPS), reel_zeros());
+    reel_tensor *steps = reel_parameter(measured, "steps", REEL_SHAPE(WALKS, STEPS), reel_init_zeros());
     reel_tensor *loss = reel_keep(reel_mse(cumsum(steps, 1), measured), "loss");
     reel_adam(loss, (reel_adam_options){ .lr = 0.05 });
     float right[WALKS * STEPS], position[WALKS * STEPS], found[WALKS * STEPS], worst = 0;

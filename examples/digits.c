@@ -62,7 +62,7 @@ static int64_t test(reel_tape *tape, const settings *s, const samples *data)
     reel_tensor *a = s->modern ? modern_network(x) : seed_network(x);
     reel_tensor *hits = reel_sum(reel_eq(reel_argmax(a, -1), digit), REEL_ALL, REEL_DROP);
     write_batch(tape, data, 0, data->count);
-    return reel_eval(tape, 1, &hits) == REEL_OK ? (int64_t)reel_item(hits) : -1;
+    return reel_eval(tape, &hits, 1) == REEL_OK ? (int64_t)reel_item(hits) : -1;
 }
 
 /* ---- The command line, the data, and the files that are left ------------------------------------------------------ */

@@ -213,8 +213,10 @@ REEL_API const char *reel_model_name(const reel_model *model, int64_t index);
 /* Copies a named value out of the model or into it; count must be its number of elements, the type its own. */
 REEL_API reel_status reel_model_read_f32(reel_model *model, const char *name, float *data, int64_t count);
 REEL_API reel_status reel_model_read_f64(reel_model *model, const char *name, double *data, int64_t count);
+REEL_API reel_status reel_model_read_i32(reel_model *model, const char *name, int32_t *data, int64_t count);
 REEL_API reel_status reel_model_write_f32(reel_model *model, const char *name, const float *data, int64_t count);
 REEL_API reel_status reel_model_write_f64(reel_model *model, const char *name, const double *data, int64_t count);
+REEL_API reel_status reel_model_write_i32(reel_model *model, const char *name, const int32_t *data, int64_t count);
 REEL_API reel_shape reel_model_shape(const reel_model *model, const char *name);
 REEL_API int64_t reel_model_runs(const reel_model *model); /* finished training runs */
 
@@ -222,8 +224,10 @@ REEL_API int64_t reel_model_runs(const reel_model *model); /* finished training 
 
 /* Initial values, a function of (model seed, full name, element). fan_in is the product of all sizes but the last,
  * fan_out the last (a weight is [in, out], y = x w + b). A constant may be any number; else numbers are finite in the
- * parameter's dtype, b − a, a deviation and a gain not negative. */
+ * parameter's dtype, b − a, a deviation and a gain not negative. An initialiser that is left out, { 0 }, is what the layer
+ * says, and 0 everywhere for reel_parameter() itself. */
 typedef enum reel_init_kind {
+    REEL_INIT_DEFAULT,        /* not given */
     REEL_INIT_CONSTANT,       /* a everywhere */
     REEL_INIT_UNIFORM,        /* uniform in [a, b) */
     REEL_INIT_NORMAL,         /* mean a, standard deviation b */
@@ -242,12 +246,21 @@ static inline reel_init reel_init_of(reel_init_kind kind, double a, double b)
     init.kind = kind, init.a = a, init.b = b;
     return init;
 }
-static inline reel_init reel_zeros(void) { return reel_init_of(REEL_INIT_CONSTANT, 0, 0); }
-static inline reel_init reel_constant(double value) { return reel_init_of(REEL_INIT_CONSTANT, value, 0); }
-static inline reel_init reel_uniform_in(double low, double high) { return reel_init_of(REEL_INIT_UNIFORM, low, high); }
-static inline reel_init reel_normal_of(double mean, double std) { return reel_init_of(REEL_INIT_NORMAL, mean, std); }
-static inline reel_init reel_fan_in(double gain) { return reel_init_of(REEL_INIT_FAN_IN_UNIFORM, gain, 0); }
-static inline reel_init reel_glorot(double gain) { return reel_init_of(REEL_INIT_GLOROT_UNIFORM, gain, 0); }
+static inline reel_init reel_init_zeros(void) { return reel_init_of(REEL_INIT_CONSTANT, 0, 0); }
+static inline reel_init reel_init_constant(double value) { return reel_init_of(REEL_INIT_CONSTANT, value, 0); }
+static inline reel_init reel_init_uniform(double low, double high)
+{
+    return reel_init_of(REEL_INIT_UNIFORM, low, high);
+}
+static inline reel_init reel_init_normal(double mean, double std) { return reel_init_of(REEL_INIT_NORMAL, mean, std); }
+static inline reel_init reel_init_fan_in_uniform(double gain)
+{
+    return reel_init_of(REEL_INIT_FAN_IN_UNIFORM, gain, 0);
+}
+static inline reel_init reel_init_glorot_uniform(double gain)
+{
+    return reel_init_of(REEL_INIT_GLOROT_UNIFORM, gain, 0);
+}
 
 /* A parameter of the model, found by the open scopes and its name, created on first use; tape and dtype are those of
  * like (f32 or f64). Names are what the model saves: "block0/attention/w". A name may be used once per entry of a
@@ -363,6 +376,7 @@ REEL_API reel_list *reel_vjp(reel_tensor *y, reel_tensor *gy, const reel_list *w
 REEL_API reel_list *reel_parameters(reel_tensor *of, const char *pattern);
 
 REEL_API reel_list *reel_list_new(reel_tape *tape);
+REEL_API reel_list *reel_list_of(reel_tensor *const *tensors, int count); /* one or more, each under its own name */
 REEL_API reel_status reel_list_append(reel_list *list, const char *name, reel_tensor *x); /* name NULL: its own */
 REEL_API int reel_list_count(const reel_list *list);
 REEL_API reel_tensor *reel_list_at(const reel_list *list, int index);
@@ -377,7 +391,7 @@ REEL_API reel_status reel_run(reel_tape *tape);
 
 /* Computes only what these tensors need, so that they can be read, and assigns nothing. What the last run computed can
  * still be read. */
-REEL_API reel_status reel_eval(reel_tape *tape, int count, reel_tensor *const *tensors);
+REEL_API reel_status reel_eval(reel_tape *tape, reel_tensor *const *tensors, int count);
 
 /* Threads. A run has a team of its own, see .threads; a kernel of a user's op is called in the thread that runs the tape.
  * What the user's threads may do at the same time:
@@ -454,6 +468,7 @@ REEL_API reel_tape *reel_at_tape(reel_tape *tape, const char *file, int line);
 #define reel_gradients(...) reel_here_list((reel_gradients)(__VA_ARGS__), REEL_HERE)
 #define reel_vjp(...) reel_here_list((reel_vjp)(__VA_ARGS__), REEL_HERE)
 #define reel_parameters(...) reel_here_list((reel_parameters)(__VA_ARGS__), REEL_HERE)
+#define reel_list_of(...) reel_here_list((reel_list_of)(__VA_ARGS__), REEL_HERE)
 #define reel_scope_push(tape, ...) (reel_scope_push)(reel_at_tape(tape, REEL_HERE), __VA_ARGS__)
 #define reel_scope_pop(tape) (reel_scope_pop)(reel_at_tape(tape, REEL_HERE))
 #define reel_layer_push(tape, ...) (reel_layer_push)(reel_at_tape(tape, REEL_HERE), __VA_ARGS__)

@@ -203,7 +203,7 @@ static reel_tensor *stacked(const int64_t *x_size, int count, const share *s, co
         parts[n] = right ? as_matrix(other, p->a_m, p->m, p->a_k, p->k) : as_matrix(other, p->b_n, p->n, p->b_k, p->k);
         parts[count + n++] = reel_reshape(s[i].gy, right ? REEL_SHAPE(rows, kept) : REEL_SHAPE(kept, rows));
     }
-    reel_tensor *others = reel_concat(n, parts, 0), *gys = reel_concat(n, parts + count, right ? 0 : 1);
+    reel_tensor *others = reel_concat(parts, n, 0), *gys = reel_concat(parts + count, n, right ? 0 : 1);
     reel__product_axes g = { .m = 1, .n = 1, .k = 1 };
     g.a_m[0] = right ? 1 : 0, g.a_k[0] = right ? 0 : 1, g.b_n[0] = 1, g.b_k[0] = 0;
     reel_tensor *product = right ? record(others, gys, &g) : record(gys, others, &g);

@@ -75,7 +75,7 @@ typedef struct index_attr {
     int64_t axis, size; /* size: of scatter_add's result along the axis */
 } index_attr;
 
-static bool gather_shape(reel_tensor *y)
+static bool take_shape(reel_tensor *y)
 {
     const reel_tensor *x = y->inputs[0], *indices = y->inputs[1];
     int axis = (int)((const index_attr *)y->attr)->axis, rank = 0;
@@ -93,7 +93,7 @@ static void extents(const reel_tensor *x, int axis, int64_t *outer, int64_t *inn
     for (int d = axis + 1; d < x->rank; d++) *inner *= x->size[d];
 }
 
-static void gather_run(const reel_call *call)
+static void take_run(const reel_call *call)
 {
     const reel_tensor *y = call->node, *x = y->inputs[0];
     int axis = (int)((const index_attr *)y->attr)->axis;
@@ -103,23 +103,62 @@ static void gather_run(const reel_call *call)
     if (y->count) kernels[call->isa]->gather(call->y, call->x[0], call->x[1], outer, n, count, row);
 }
 
-static reel_tensor *gather_vjp(reel_tensor *y, reel_tensor *gy, int input)
+static reel_tensor *take_vjp(reel_tensor *y, reel_tensor *gy, int input)
 {
     int axis = (int)((const index_attr *)y->attr)->axis;
-    return input ? NULL : reel_scatter_add(gy, axis, y->inputs[1], y->inputs[0]->size[axis]);
+    return input ? NULL : reel_scatter_add(gy, y->inputs[1], axis, y->inputs[0]->size[axis]);
 }
 
-static const reel_op gather_op = {
-    .size = sizeof(reel_op), .name = "gather", .shape = gather_shape, .run = gather_run, .vjp = gather_vjp
+static const reel_op take_op = {
+    .size = sizeof(reel_op), .name = "take", .shape = take_shape, .run = take_run, .vjp = take_vjp
 };
 
-reel_tensor *reel_gather(reel_tensor *x, int axis, reel_tensor *indices)
+reel_tensor *reel_take(reel_tensor *x, reel_tensor *indices, int axis)
 {
-    if (!reel__good("gather", (reel_tensor *[]){ x, indices }, 2)) return bad(x ? x : indices);
-    if (!good_indices("gather", indices) || !reel__check_axis(x->tape, "gather", x, &axis)) return bad(x);
+    if (!reel__good("take", (reel_tensor *[]){ x, indices }, 2)) return bad(x ? x : indices);
+    if (!good_indices("take", indices) || !reel__check_axis(x->tape, "take", x, &axis)) return bad(x);
     index_attr attr = { axis, 0 };
     reel_tensor *inputs[] = { x, reel_in_range(indices, x->size[axis]) };
-    return reel_record(&gather_op, inputs, 2, &attr, sizeof attr);
+    return reel_record(&take_op, inputs, 2, &attr, sizeof attr);
+}
+
+/* Both with the sizes that they have together along all axes but one; false: they have none. */
+static bool broadcast_around(reel_tensor *x[2], int axis)
+{
+    reel_shape shape[2] = { reel_shape_of(x[0]), reel_shape_of(x[1]) };
+    for (int d = 0; d < x[0]->rank; d++) {
+        int64_t *a = &shape[0].size[d], *b = &shape[1].size[d];
+        if (d == axis || *a == *b) continue;
+        if (*a != 1 && *b != 1) return false;
+        *a = *b = *a == 1 ? *b : *a;
+    }
+    for (int i = 0; i < 2; i++) x[i] = reel_expand(x[i], shape[i]);
+    return true;
+}
+
+/* x [outer, n, inner] as one row of elements, of which y takes (o n + indices[o, j, i]) inner + i. */
+reel_tensor *reel_take_along_axis(reel_tensor *x, reel_tensor *indices, int axis)
+{
+    reel_tensor *both[] = { x, indices };
+    if (!reel__good("take_along_axis", both, 2)) return bad(x ? x : indices);
+    if (!good_indices("take_along_axis", indices) || !reel__check_axis(x->tape, "take_along_axis", x, &axis))
+        return bad(x);
+    if (x->rank != indices->rank || !broadcast_around(both, axis))
+        return reel__fail(x->tape, REEL_BAD_SHAPE,
+                          "take_along_axis: x %s and the indices %s do not have the same axes beside axis %d",
+                          reel_shape_text(x), reel_shape_text(indices), axis);
+    if (both[0]->count > INT32_MAX)
+        return reel__fail(x->tape, REEL_TOO_LARGE,
+                          "take_along_axis: x has %lld elements; at most 2147483647 are possible",
+                          (long long)both[0]->count);
+    int64_t outer, inner, n = x->size[axis];
+    extents(both[0], axis, &outer, &inner);
+    reel_tensor *at = reel_reshape(reel_in_range(both[1], n), REEL_SHAPE(outer, both[1]->size[axis], inner));
+    at = reel_mul(at, reel_number(at, (double)inner));
+    at = reel_add(at, reel_iota(at, inner));
+    reel_tensor *row = reel_mul(reel_iota(at, outer), reel_number(at, (double)(n * inner)));
+    at = reel_add(at, reel_reshape(row, REEL_SHAPE(outer, 1, 1)));
+    return reel_reshape(reel_take(reel_reshape(both[0], REEL_SHAPE(both[0]->count)), at, 0), reel_shape_of(both[1]));
 }
 
 static bool bucket_shape(reel_tensor *y)
@@ -186,14 +225,14 @@ static void scatter_run(const reel_call *call)
 static reel_tensor *scatter_vjp(reel_tensor *y, reel_tensor *gy, int input)
 {
     int axis = (int)((const index_attr *)y->attr)->axis;
-    return input ? NULL : reel_gather(gy, axis, y->inputs[1]);
+    return input ? NULL : reel_take(gy, y->inputs[1], axis);
 }
 
 static const reel_op scatter_op = {
     .size = sizeof(reel_op), .name = "scatter_add", .shape = scatter_shape, .run = scatter_run, .vjp = scatter_vjp
 };
 
-reel_tensor *reel_scatter_add(reel_tensor *x, int axis, reel_tensor *indices, int64_t size)
+reel_tensor *reel_scatter_add(reel_tensor *x, reel_tensor *indices, int axis, int64_t size)
 {
     if (!reel__good("scatter_add", (reel_tensor *[]){ x, indices }, 2)) return bad(x ? x : indices);
     if (!good_indices("scatter_add", indices)) return bad(x);

@@ -276,7 +276,7 @@ static reel_tensor *side_by_side(reel_tensor *x, int axis, int count, const piec
         at = pieces[i].start + pieces[i].size;
     }
     if (at < x->size[axis]) parts[n++] = zeros(x, axis, x->size[axis] - at);
-    reel_tensor *g = reel_concat(n, parts, axis);
+    reel_tensor *g = reel_concat(parts, n, axis);
     reel__release(a, parts, bytes);
     return g;
 }
@@ -529,7 +529,7 @@ static const reel_op concat_op = {
 
 enum { FEW_PARTS = 64 };
 
-reel_tensor *reel_concat(int count, reel_tensor *const *x, int axis)
+reel_tensor *reel_concat(reel_tensor *const *x, int count, int axis)
 {
     if (!reel__good("concat", x, count)) return &reel__tape_of_all(x, count)->bad;
     if (!reel__check_axis(x[0]->tape, "concat", x[0], &axis)) return bad(x[0]);
@@ -566,7 +566,7 @@ static bool can_stack(int count, reel_tensor *const *x, int axis)
     return tape->recording.status == REEL_OK;
 }
 
-reel_tensor *reel_stack(int count, reel_tensor *const *x, int axis)
+reel_tensor *reel_stack(reel_tensor *const *x, int count, int axis)
 {
     if (!reel__good("stack", x, count)) return &reel__tape_of_all(x, count)->bad;
     if (!can_stack(count, x, axis)) return bad(x[0]);
@@ -575,7 +575,7 @@ reel_tensor *reel_stack(int count, reel_tensor *const *x, int axis)
     reel_tensor **parts = reel__allocate(a, bytes);
     if (!parts) return reel__out_of_memory(x[0]->tape, "stack");
     for (int i = 0; i < count; i++) parts[i] = reel_unsqueeze(x[i], axis);
-    reel_tensor *y = reel_concat(count, parts, axis);
+    reel_tensor *y = reel_concat(parts, count, axis);
     reel__release(a, parts, bytes);
     return y;
 }

@@ -15,7 +15,7 @@ static void late_parts(graph *g)
     reel_tensor *x = real(g, "x", REEL_SHAPE(2, 3000)), *z = real(g, "z", REEL_SHAPE(2)), *e = reel_exp(x);
     reel_tensor *a = reel_sum(e, last, REEL_DROP), *b = reel_sum(reel_mul(e, x), last, REEL_DROP);
     reel_tensor *c = reel_max(reel_sub(e, x), last, REEL_DROP);
-    kept(reel_concat(5, (reel_tensor *[]){ a, b, reel_tanh(z), c, a }, 0), "parts", 0);
+    kept(reel_concat((reel_tensor *[]){ a, b, reel_tanh(z), c, a }, 5, 0), "parts", 0);
     kept(reel_div(x, reel_reshape(a, REEL_SHAPE(2, 1))), "parts", 1);
     reel_tensor *p = parameter(x, "p", REEL_SHAPE(2)), *u = real(g, "u", REEL_SHAPE(5000));
     reel_tensor *y = reel_add(reel_mul(reel_slice(p, 0, 0, 1), u), reel_slice(p, 0, 1, 2));
@@ -107,14 +107,14 @@ static void other_attributes(graph *g)
 static void concats(graph *g)
 {
     reel_tensor *e = reel_exp(real(g, "x", REEL_SHAPE(3, 7))), *f = reel_tanh(real(g, "y", REEL_SHAPE(5, 7)));
-    reel_tensor *a = reel_concat(2, (reel_tensor *[]){ e, f }, 0), *b = reel_concat(2, (reel_tensor *[]){ f, e }, 0);
-    reel_tensor *d = reel_concat(4, (reel_tensor *[]){ a, b, a, e }, 0), *s = reel_slice(d, 0, 3, 9);
+    reel_tensor *a = reel_concat((reel_tensor *[]){ e, f }, 2, 0), *b = reel_concat((reel_tensor *[]){ f, e }, 2, 0);
+    reel_tensor *d = reel_concat((reel_tensor *[]){ a, b, a, e }, 4, 0), *s = reel_slice(d, 0, 3, 9);
     kept(a, "a", 0), kept(reel_sin(b), "b", 0), kept(d, "d", 0), kept(e, "e", 0);
     kept(reel_matmul(d, reel_transpose(a)), "product", 0), kept(reel_matmul(reel_transpose(s), s), "product", 1);
     reel_tensor *t = state(g, "t", REEL_SHAPE(3, 7)), *u = state(g, "u", REEL_SHAPE(6, 7));
     reel_tensor *next = reel_assign(t, reel_add(t, e));
-    kept(reel_sin(reel_concat(3, (reel_tensor *[]){ next, t, e }, 0)), "old", 0);
-    reel_assign(u, reel_add(reel_scale(u, 0.5), reel_concat(2, (reel_tensor *[]){ next, t }, 0)));
+    kept(reel_sin(reel_concat((reel_tensor *[]){ next, t, e }, 3, 0)), "old", 0);
+    reel_assign(u, reel_add(reel_scale(u, 0.5), reel_concat((reel_tensor *[]){ next, t }, 2, 0)));
 }
 
 /* The products of a recurrent network's inputs, with and without something after them, forwards, backwards and every

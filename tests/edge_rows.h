@@ -30,11 +30,11 @@ static void set(real *d, real d0, real d1, real d2, real d3) { d[0] = d0, d[1] =
 static reel_tensor *constant(reel_tensor *x, double value) { return reel_fill(x, REEL_SHAPE(1), value); }
 static reel_tensor *with(reel_tensor *x, double value)
 {
-    return reel_concat(2, (reel_tensor *[]){ x, constant(x, value) }, 0);
+    return reel_concat((reel_tensor *[]){ x, constant(x, value) }, 2, 0);
 }
 static reel_tensor *row_of_three(reel_tensor *x)
 {
-    return reel_concat(3, (reel_tensor *[]){ x, constant(x, 1), constant(x, 2) }, 0);
+    return reel_concat((reel_tensor *[]){ x, constant(x, 1), constant(x, 2) }, 3, 0);
 }
 static reel_tensor *first(reel_tensor *x) { return reel_slice(x, 0, 0, 1); }
 
@@ -54,12 +54,13 @@ RECORD(pad, reel_slice(reel_pad(x, 0, 1, 2), 0, 1, 2))
 RECORD(pad_step, reel_slice(reel_pad_step(with(x, 1), 0, 1, 2, 3), 0, 1, 2))
 RECORD(flip, first(reel_flip(reel_flip(with(x, 1), REEL_AXES(0)), REEL_AXES(0))))
 RECORD(concat, first(with(x, 1)))
-RECORD(stack, first(reel_reshape(reel_stack(2, (reel_tensor *[]){ x, constant(x, 1) }, 0), REEL_SHAPE(2))))
+RECORD(stack, first(reel_reshape(reel_stack((reel_tensor *[]){ x, constant(x, 1) }, 2, 0), REEL_SHAPE(2))))
 RECORD(unsqueeze, reel_unsqueeze(x, 0))
 RECORD(squeeze, reel_squeeze(x, 0))
 static reel_tensor *index_0(reel_tensor *x) { return reel_iota(x, 1); }
-RECORD(gather, reel_gather(with(x, 1), 0, index_0(x)))
-RECORD(scatter_add, first(reel_scatter_add(x, 0, index_0(x), 3)))
+RECORD(take, reel_take(with(x, 1), index_0(x), 0))
+RECORD(take_along_axis, reel_take_along_axis(with(x, 1), reel_reshape(index_0(x), REEL_SHAPE(1)), 0))
+RECORD(scatter_add, first(reel_scatter_add(x, index_0(x), 0, 3)))
 RECORD(detach, reel_detach(x))
 RECORD(variable, reel_variable(x, "v"))
 RECORD(where, reel_where(reel_iota(x, 1), constant(x, INFINITY), x))
@@ -264,10 +265,7 @@ RECORD(contract, reel_contract(x, x, "k,k->"))
 /* ---- Layers, losses -------------------------------------------------------------------------------------------------- */
 
 RECORD(linear, reel_linear_with(reel_reshape(x, REEL_SHAPE(1, 1)), "layer", 1,
-                                (reel_linear_options){ .set_weight = true,
-                                                       .weight = reel_constant(2),
-                                                       .set_bias = true,
-                                                       .bias = reel_constant(0) }))
+                                (reel_linear_options){ .weight = reel_init_constant(2) }))
 /* At rates as good as 1 and 0. */
 RECORD(dropout_dropped, reel_dropout(x, "dropped", 1 - 0x1p-20))
 RECORD(dropout_kept, reel_dropout(x, "kept", 0x1p-20))
@@ -287,14 +285,14 @@ RIGHT(cross_entropy_other, logsumexp_of(x, d); d[0] -= 2; if (x == inf) d[1] = d
 static reel_tensor *masked(reel_tensor *x)
 {
     reel_tensor *y[] = { constant(x, 0), constant(x, 0.25), constant(x, 0.75) };
-    return reel_cross_entropy(logits(x), reel_reshape(reel_concat(3, y, 0), REEL_SHAPE(1, 3)));
+    return reel_cross_entropy(logits(x), reel_reshape(reel_concat(y, 3, 0), REEL_SHAPE(1, 3)));
 }
 RECORD(cross_entropy_masked, masked(x))
 RIGHT(cross_entropy_masked, logsumexp_of(x, d); d[0] -= 1.75L; if (x == inf) set(d, NAN, NAN, NAN, NAN);)
 static reel_tensor *shared(reel_tensor *x)
 {
     reel_tensor *y[] = { constant(x, 0.5), constant(x, 0), constant(x, 0.5) };
-    return reel_cross_entropy(logits(x), reel_reshape(reel_concat(3, y, 0), REEL_SHAPE(1, 3)));
+    return reel_cross_entropy(logits(x), reel_reshape(reel_concat(y, 3, 0), REEL_SHAPE(1, 3)));
 }
 RECORD(cross_entropy_shared, shared(x))
 RIGHT(cross_entropy_shared, logsumexp_of(x, d); d[0] = x == -inf ? inf
@@ -306,7 +304,7 @@ RIGHT(cross_entropy_shared, logsumexp_of(x, d); d[0] = x == -inf ? inf
 static reel_tensor *target(reel_tensor *x)
 {
     reel_tensor *l[] = { constant(x, -INFINITY), constant(x, 0) };
-    return reel_cross_entropy(reel_reshape(reel_concat(2, l, 0), REEL_SHAPE(1, 2)),
+    return reel_cross_entropy(reel_reshape(reel_concat(l, 2, 0), REEL_SHAPE(1, 2)),
                               reel_reshape(with(x, 1), REEL_SHAPE(1, 2)));
 }
 RECORD(cross_entropy_target, target(x))
@@ -318,7 +316,7 @@ static reel_tensor *updated(reel_tensor *g, bool adam)
 {
     reel_tape *tape = reel_tape_of(g);
     reel_list *p = reel_list_new(tape), *gradients = reel_list_new(tape);
-    reel_list_append(p, NULL, reel_parameter(g, "p", REEL_SHAPE(1), reel_zeros()));
+    reel_list_append(p, NULL, reel_parameter(g, "p", REEL_SHAPE(1), reel_init_zeros()));
     reel_list_append(gradients, NULL, g);
     reel_list *u = adam ? reel_adam_update(p, gradients, (reel_adam_options){ .lr = 0.5, .epsilon = 0x1p-20 })
                         : reel_sgd_update(p, gradients, (reel_sgd_options){ .lr = 0.5, .momentum = 0.5 });
@@ -365,7 +363,7 @@ static const row rows[] = {
     ROW_AS(pad_step, pad_step, identity, 0), ROW_AS(flip, flip, identity, 0),
     ROW_AS(concat, concat, identity, 0), ROW_AS(stack, stack, identity, 0),
     ROW_AS(unsqueeze, unsqueeze, identity, 0), ROW_AS(squeeze, squeeze, identity, 0),
-    ROW_AS(gather, gather, identity, 0), ROW_AS(scatter_add, scatter_add, identity, 0),
+    ROW_AS(take, take, identity, 0), ROW_AS(take_along_axis, take_along_axis, identity, 0), ROW_AS(scatter_add, scatter_add, identity, 0),
     ROW_AS(cast, cast, identity, 0), ROW_AS(variable, variable, identity, 0), ROW_AS(detach, detach, none, 0),
     ROW_AS(where, where, identity, 0), ROW_AS(where, where_other, two, 0),
     ROW(eq, 0), ROW(ne, 0), ROW(lt, 0), ROW(le, 0), ROW(gt, 0), ROW(ge, 0), ROW(argmax, 0), ROW(accuracy, 0),

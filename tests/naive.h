@@ -454,8 +454,8 @@ static inline void naive_stack(const op_case *c, const array *x, array *y)
 
 /* ---- Indices ----------------------------------------------------------------------------------------------------- */
 
-/* Where in x an element of y = gather(x, axis, indices) comes from. */
-static inline void gather_from(int axis, const array *indices, int rank, const int64_t *at, int64_t *from)
+/* Where in x an element of y = take(x, indices, axis) comes from. */
+static inline void take_from(int axis, const array *indices, int rank, const int64_t *at, int64_t *from)
 {
     int r = indices->shape.rank;
     for (int d = 0; d < axis; d++) from[d] = at[d];
@@ -463,7 +463,7 @@ static inline void gather_from(int axis, const array *indices, int rank, const i
     for (int d = axis + 1; d < rank; d++) from[d] = at[d + r - 1];
 }
 
-static inline void naive_gather(const op_case *c, const array *x, array *y)
+static inline void naive_take(const op_case *c, const array *x, array *y)
 {
     int axis = axis_of(x, (int)c->at[0]), r = x[1].shape.rank;
     reel_shape shape = { .rank = x->shape.rank - 1 + r };
@@ -475,7 +475,26 @@ static inline void naive_gather(const op_case *c, const array *x, array *y)
     FOR_EACH(at, *y)
     {
         int64_t from[REEL_MAX_RANK];
-        gather_from(axis, &x[1], x->shape.rank, at, from);
+        take_from(axis, &x[1], x->shape.rank, at, from);
+        *cell(y, at) = *cell(x, from);
+    }
+}
+
+static inline void naive_take_along_axis(const op_case *c, const array *x, array *y)
+{
+    int axis = axis_of(x, (int)c->at[0]), rank = x->shape.rank;
+    reel_shape shape = x[1].shape;
+    for (int d = 0; d < rank; d++)
+        if (d != axis && shape.size[d] == 1) shape.size[d] = x->shape.size[d];
+    *y = array_new(x->dtype, shape);
+    FOR_EACH(at, *y)
+    {
+        int64_t from[REEL_MAX_RANK], index[REEL_MAX_RANK];
+        for (int d = 0; d < rank; d++) {
+            from[d] = x->shape.size[d] == 1 ? 0 : at[d];
+            index[d] = x[1].shape.size[d] == 1 ? 0 : at[d];
+        }
+        from[axis] = (int64_t)*cell(&x[1], index);
         *cell(y, at) = *cell(x, from);
     }
 }
@@ -490,7 +509,7 @@ static inline void naive_scatter_add(const op_case *c, const array *x, array *y)
     FOR_EACH(at, *x)
     {
         int64_t to[REEL_MAX_RANK];
-        gather_from(axis, &x[1], rank, at, to);
+        take_from(axis, &x[1], rank, at, to);
         *cell(y, to) += *cell(x, at);
     }
 }

@@ -55,12 +55,13 @@ RECORD(slice_step, reel_slice_step(x[0], (int)c->at[0], c->at[1], c->at[2], c->a
 RECORD(pad, reel_pad(x[0], (int)c->at[0], c->at[1], c->at[2]))
 RECORD(pad_step, reel_pad_step(x[0], (int)c->at[0], c->at[1], c->at[2], c->at[3]))
 RECORD(flip, reel_flip(x[0], c->axes))
-RECORD(concat, reel_concat(operand_count(c), x, (int)c->at[0]))
-RECORD(stack, reel_stack(operand_count(c), x, (int)c->at[0]))
+RECORD(concat, reel_concat(x, operand_count(c), (int)c->at[0]))
+RECORD(stack, reel_stack(x, operand_count(c), (int)c->at[0]))
 RECORD(unsqueeze, reel_unsqueeze(x[0], (int)c->at[0]))
 RECORD(squeeze, reel_squeeze(x[0], (int)c->at[0]))
-RECORD(gather, reel_gather(x[0], (int)c->at[0], x[1]))
-RECORD(scatter_add, reel_scatter_add(x[0], (int)c->at[0], x[1], c->at[1]))
+RECORD(take, reel_take(x[0], x[1], (int)c->at[0]))
+RECORD(take_along_axis, reel_take_along_axis(x[0], x[1], (int)c->at[0]))
+RECORD(scatter_add, reel_scatter_add(x[0], x[1], (int)c->at[0], c->at[1]))
 RECORD(one_hot, reel_one_hot(x[0], c->at[0], c->to))
 RECORD(in_range, reel_in_range(x[0], c->at[0]))
 RECORD(uniform, reel_uniform(x[0], "draw", c->shape))
@@ -222,9 +223,12 @@ static const op_case op_cases[] = {
     ROW_AS(unsqueeze, reshape, { LINEAR(2, N) }, NUMBERS, .at = { 1 }, .shape = SIZES(2, 1, N)),
     ROW_AS(squeeze, reshape, { LINEAR(2, 1, N) }, NUMBERS, .at = { -2 }, .shape = SIZES(2, N)),
 
-    ROW(gather, { LINEAR(5, N), INDEX(5, 7) }, NUMBERS, .at = { 0 }),
-    ROW(gather, { LINEAR(2, 4, 2), INDEX(4, 2, N) }, NUMBERS, .at = { 1 }),
-    ROW(gather, { LINEAR(2, 4), INDEX(4, N) }, NUMBERS, .at = { -1 }),
+    ROW(take, { LINEAR(5, N), INDEX(5, 7) }, NUMBERS, .at = { 0 }),
+    ROW(take, { LINEAR(2, 4, 2), INDEX(4, 2, N) }, NUMBERS, .at = { 1 }),
+    ROW(take, { LINEAR(2, 4), INDEX(4, N) }, NUMBERS, .at = { -1 }),
+    ROW(take_along_axis, { LINEAR(2, 4, 2), INDEX(4, 2, N, 2) }, NUMBERS, .at = { 1 }),
+    ROW(take_along_axis, { LINEAR(5, N), INDEX(5, 7, N) }, NUMBERS, .at = { 0 }),
+    ROW(take_along_axis, { LINEAR(2, 1, 4), INDEX(4, 1, 3, N) }, NUMBERS, .at = { -1 }),
     ROW(scatter_add, { LINEAR(7, N), INDEX(5, 7) }, FLOATS | CANCELS, .at = { 0, 5 }),
     ROW(scatter_add, { LINEAR(2, 2, N, 2), INDEX(4, 2, N) }, FLOATS | CANCELS, .at = { 1, 4 }),
     ROW(scatter_add, { LINEAR(2, N), INDEX(4, N) }, FLOATS | CANCELS, .at = { -1, 4 }),

@@ -80,7 +80,7 @@ static void almost_stacked(graph *g)
     reel_tensor *h = reel_slice(x, 0, 0, 4), *u = parameter(x, "u", REEL_SHAPE(6, 6));
     for (int i = 0; i < 4; i++) { /* the left operand of each is computed from the one before */
         h = reel_tanh(reel_matmul(h, u));
-        kept(reel_matmul(reel_slice(reel_concat(2, (reel_tensor *[]){ h, x }, 0), 0, i, i + 4), u), "late", i);
+        kept(reel_matmul(reel_slice(reel_concat((reel_tensor *[]){ h, x }, 2, 0), 0, i, i + 4), u), "late", i);
     }
     reel_sgd(average(reel_square(h)), (reel_sgd_options){ .lr = 0.1 });
 }
@@ -90,15 +90,15 @@ static void stacked_elsewhere(graph *g)
 {
     reel_tensor *x = real(g, "x", REEL_SHAPE(9, 5)), *w = parameter(x, "w", REEL_SHAPE(5, 4)), *y[3];
     for (int i = 0; i < 3; i++) y[i] = reel_matmul(reel_slice(x, 0, 3 * i, 3 * i + 3), w);
-    kept(reel_concat(3, (reel_tensor *[]){ y[2], y[0], y[1] }, 0), "concat", 0);
-    kept(reel_sin(reel_concat(4, (reel_tensor *[]){ reel_exp(y[1]), y[2], y[2], y[0] }, 0)), "concat", 1);
+    kept(reel_concat((reel_tensor *[]){ y[2], y[0], y[1] }, 3, 0), "concat", 0);
+    kept(reel_sin(reel_concat((reel_tensor *[]){ reel_exp(y[1]), y[2], y[2], y[0] }, 4, 0)), "concat", 1);
     reel_tensor *u = parameter(x, "u", REEL_SHAPE(5, 4)), *z[3];
     for (int i = 0; i < 3; i++) z[i] = reel_matmul(reel_slice(x, 0, 3 * i, 3 * i + 3), u);
     reel_tensor *s = state(g, "s", REEL_SHAPE(3, 4)), *t = state(g, "t", REEL_SHAPE(3, 4)),
                 *r = state(g, "r", REEL_SHAPE(3, 4));
     reel_assign(s, z[0]), reel_assign(t, z[2]), reel_assign(r, z[2]);
     kept(reel_sin(r), "before", 0);
-    kept(reel_concat(2, (reel_tensor *[]){ z[1], z[0] }, 0), "concat", 2);
+    kept(reel_concat((reel_tensor *[]){ z[1], z[0] }, 2, 0), "concat", 2);
 }
 
 /* Left operands with three and four axes of rows that are not one in memory, in a stack. */

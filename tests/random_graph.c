@@ -143,8 +143,8 @@ static uint64_t leaf_bit(maker *m, reel_tensor *x)
 static item new_parameter(maker *m, reel_shape shape, bool trained)
 {
     reel_tensor *like = reel_number(m->items[0].x, 0);
-    reel_init init = chance(0.5) ? reel_uniform_in(-1, 1) : reel_fan_in(1);
-    if (!shape.rank) init = reel_constant(0.75);
+    reel_init init = chance(0.5) ? reel_init_uniform(-1, 1) : reel_init_fan_in_uniform(1);
+    if (!shape.rank) init = reel_init_constant(0.75);
     reel_tensor *x = reel_parameter(like, new_name(m, trained ? "p" : "frozen"), shape, init);
     item made = { x, -1.5, 1.5, leaf_bit(m, x) };
     if (trained) m->trained |= made.from;
@@ -610,7 +610,7 @@ static void unroll(maker *m)
         if (chance(0.6)) part[t] = reel_tanh(reel_add(part[t], b.x));
         if (chance(0.2)) add(m, part[t], -most, most, x.from | w.from);
     }
-    reel_tensor *y = reel_concat(steps, part, 0);
+    reel_tensor *y = reel_concat(part, steps, 0);
     for (int t = 1; chance(0.7) && t < steps; t++) y = t == 1 ? reel_add(part[0], part[1]) : reel_mul(y, part[t]);
     add(m, reel_tanh(y), -1, 1, x.from | w.from);
 }
@@ -741,7 +741,7 @@ static void join(maker *m)
         else if (what == 2) b.x = reel_flip(a.x, REEL_AXES(axis));
         part[i] = b.x, from |= b.from, low = fmin(low, b.low), high = fmax(high, b.high);
     }
-    add(m, stack ? reel_stack(count, part, axis) : reel_concat(count, part, axis), low, high, from);
+    add(m, stack ? reel_stack(part, count, axis) : reel_concat(part, count, axis), low, high, from);
 }
 
 /* ---- Indices ----------------------------------------------------------------------------------------------------- */
@@ -767,11 +767,11 @@ static void index_rows(maker *m)
     if (!n) return;
     reel_tensor *i = indices_below(m, n);
     if (reel_count(a.x) / n * reel_count(i) > MOST || reel_rank(a.x) + reel_rank(i) > 6) return;
-    item y = { reel_gather(a.x, axis, i), a.low, a.high, a.from };
+    item y = { reel_take(a.x, i, axis), a.low, a.high, a.from };
     add(m, y.x, y.low, y.high, y.from);
     double most = fmax(fabs(a.low), fabs(a.high)) * (double)(reel_count(i) + 1);
     if (chance(0.5) && reel_dtype_of(a.x) != REEL_I32)
-        add(m, reel_scatter_add(chance(0.5) ? y.x : reel_tanh(y.x), axis, i, n), -most, most, y.from);
+        add(m, reel_scatter_add(chance(0.5) ? y.x : reel_tanh(y.x), i, axis, n), -most, most, y.from);
     if (chance(0.3) && reel_count(i) * n < MOST) add(m, reel_one_hot(i, n, m->g->dtype), 0, 1, 0);
 }
 

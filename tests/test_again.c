@@ -91,7 +91,7 @@ static reel_tensor *network(step *s, reel_tensor *x)
     for (int k = 0; k < 2 + (s->v == MORE_DRAWS); k++) { /* the scope is entered again: other draws, the same weights */
         (reel_scope_push)(s->tape, "noise/%c", 'a');
         a = line(s, 6, (reel_add)(a, (reel_scale)((reel_normal)(a, "n", reel_shape_of(a)), 0.1)));
-        a = line(s, 7, (reel_mul)(a, (reel_parameter)(a, "gain", REEL_SHAPE(HIDDEN), reel_constant(1))));
+        a = line(s, 7, (reel_mul)(a, (reel_parameter)(a, "gain", REEL_SHAPE(HIDDEN), reel_init_constant(1))));
         (reel_scope_pop)(s->tape);
     }
     return line(s, 8, (reel_linear)(times(a, s->v == RULE ? 0.75 : 1.25), "output", OUT));
@@ -108,7 +108,7 @@ static reel_tensor *carried(step *s, reel_tensor *a)
 static reel_tensor *scale_parameter(step *s)
 {
     (reel_scope_push)(s->tape, "input");
-    reel_tensor *w = line(s, 12, (reel_parameter)(s->x, "scale", REEL_SHAPE(IN), reel_uniform_in(-1, 1)));
+    reel_tensor *w = line(s, 12, (reel_parameter)(s->x, "scale", REEL_SHAPE(IN), reel_init_uniform(-1, 1)));
     (reel_scope_pop)(s->tape);
     return w;
 }
@@ -151,7 +151,7 @@ static void update(step *s, reel_tensor *loss)
     if (s->v == APPENDED) p = (reel_parameters)(loss, "**/w"), g = (reel_gradients)(loss, p);
     reel_sgd_options sgd = { .lr = rate, .momentum = 0.9 };
     reel_here_list(reel_sgd_update_sized(p, reel_clip_norm(g, 0.7), &sgd, sizeof sgd), "again.c", 21);
-    reel_adam_options adam = { .lr = rate, .parameters = "**,!**/w" };
+    reel_adam_options adam = { .lr = rate, .parameter_pattern = "**,!**/w" };
     reel_here_list(reel_adam_sized(loss, &adam, sizeof adam), "again.c", 22);
 }
 
@@ -284,7 +284,7 @@ static void evaluate(reel_tape *tape, image *now)
 {
     reel_tensor *x = REEL__AT(tape->keeps, reel__named, 0).x;
     cr_assert(now->count + reel_count(x) <= 600);
-    cr_assert_eq(reel_eval(tape, 1, &x), REEL_OK, "%s", reel_tape_error(tape));
+    cr_assert_eq(reel_eval(tape, &x, 1), REEL_OK, "%s", reel_tape_error(tape));
     cr_assert_eq(reel_read_f32(x, now->values + now->count, reel_count(x)), REEL_OK, "%s", reel_tape_error(tape));
     now->count += reel_count(x);
 }
@@ -406,7 +406,7 @@ typedef struct start {
 static reel_tensor *parameter_in(start *s, const char *scope, const char *name)
 {
     (reel_scope_push)(s->tape, "%s", scope);
-    reel_tensor *p = (reel_parameter)(s->x, name, REEL_SHAPE(IN), reel_zeros());
+    reel_tensor *p = (reel_parameter)(s->x, name, REEL_SHAPE(IN), reel_init_zeros());
     (reel_scope_pop)(s->tape);
     return p;
 }
@@ -465,8 +465,11 @@ static void parameter_v(start *s) { (reel_keep)(parameter_in(s, "p", "v"), "k");
 static void parameter_of_q(start *s) { (reel_keep)(parameter_in(s, "q", "u"), "k"); }
 static void parameter_below(start *s) { (reel_keep)(parameter_in(s, "p/u", "u"), "k"); }
 static void parameter_twice(start *s) { parameter_in(s, "p", "u"), parameter_u(s); }
-static void parameter_with_another_shape(start *s) { (reel_parameter)(s->x, "u", REEL_SHAPE(2), reel_constant(1)); }
-static void parameter_with_another_start(start *s) { (reel_parameter)(s->x, "u", REEL_SHAPE(2), reel_zeros()); }
+static void parameter_with_another_shape(start *s)
+{
+    (reel_parameter)(s->x, "u", REEL_SHAPE(2), reel_init_constant(1));
+}
+static void parameter_with_another_start(start *s) { (reel_parameter)(s->x, "u", REEL_SHAPE(2), reel_init_zeros()); }
 static void state_u(start *s) { (reel_state)(s->tape, "u", REEL_F32, REEL_SHAPE(2)); }
 static void same_name_twice(start *s) { parameter_u(s), (reel_keep)(s->x, "k"); }
 static void layer_u(start *s) { (reel_keep)((reel_linear)(s->x, "p", 2), "k"); }
@@ -620,7 +623,7 @@ Test(again, a_list_from_before_a_clear_is_stale_until_the_call_that_made_it, .in
         reel_tape_clear(tape);
         if (i) cr_expect_eq(reel_list_count(list[0]), 0);
         reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(3));
-        reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(3), reel_zeros());
+        reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(3), reel_init_zeros());
         list[i] = reel_parameters(reel_sum(reel_mul(x, w), REEL_ALL, REEL_DROP), NULL);
         cr_expect_eq(reel_list_count(list[i]), 1);
         reel_list_append(list[i], "x", x);
@@ -757,7 +760,7 @@ Test(again, draws_of_evaluations_in_turn_are_those_of_the_first, .init = begin, 
     float values[4][2];
     reel_write_f32(x, (float[]){ 0, 0 }, 2);
     for (int i = 0; i < 4; i++) {
-        cr_assert_eq(reel_eval(tape, 1, &e[i % 2]), REEL_OK);
+        cr_assert_eq(reel_eval(tape, &e[i % 2], 1), REEL_OK);
         cr_assert_eq(reel_read_f32(e[i % 2], values[i], 2), REEL_OK);
     }
     cr_expect_arr_eq(values[0], values[2], sizeof values[0]);
@@ -772,7 +775,7 @@ Test(again, a_run_and_an_evaluation_in_turn_read_their_own_values, .init = begin
     for (int i = 0; i < 4; i++) {
         cr_assert_eq(reel_run(tape), REEL_OK);
         cr_expect_eq(reel_item(kept), 10 * (i + 1));
-        cr_assert_eq(reel_eval(tape, 1, &twice), REEL_OK);
+        cr_assert_eq(reel_eval(tape, &twice, 1), REEL_OK);
         cr_expect_eq(reel_item(twice), 2 * (i + 1));
         cr_expect_eq(reel_item(kept), 10 * (i + 1), "the values of the run have gone");
     }
@@ -785,10 +788,10 @@ Test(again, a_state_that_becomes_private_is_not_read_through_an_old_plan, .init 
     reel_state(tape, "n", REEL_F32, REEL_SCALAR);
     reel_tape *other = reel_tape_new(model, (reel_tape_options){ .evaluate = true });
     reel_tensor *n = reel_state(other, "n", REEL_F32, REEL_SCALAR), *twice = reel_scale(n, 3);
-    cr_assert_eq(reel_eval(other, 1, &twice), REEL_OK);
+    cr_assert_eq(reel_eval(other, &twice, 1), REEL_OK);
     reel_assign(n, reel_shift(n, 1));
     for (int i = 0; i < 2; i++) cr_assert_eq(reel_run(other), REEL_OK);
-    cr_assert_eq(reel_eval(other, 1, &twice), REEL_OK);
+    cr_assert_eq(reel_eval(other, &twice, 1), REEL_OK);
     cr_expect_eq(reel_item(twice), 6);
     reel_tape_free(other);
 }

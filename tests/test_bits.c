@@ -381,7 +381,7 @@ Test(max, argmax_is_the_first_of_equals)
 
 /* ---- scatter_add ------------------------------------------------------------------------------------------------- */
 
-RECORD(by_scatter, reel_scatter_add(x[0], (int)c->at[0], x[1], c->at[1]))
+RECORD(by_scatter, reel_scatter_add(x[0], x[1], (int)c->at[0], c->at[1]))
 
 /* The definition: a destination's sources in ascending order, summed as a column is; without a source +0. */
 static array naive_scatter(const array *x, const array *to, int64_t outer, int64_t size, int64_t inner)
@@ -654,7 +654,8 @@ static const reel_init kinds[KINDS] = {
     { REEL_INIT_CONSTANT, 0.75, 0 },    { REEL_INIT_UNIFORM, -1, 3 },       { REEL_INIT_NORMAL, 2, 0.5 },
     { REEL_INIT_FAN_IN_UNIFORM, 1, 0 }, { REEL_INIT_GLOROT_UNIFORM, 1, 0 },
 };
-static const char *const kind_names[KINDS] = { "constant", "uniform", "normal", "fan_in", "glorot" };
+static const char *const kind_names[KINDS] = { "constant", "uniform", "normal", "fan_in",
+                                               "glorot" }; /* their parameters */
 enum { IN = 40, OUT = 60 };
 
 static void make_parameters(program *p, reel_dtype dtype, bool backwards, array *values)

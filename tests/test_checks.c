@@ -49,30 +49,30 @@ static reel_tensor *for_each(reel_tensor *i, reel_tensor *x)
 }
 
 static reel_tensor *in_range(reel_tensor *i, reel_tensor *x, int64_t n) { return (void)x, reel_in_range(i, n); }
-static reel_tensor *gather(reel_tensor *i, reel_tensor *x, int64_t n) { return reel_gather(rows_of(x, n), 0, i); }
+static reel_tensor *gather(reel_tensor *i, reel_tensor *x, int64_t n) { return reel_take(rows_of(x, n), i, 0); }
 static reel_tensor *gather_columns(reel_tensor *i, reel_tensor *x, int64_t n)
 {
-    return reel_gather(reel_transpose(rows_of(x, n)), 1, i);
+    return reel_take(reel_transpose(rows_of(x, n)), i, 1);
 }
 static reel_tensor *gather_checked_wider(reel_tensor *i, reel_tensor *x, int64_t n)
 {
-    return reel_gather(rows_of(x, n), 0, reel_in_range(i, 12));
+    return reel_take(rows_of(x, n), reel_in_range(i, 12), 0);
 }
 static reel_tensor *scatter(reel_tensor *i, reel_tensor *x, int64_t n)
 {
-    return reel_scatter_add(for_each(i, x), 0, i, n);
+    return reel_scatter_add(for_each(i, x), i, 0, n);
 }
 static reel_tensor *scatter_checked(reel_tensor *i, reel_tensor *x, int64_t n)
 {
-    return reel_scatter_add(for_each(i, x), 0, reel_in_range(i, n), n);
+    return reel_scatter_add(for_each(i, x), reel_in_range(i, n), 0, n);
 }
 static reel_tensor *scatter_checked_wider(reel_tensor *i, reel_tensor *x, int64_t n)
 {
-    return reel_scatter_add(for_each(i, x), 0, reel_in_range(i, 12), n);
+    return reel_scatter_add(for_each(i, x), reel_in_range(i, 12), 0, n);
 }
 static reel_tensor *scatter_checked_twice(reel_tensor *i, reel_tensor *x, int64_t n)
 {
-    return reel_scatter_add(for_each(i, x), 0, reel_in_range(reel_in_range(i, n), 12), 12);
+    return reel_scatter_add(for_each(i, x), reel_in_range(reel_in_range(i, n), 12), 0, 12);
 }
 static reel_tensor *one_hot(reel_tensor *i, reel_tensor *x, int64_t n) { return reel_one_hot(i, n, reel_dtype_of(x)); }
 static reel_tensor *entropy(reel_tensor *i, reel_tensor *x, int64_t n)
@@ -84,7 +84,7 @@ static reel_tensor *entropy(reel_tensor *i, reel_tensor *x, int64_t n)
 /* The gradient scatters by the index that the gather has checked. */
 static reel_tensor *through_a_gradient(reel_tensor *i, reel_tensor *x, int64_t n)
 {
-    return reel_gradient(reel_sum(reel_square(reel_gather(rows_of(x, n), 0, i)), REEL_ALL, REEL_DROP), x);
+    return reel_gradient(reel_sum(reel_square(reel_take(rows_of(x, n), i, 0)), REEL_ALL, REEL_DROP), x);
 }
 
 static const struct {
@@ -92,7 +92,7 @@ static const struct {
     user *use;
 } users[] = {
     { "in_range", in_range },
-    { "gather", gather },
+    { "take", gather },
     { "gather of columns", gather_columns },
     { "gather of an index checked against more", gather_checked_wider },
     { "scatter_add", scatter },
@@ -136,7 +136,7 @@ static reel_status run(int way, reel_tensor *y)
         *reel__settings(tape) = (reel__plan_settings){ .no_fold = way == UNFOLDED,
                                                        .thread_work = way == TEAM ? -1 : 0,
                                                        .tile = way == TEAM ? 16 : 0 };
-    return way == EVALUATED ? reel_eval(tape, 1, &y) : reel_run(tape);
+    return way == EVALUATED ? reel_eval(tape, &y, 1) : reel_run(tape);
 }
 
 static void check(int source, int use, int64_t n, int way)

@@ -185,7 +185,7 @@ static void expect_pair(const pair_row *r, const type *t, pair_program *p, real 
     real want[RESULTS] = { 0 };
     r->right(a, b, t, want);
     write_one(p->a, a), write_one(p->b, b);
-    cr_assert_eq(reel_eval(p->tape, RESULTS, p->d), REEL_OK, "%s", reel_tape_error(p->tape));
+    cr_assert_eq(reel_eval(p->tape, p->d, RESULTS), REEL_OK, "%s", reel_tape_error(p->tape));
     for (int k = 0; k < RESULTS; k++)
         cr_expect(is_right(reel_item(p->d[k]), want[k], 0, t), "%s of %s at (%Lg, %Lg) in %s: %g, not %Lg", names[k],
                   r->name, a, b, t->dtype == REEL_F32 ? "f32" : "f64", reel_item(p->d[k]), want[k]);

@@ -28,7 +28,7 @@ static program program_of(const row *r, const type *t, reel_tape_options options
 {
     program p = { .model = reel_model_new((reel_model_options){ .seed = 1 }), .orders = orders };
     p.tape = reel_tape_new(p.model, options);
-    p.x = reel_parameter(reel_input(p.tape, "like", t->dtype, REEL_SCALAR), "x", REEL_SHAPE(1), reel_zeros());
+    p.x = reel_parameter(reel_input(p.tape, "like", t->dtype, REEL_SCALAR), "x", REEL_SHAPE(1), reel_init_zeros());
     p.d[0] = r->record(p.x);
     for (int k = 1; k < orders; k++) p.d[k] = derivative(p.d[k - 1], p.x);
     cr_assert_eq(reel_tape_status(p.tape), REEL_OK, "%s: %s", r->name, reel_tape_error(p.tape));
@@ -48,7 +48,7 @@ static reel_status run_at(program *p, real x)
     const double f64 = (double)x;
     reel_status status =
         reel_dtype_of(p->x) == REEL_F32 ? reel_write_f32(p->x, &f32, 1) : reel_write_f64(p->x, &f64, 1);
-    return status == REEL_OK ? reel_eval(p->tape, p->orders, p->d) : status;
+    return status == REEL_OK ? reel_eval(p->tape, p->d, p->orders) : status;
 }
 
 static void expect_row(const row *r, const type *t)
@@ -131,7 +131,7 @@ Test(edges, rows_without_an_open_element_are_not_refused_in_checked_mode)
     float got[6];
     cr_assert_eq(reel_write_f32(x, (float[]){ 1, 2, 3, 4, 5, 5 }, 6), REEL_OK);
     cr_assert_eq(reel_write_i32(open, (int32_t[]){ 0, 0, 0, 0, 1, 1 }, 6), REEL_OK);
-    cr_assert_eq(reel_eval(tape, 2, (reel_tensor *[]){ weights, g }), REEL_OK, "%s", reel_tape_error(tape));
+    cr_assert_eq(reel_eval(tape, (reel_tensor *[]){ weights, g }, 2), REEL_OK, "%s", reel_tape_error(tape));
     cr_assert_eq(reel_read_f32(weights, got, 6), REEL_OK);
     for (int i = 0; i < 6; i++) cr_expect_eq(got[i], i < 4 ? 0 : 0.5f, "%d: %g", i, (double)got[i]);
     cr_assert_eq(reel_read_f32(g, got, 6), REEL_OK);
@@ -151,7 +151,7 @@ Test(edges, a_nan_in_a_maximum_makes_no_nan_of_what_its_gradient_is_made_of)
     reel_tensor *gw = reel_gradient(reel_sum(gx, REEL_ALL, REEL_DROP), w);
     cr_assert_eq(reel_write_f32(x, (float[]){ (float)NAN, 1 }, 2), REEL_OK);
     cr_assert_eq(reel_write_f32(w, (float[]){ 3 }, 1), REEL_OK);
-    cr_assert_eq(reel_eval(tape, 1, &gw), REEL_OK, "%s", reel_tape_error(tape));
+    cr_assert_eq(reel_eval(tape, &gw, 1), REEL_OK, "%s", reel_tape_error(tape));
     cr_expect_eq(reel_item(gw), 0, "%g", reel_item(gw));
     reel_tape_free(tape);
     reel_model_free(model);

@@ -279,7 +279,7 @@ static void evaluate(trace *t, reel_tape *tape)
     reel_tensor **kept = calloc((size_t)tape->keeps.count + 1, sizeof *kept);
     for (int64_t i = 0; i < tape->keeps.count; i++) kept[i] = REEL__AT(tape->keeps, reel__named, i).x;
     tape->alone_until = 0;
-    if (reel_eval(tape, (int)tape->keeps.count, kept) != REEL_OK)
+    if (reel_eval(tape, kept, (int)tape->keeps.count) != REEL_OK)
         snprintf(t->error, sizeof t->error, "eval: %s", reel_tape_error(tape));
     for (int64_t i = 0; i < tape->keeps.count && !*t->error; i++) see_tensor(t, "(evaluated)", RUNS, kept[i]);
     free(kept);
@@ -453,7 +453,7 @@ static reel_tensor *index_input(graph *g, const char *name, reel_shape shape, in
 
 static reel_tensor *parameter(reel_tensor *like, const char *name, reel_shape shape)
 {
-    return reel_parameter(like, name, shape, reel_uniform_in(-0.7, 0.7));
+    return reel_parameter(like, name, shape, reel_init_uniform(-0.7, 0.7));
 }
 
 static reel_tensor *total(reel_tensor *x) { return reel_sum(x, REEL_ALL, REEL_DROP); }
@@ -494,8 +494,8 @@ static reel_tensor *normalised(reel_tensor *x, const char *name)
 {
     reel_shape s = REEL_SHAPE(reel_dim(x, -1));
     reel_layer_push(reel_tape_of(x), name);
-    reel_tensor *gamma = reel_parameter(x, "gamma", s, reel_constant(1)),
-                *beta = reel_parameter(x, "beta", s, reel_zeros());
+    reel_tensor *gamma = reel_parameter(x, "gamma", s, reel_init_constant(1)),
+                *beta = reel_parameter(x, "beta", s, reel_init_zeros());
     reel_scope_pop(reel_tape_of(x));
     reel_tensor *centred = reel_sub(x, reel_mean(x, REEL_AXES(-1), REEL_KEEP));
     reel_tensor *scale = reel_rsqrt(reel_shift(reel_var(x, REEL_AXES(-1), REEL_KEEP), 1e-5));
@@ -538,11 +538,11 @@ static void rnn(graph *g)
     reel_tensor *table = parameter(h, "embedding", REEL_SHAPE(11, 6)), *wx = parameter(h, "wx", REEL_SHAPE(6, H));
     reel_tensor *wh = parameter(h, "wh", REEL_SHAPE(H, H)), *b = parameter(h, "b", REEL_SHAPE(H));
     for (int t = 0; t < T; t++) {
-        reel_tensor *x = reel_gather(table, 0, reel_squeeze(reel_slice(words, 0, t, t + 1), 0));
+        reel_tensor *x = reel_take(table, reel_squeeze(reel_slice(words, 0, t, t + 1), 0), 0);
         out[t] = h = reel_tanh(reel_add(reel_add(reel_matmul(x, wx), reel_matmul(h, wh)), b));
     }
     reel_assign(state, reel_detach(h));
-    reel_adam(reel_cross_entropy(reel_linear(reel_stack(T, out, 0), "output", 11), y),
+    reel_adam(reel_cross_entropy(reel_linear(reel_stack(out, T, 0), "output", 11), y),
               (reel_adam_options){ .lr = 0.02 });
 }
 
@@ -726,10 +726,10 @@ static void checks_between(graph *g)
     reel_tensor *i = reel_cast(reel_scale(reel_sigmoid(reel_sum(x, REEL_AXES(1), REEL_DROP)), 4.9), REEL_I32);
     reel_tensor *checked = reel_in_range(i, 5), *j = reel_in_range(index_input(g, "j", REEL_SHAPE(6), 5), 5);
     reel_assign(s, reel_add(s, reel_cast(checked, g->dtype)));
-    reel_tensor *y = reel_mul(reel_gather(table, 0, checked),
-                              reel_gather(table, 0, reel_argmax(reel_matmul(x, reel_transpose(table)), 1)));
-    reel_keep(reel_scatter_add(y, 0, j, 5), "scattered"), reel_keep(reel_one_hot(checked, 5, g->dtype), "one hot");
-    reel_sgd(average(reel_square(reel_add(y, reel_gather(table, 0, j)))), (reel_sgd_options){ .lr = 0.3 });
+    reel_tensor *y = reel_mul(reel_take(table, checked, 0),
+                              reel_take(table, reel_argmax(reel_matmul(x, reel_transpose(table)), 1), 0));
+    reel_keep(reel_scatter_add(y, j, 0, 5), "scattered"), reel_keep(reel_one_hot(checked, 5, g->dtype), "one hot");
+    reel_sgd(average(reel_square(reel_add(y, reel_take(table, j, 0)))), (reel_sgd_options){ .lr = 0.3 });
 }
 
 static void strided(graph *g)
@@ -763,7 +763,7 @@ static void strided(graph *g)
 static void scalars(graph *g)
 {
     reel_tensor *x = real(g, "x", REEL_SCALAR), *s = state(g, "s", REEL_SCALAR),
-                *p = reel_parameter(x, "p", REEL_SCALAR, reel_constant(0.3));
+                *p = reel_parameter(x, "p", REEL_SCALAR, reel_init_constant(0.3));
     reel_tensor *y = reel_sin(reel_add(reel_mul(x, p), s));
     for (int i = 0; i < 20; i++) y = reel_sub(reel_cos(y), reel_mul(y, p));
     reel_assign(s, reel_add(s, reel_detach(y)));
@@ -781,7 +781,7 @@ static void empty_and_one(graph *g)
     reel_tensor *parts[] = { y, reel_slice(z, 0, 1, 2), reel_slice(y, 0, 0, 0), reel_slice(z, 0, 3, 4) };
     reel_keep(y, "y"), reel_keep(reel_sum(y, REEL_AXES(0), REEL_KEEP), "sum"), reel_keep(z, "z");
     reel_keep(reel_softmax(one, 0), "ones"), reel_keep(reel_sum(one, REEL_AXES(0, 2), REEL_DROP), "reshaped");
-    reel_tensor *loss = reel_add(average(reel_square(reel_concat(4, parts, 0))), total(none));
+    reel_tensor *loss = reel_add(average(reel_square(reel_concat(parts, 4, 0))), total(none));
     reel_sgd(reel_add(loss, average(reel_max(one, REEL_AXES(-1), REEL_DROP))), (reel_sgd_options){ .lr = 0.1 });
 }
 
@@ -873,8 +873,8 @@ static void stops(graph *g)
     reel_tensor *next = reel_assign(c, reel_shift(c, 1)), *w = parameter(x, "w", REEL_SHAPE(4, 5));
     reel_assign(s, reel_add(s, reel_sum(x, REEL_AXES(0), REEL_DROP)));
     reel_tensor *y = reel_tanh(reel_matmul(x, w)), *i = reel_in_range(reel_cast(next, REEL_I32), 3);
-    reel_keep(reel_gather(y, 0, i), "row");
-    reel_sgd(average(reel_square(reel_gather(w, 1, i))), (reel_sgd_options){ .lr = 0.1, .momentum = 0.9 });
+    reel_keep(reel_take(y, i, 0), "row");
+    reel_sgd(average(reel_square(reel_take(w, i, 1))), (reel_sgd_options){ .lr = 0.1, .momentum = 0.9 });
 }
 
 #include "awkward_programs.h"

@@ -33,7 +33,7 @@ static void record(void)
     idx = AT(2, reel_input(tape, "idx", REEL_I32, REEL_SHAPE(3)));
     wide = reel_input(tape, "wide", REEL_F32, REEL_SHAPE(1, 1, 1, 1, 1, 1, 1, 3));
     empty = reel_input(tape, "empty", REEL_F32, REEL_SHAPE(2, 0));
-    w = AT(3, reel_parameter(x, "w", REEL_SHAPE(3, 2), reel_uniform_in(-1, 1)));
+    w = AT(3, reel_parameter(x, "w", REEL_SHAPE(3, 2), reel_init_uniform(-1, 1)));
     h = AT(4, reel_state(tape, "h", REEL_F32, REEL_SHAPE(2)));
     reel_assign(h, reel_shift(h, 1));
     loss = AT(5, reel_keep(reel_sum(reel_matmul(x, w), REEL_ALL, REEL_DROP), "loss"));
@@ -333,10 +333,10 @@ Test(errors, of_movement)
     RECORDING(REEL_BAD_ARGUMENT, "flip: there is no axis 5 in [2,3]", AT(0, reel_flip(x, REEL_AXES(5))));
     RECORDING(REEL_BAD_ARGUMENT, "flip: axis 1 twice for [2,3]", AT(0, reel_flip(x, REEL_AXES(1, 1))));
     RECORDING(REEL_BAD_SHAPE, "concat: part 2 is [4], the first [2,3]; they may differ in axis 0 only",
-              AT(0, reel_concat(2, (reel_tensor *[]){ x, v }, 0)));
-    RECORDING(REEL_BAD_DTYPE, "concat: " LIKE("f32", "f64"), AT(0, reel_concat(2, (reel_tensor *[]){ x, d }, 0)));
+              AT(0, reel_concat((reel_tensor *[]){ x, v }, 2, 0)));
+    RECORDING(REEL_BAD_DTYPE, "concat: " LIKE("f32", "f64"), AT(0, reel_concat((reel_tensor *[]){ x, d }, 2, 0)));
     RECORDING(REEL_BAD_ARGUMENT, "concat: there is no axis 2 in [2,3]",
-              AT(0, reel_concat(2, (reel_tensor *[]){ x, x }, 2)));
+              AT(0, reel_concat((reel_tensor *[]){ x, x }, 2, 2)));
     RECORDING(REEL_BAD_ARGUMENT, "unsqueeze: no new axis 4 in [2,3]", AT(0, reel_unsqueeze(x, 4)));
     RECORDING(REEL_BAD_ARGUMENT, "squeeze: there is no axis 2 in [2,3]", AT(0, reel_squeeze(x, 2)));
     RECORDING(REEL_BAD_SHAPE, "squeeze: axis 0 of [2,3] is not of size 1", AT(0, reel_squeeze(x, 0)));
@@ -344,19 +344,31 @@ Test(errors, of_movement)
 
 Test(errors, of_ops_with_indices)
 {
-    RECORDING(REEL_BAD_ARGUMENT, "gather: there is no axis 2 in [2,3]", AT(0, reel_gather(x, 2, idx)));
-    RECORDING(REEL_BAD_SHAPE, "gather: 9 dimensions; at most 8 are possible",
-              AT(0, reel_gather(wide, -1, reel_reshape(idx, REEL_SHAPE(3, 1)))));
+    RECORDING(REEL_BAD_ARGUMENT, "take: there is no axis 2 in [2,3]", AT(0, reel_take(x, idx, 2)));
+    RECORDING(REEL_BAD_SHAPE, "take: 9 dimensions; at most 8 are possible",
+              AT(0, reel_take(wide, reel_reshape(idx, REEL_SHAPE(3, 1)), -1)));
+    RECORDING(REEL_BAD_ARGUMENT, "take_along_axis: there is no axis -3 in [2,3]",
+              AT(0, reel_take_along_axis(x, reel_iota(x, 2), -3)));
+    RECORDING(REEL_BAD_DTYPE, "take_along_axis: indices are i32, not f32 (use reel_cast)",
+              AT(0, reel_take_along_axis(x, x, 1)));
+    RECORDING(REEL_BAD_SHAPE, "take_along_axis: x [2,3] and the indices [2] do not have the same axes beside axis 1",
+              AT(0, reel_take_along_axis(x, reel_iota(x, 2), 1)));
+    RECORDING(REEL_BAD_SHAPE, "take_along_axis: x [2,3] and the indices [3,2] do not have the same axes beside axis 1",
+              AT(0, reel_take_along_axis(x, reel_reshape(reel_iota(x, 6), REEL_SHAPE(3, 2)), 1)));
+    RECORDING(REEL_BAD_ARGUMENT, "take_along_axis: operand 2 is NULL", AT(0, reel_take_along_axis(x, NULL, 1)));
+    RECORDING(REEL_TOO_LARGE, "take_along_axis: x has 3000000000 elements; at most 2147483647 are possible",
+              AT(0, reel_take_along_axis(reel_expand(reel_number(x, 1), REEL_SHAPE(3, 1000000000)),
+                                         reel_reshape(reel_iota(x, 1), REEL_SHAPE(1, 1)), 1)));
     RECORDING(REEL_BAD_DTYPE, "in_range: indices are i32, not f32 (use reel_cast)", AT(0, reel_in_range(v, 4)));
     RECORDING(REEL_BAD_ARGUMENT, "in_range: the size is -1", AT(0, reel_in_range(idx, -1)));
     RECORDING(REEL_BAD_ARGUMENT, "scatter_add: axis 2 and size 4 do not fit [2,3] with indices [3]",
-              AT(0, reel_scatter_add(x, 2, idx, 4)));
+              AT(0, reel_scatter_add(x, idx, 2, 4)));
     RECORDING(REEL_BAD_SHAPE, "scatter_add: the indices [3] are not the axes of [2,3] from axis 0 on",
-              AT(0, reel_scatter_add(x, 0, idx, 4)));
+              AT(0, reel_scatter_add(x, idx, 0, 4)));
     RECORDING(REEL_TOO_LARGE, "scatter_add: 2147483648 indices; at most 2147483647 are possible",
-              AT(0, reel_scatter_add(reel_expand(s, REEL_SHAPE(1ll << 31)), 0,
-                                     reel_expand(reel_slice(idx, 0, 0, 1), REEL_SHAPE(1ll << 31)), 4)));
-    RECORDING(REEL_BAD_DTYPE, "scatter_add: operand 1 is i32; " FLOATS, AT(0, reel_scatter_add(idx, 0, idx, 4)));
+              AT(0, reel_scatter_add(reel_expand(s, REEL_SHAPE(1ll << 31)),
+                                     reel_expand(reel_slice(idx, 0, 0, 1), REEL_SHAPE(1ll << 31)), 0, 4)));
+    RECORDING(REEL_BAD_DTYPE, "scatter_add: operand 1 is i32; " FLOATS, AT(0, reel_scatter_add(idx, idx, 0, 4)));
     RECORDING(REEL_BAD_ARGUMENT, "iota: 2147483648 is not within 0 … 2147483647",
               AT(0, reel_one_hot(idx, 1ll << 31, REEL_F32)));
     RECORDING(REEL_TOO_LARGE, "one_hot: the number of bytes of [1073741824,3,2147483647] overflows",
@@ -425,10 +437,10 @@ Test(errors, of_operands_that_cannot_be_used)
     RECORDING(REEL_BAD_ARGUMENT, "matmul: operand 2 is NULL", AT(0, reel_matmul(x, NULL)));
     RECORDING(REEL_BAD_ARGUMENT, "where: operand 3 is NULL", AT(0, reel_where(less(), x, NULL)));
     RECORDING(REEL_BAD_ARGUMENT, "where: operand 1 is NULL", AT(0, reel_where(NULL, x, x)));
-    RECORDING(REEL_BAD_ARGUMENT, "concat: operand 1 is NULL", AT(0, reel_concat(2, (reel_tensor *[]){ NULL, x }, 0)));
-    RECORDING(REEL_BAD_ARGUMENT, "gather: operand 1 is NULL", AT(0, reel_gather(NULL, 0, idx)));
+    RECORDING(REEL_BAD_ARGUMENT, "concat: operand 1 is NULL", AT(0, reel_concat((reel_tensor *[]){ NULL, x }, 2, 0)));
+    RECORDING(REEL_BAD_ARGUMENT, "take: operand 1 is NULL", AT(0, reel_take(NULL, idx, 0)));
     RECORDING(REEL_BAD_ARGUMENT, "assign: the value is NULL", AT(0, reel_assign(h, NULL)));
-    RECORDING(REEL_BAD_ARGUMENT, "eval: a tensor is NULL", AT(0, reel_eval(tape, 1, (reel_tensor *[]){ NULL })));
+    RECORDING(REEL_BAD_ARGUMENT, "eval: a tensor is NULL", AT(0, reel_eval(tape, (reel_tensor *[]){ NULL }, 1)));
     RECORDING(REEL_BAD_ARGUMENT, "with_push: parameters is NULL", AT(0, reel_with_push(tape, NULL, NULL)));
     RECORDING(REEL_BAD_STATE, "add: operand 2 belongs to another tape than the rest: foreign [2,3] (@7)",
               AT(0, reel_add(x, foreign)));
@@ -447,7 +459,7 @@ Test(errors, of_operands_that_cannot_be_used)
     RECORDING(REEL_BAD_STATE, "keep: the tensor is from before reel_tape_clear() (recorded at @6)",
               AT(0, reel_keep(old, "k")));
     RECORDING(REEL_BAD_STATE, "eval: a tensor is from before reel_tape_clear() (recorded at @6)",
-              AT(0, reel_eval(tape, 1, &old)));
+              AT(0, reel_eval(tape, &old, 1)));
     RECORDING(REEL_BAD_STATE, "gradient: the loss is from before reel_tape_clear() (recorded at @6)",
               AT(0, reel_gradient(old, w)));
     RECORDING(REEL_BAD_STATE,
@@ -474,10 +486,10 @@ Test(errors, of_a_stale_handle_end_when_the_same_call_is_recorded_again)
 #define TWICE(what, name) what ": the name \"" name "\" is used twice in one entry of its scope, first at @8 "
 #define SHARE "(to share weights, enter a scope again with reel_scope_push)"
 #define ANOTHER "(take another name, or enter a scope)"
-#define STATE "(a second optimiser needs another .state, the prefix of its states' names)"
+#define STATE "(a second optimiser needs another .state_prefix, the prefix of its states' names)"
 #define NO_NAME "is no name: it may not have '*', '!', ',', '\"', a control character or an empty part"
 
-#define P(name) reel_parameter(x, name, REEL_SHAPE(2), reel_zeros())
+#define P(name) reel_parameter(x, name, REEL_SHAPE(2), reel_init_zeros())
 #define THEN(before, call) ((void)AT(8, before), call)
 
 Test(errors, of_names)
@@ -508,14 +520,14 @@ Test(errors, of_names)
 /* The call in a second entry of scope "a", after `before` in the first. */
 #define AGAIN(before, call)                                                                                            \
     (reel_scope_push(tape, "a"), (void)before, reel_scope_pop(tape), reel_scope_push(tape, "a"), call)
-#define A_W reel_parameter(x, "w", REEL_SHAPE(3, 2), reel_zeros())
+#define A_W reel_parameter(x, "w", REEL_SHAPE(3, 2), reel_init_zeros())
 
 Test(errors, of_names_used_again_for_something_else)
 {
     RECORDING(REEL_BAD_NAME, "parameter: \"a/w\" exists as parameter f32 [3,2], not as f32 [2,2]  in a",
-              AT(0, AGAIN(A_W, reel_parameter(x, "w", REEL_SHAPE(2, 2), reel_zeros()))));
+              AT(0, AGAIN(A_W, reel_parameter(x, "w", REEL_SHAPE(2, 2), reel_init_zeros()))));
     RECORDING(REEL_BAD_NAME, "parameter: \"a/w\" exists as parameter f32 [3,2], not as f64 [3,2]  in a",
-              AT(0, AGAIN(A_W, reel_parameter(d, "w", REEL_SHAPE(3, 2), reel_zeros()))));
+              AT(0, AGAIN(A_W, reel_parameter(d, "w", REEL_SHAPE(3, 2), reel_init_zeros()))));
     RECORDING(REEL_BAD_NAME, "state: \"a/w\" exists as a parameter  in a",
               AT(0, AGAIN(A_W, reel_state(tape, "w", REEL_F32, REEL_SHAPE(3, 2)))));
     RECORDING(REEL_BAD_NAME, "state: \"a/w\" exists as parameter f32 [3,2], not as f32 [2]  in a",
@@ -535,14 +547,14 @@ Test(errors, of_names_used_again_for_something_else)
 Test(errors, of_names_that_the_model_does_not_have)
 {
     RECORDING(REEL_BAD_NAME, "parameter: the model is sealed and has no \"ww\" (did you mean \"w\"?)",
-              AT(0, SEALED(reel_parameter(x, "ww", REEL_SHAPE(2), reel_zeros()))));
+              AT(0, SEALED(reel_parameter(x, "ww", REEL_SHAPE(2), reel_init_zeros()))));
     RECORDING(REEL_BAD_NAME, "state: the model is sealed and has no \"something/else\"",
               AT(0, SEALED(reel_state(tape, "something/else", REEL_F32, REEL_SCALAR))));
     RECORDING(REEL_BAD_NAME, "parameter: the model is sealed and has no \"out/w\"  in out",
               AT(0, SEALED(reel_linear(x, "out", 2))));
     EVALUATING(REEL_BAD_NAME,
                "parameter: an evaluating tape makes no parameters and the model has no \"ww\" (did you mean \"w\"?)",
-               AT(0, reel_parameter(x, "ww", REEL_SHAPE(2), reel_zeros())));
+               AT(0, reel_parameter(x, "ww", REEL_SHAPE(2), reel_init_zeros())));
     EVALUATING(REEL_BAD_STATE, "assign: an evaluating tape never writes the parameter w [3,2] (@3)",
                AT(0, reel_assign(w, w)));
 }
@@ -558,7 +570,7 @@ Test(errors, of_leaves_and_assignments)
     RECORDING(REEL_BAD_SHAPE, "state: \"in\" has a negative size: [-2]",
               AT(0, reel_state(tape, "in", REEL_F32, REEL_SHAPE(-2))));
     RECORDING(REEL_BAD_DTYPE, "parameter: \"p\" would be i32, as idx [3] (@2); use reel_cast() on like first",
-              AT(0, reel_parameter(idx, "p", REEL_SCALAR, reel_zeros())));
+              AT(0, reel_parameter(idx, "p", REEL_SCALAR, reel_init_zeros())));
     RECORDING(REEL_BAD_ARGUMENT, "assign: the target exp [2,3] (@8) is no parameter or state",
               AT(0, reel_assign(e(), x)));
     RECORDING(REEL_BAD_ARGUMENT, "assign: the target x [2,3] (@1) is no parameter or state", AT(0, reel_assign(x, x)));
@@ -592,11 +604,12 @@ Test(errors, of_scopes_and_replacements)
     RECORDING(REEL_BAD_STATE, "run: the scope \"a\" is still open (reel_scope_pop is missing)  in a",
               AT(0, OPEN(reel_run(tape))));
     RECORDING(REEL_BAD_STATE, "eval: the scope \"a\" is still open (reel_scope_pop is missing)  in a",
-              AT(0, OPEN(reel_eval(tape, 1, &loss))));
+              AT(0, OPEN(reel_eval(tape, &loss, 1))));
     RECORDING(REEL_BAD_STATE, "scope_pop: no scope is open", AT(0, reel_scope_pop(tape)));
     RECORDING(REEL_BAD_STATE, "with_pop: no reel_with_push() is open", AT(0, reel_with_pop(tape)));
     RECORDING(REEL_BAD_STATE, "run: a reel_with_push() is still open (reel_with_pop is missing)",
               AT(0, WITH_OPEN(reel_run(tape))));
+    RECORDING(REEL_BAD_ARGUMENT, "list_of: a tensor is NULL", AT(0, reel_list_of((reel_tensor *[]){ w, NULL }, 2)));
     RECORDING(REEL_BAD_ARGUMENT, "with_push: 2 parameters and 0 values",
               AT(0, reel_with_push(tape, list_of(w, w), list_of(NULL, NULL))));
     RECORDING(REEL_BAD_ARGUMENT, "with_push: x [2,3] (@1) is no parameter",
@@ -735,7 +748,7 @@ static reel_status run_of_nothing(void)
 Test(errors, of_running_reading_and_writing)
 {
     RUNNING(REEL_BAD_STATE, "run: the input x [2,3] was never written  at @1", AT(0, reel_run(tape)));
-    RUNNING(REEL_BAD_STATE, "eval: the input x [2,3] was never written  at @1", AT(0, reel_eval(tape, 1, &loss)));
+    RUNNING(REEL_BAD_STATE, "eval: the input x [2,3] was never written  at @1", AT(0, reel_eval(tape, &loss, 1)));
     RUNNING(REEL_BAD_STATE, "run: the tape computes nothing: no result, nothing kept or assigned  at @0",
             run_of_nothing());
     RUNNING(REEL_BAD_STATE, "read: exp [2,3] (@8) is not kept (mark it with reel_keep() before the run)  at @0",
@@ -769,7 +782,7 @@ Test(errors, of_running_reading_and_writing)
 Test(errors, of_an_input_index_come_before_anything_is_computed)
 {
     CHECKED(REEL_BAD_INDEX, "in_range: the index 3 at [2] of idx is outside 0 … 2  at @8",
-            run_with_indices(3, reel_gather(reel_log(reel_shift(x, -1)), 1, AT(8, reel_in_range(idx, 3)))));
+            run_with_indices(3, reel_take(reel_log(reel_shift(x, -1)), AT(8, reel_in_range(idx, 3)), 1)));
 }
 
 static reel_status run_written(reel_tensor *kept) { return run_with_indices(2, kept); }
@@ -830,6 +843,10 @@ Test(errors, of_models)
     MODEL(REEL_BAD_DTYPE, "model_write_f64: \"w\" is f32, not f64", reel_model_write_f64(model, "w", room64, 6));
     MODEL(REEL_BAD_ARGUMENT, "model_write_f32: \"h\" has 2 elements [2], not 6",
           reel_model_write_f32(model, "h", room, 6));
+    MODEL(REEL_BAD_DTYPE, "model_read_i32: \"w\" is f32, not i32",
+          reel_model_read_i32(model, "w", (int32_t[6]){ 0 }, 6));
+    MODEL(REEL_BAD_DTYPE, "model_write_i32: \"w\" is f32, not i32",
+          reel_model_write_i32(model, "w", (int32_t[6]){ 0 }, 6));
     MODEL(REEL_BAD_NAME, "model_reset: nothing in the model is named by \"encoder/**\"",
           reel_model_reset(model, "encoder/**"));
 }
@@ -841,7 +858,8 @@ static void expect_refused(const char *variable, const char *value, const char *
     model = reel_model_new((reel_model_options){ 0 });
     tape = reel_tape_new(model, (reel_tape_options){ 0 });
     for (int i = 0; i < 2; i++) {
-        reel_tensor *p = reel_parameter(reel_input(tape, "x", REEL_F32, REEL_SCALAR), "w", REEL_SCALAR, reel_zeros());
+        reel_tensor *p =
+            reel_parameter(reel_input(tape, "x", REEL_F32, REEL_SCALAR), "w", REEL_SCALAR, reel_init_zeros());
         reel_write_f32(reel_input(tape, "y", REEL_F32, REEL_SCALAR), (float[]){ 1 }, 1);
         reel_assign(p, reel_shift(p, 1));
         cr_expect_eq(reel_run(tape), REEL_BAD_ARGUMENT);

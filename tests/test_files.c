@@ -230,7 +230,7 @@ static void expect_same(const reel_model *a, const reel_model *b)
 static reel_model *small_model(void)
 {
     reel_model *model = new_model(7);
-    add(model, "w", false, REEL_F32, REEL_SHAPE(2, 3))->init = reel_fan_in(1);
+    add(model, "w", false, REEL_F32, REEL_SHAPE(2, 3))->init = reel_init_fan_in_uniform(1);
     add(model, "count", true, REEL_I32, REEL_SCALAR);
     model->runs = 3;
     return model;
@@ -257,10 +257,10 @@ static reel_model *model_of_everything(void)
     add(model, "i32", true, REEL_I32, REEL_SHAPE(3, 1, 1, 1, 1, 1, 1, 5));
     add(model, "none", false, REEL_F64, REEL_SHAPE(0));
     add(model, "none at all", true, REEL_F32, REEL_SHAPE(3, 0, 2));
-    add(model, "scalar", false, REEL_F32, REEL_SCALAR)->init = reel_normal_of(-0.0, 1e-310);
-    add(model, "a", false, REEL_F32, REEL_SHAPE(1))->init = reel_glorot(sqrt(6));
-    add(model, "z", false, REEL_F64, REEL_SHAPE(1))->init = reel_uniform_in(-0.1, 0.1);
-    add(model, "größe/κ/😀", false, REEL_F32, REEL_SHAPE(2))->init = reel_constant(0.1);
+    add(model, "scalar", false, REEL_F32, REEL_SCALAR)->init = reel_init_normal(-0.0, 1e-310);
+    add(model, "a", false, REEL_F32, REEL_SHAPE(1))->init = reel_init_glorot_uniform(sqrt(6));
+    add(model, "z", false, REEL_F64, REEL_SHAPE(1))->init = reel_init_uniform(-0.1, 0.1);
+    add(model, "größe/κ/😀", false, REEL_F32, REEL_SHAPE(2))->init = reel_init_constant(0.1);
     add(model, "\"quoted\" \\ \n \x01 \x7f", true, REEL_F32, REEL_SHAPE(2));
     return model;
 }
@@ -292,7 +292,7 @@ Test(files, do_not_depend_on_the_order_in_which_names_were_made)
 {
     static bytes first, second;
     reel_model *model = model_of_everything(), *loaded = new_model(1);
-    add(loaded, "z", false, REEL_F64, REEL_SHAPE(1))->init = reel_uniform_in(-0.1, 0.1);
+    add(loaded, "z", false, REEL_F64, REEL_SHAPE(1))->init = reel_init_uniform(-0.1, 0.1);
     expect_ok(model, reel_model_save(model, "first"));
     expect_ok(loaded, reel_model_load(loaded, "first"));
     expect_ok(loaded, reel_model_save(loaded, "second"));
@@ -307,7 +307,7 @@ Test(files, have_this_form)
 {
     static bytes b;
     reel_model *model = small_model();
-    add(model, "b", false, REEL_F64, REEL_SCALAR)->init = reel_constant(1);
+    add(model, "b", false, REEL_F64, REEL_SCALAR)->init = reel_init_constant(1);
     expect_ok(model, reel_model_save(model, "model.safetensors"));
     read_bytes("model.safetensors", &b);
     const char *header =
@@ -390,7 +390,7 @@ Test(files, loaded_values_win_over_initialisers)
     expect_ok(model, reel_model_load(model, "model"));
     reel_tape *tape = reel_tape_new(model, (reel_tape_options){ 0 });
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SCALAR);
-    reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(2, 3), reel_constant(4));
+    reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(2, 3), reel_init_constant(4));
     cr_assert(!reel_is_bad(w), "%s", reel_tape_error(tape));
     cr_expect_eq(memcmp(value(model, "w")->data, value(saved, "w")->data, 24), 0);
     expect_ok(model, reel_model_reset(model, "w"));
@@ -404,7 +404,7 @@ Test(files, bring_the_initialiser_of_a_parameter_that_is_not_used_yet)
 {
     reel_model *saved = new_model(11), *model = new_model(1);
     reel__value_initialise(add(saved, "w", false, REEL_F32, REEL_SHAPE(4)), 11);
-    value(saved, "w")->init = reel_normal_of(0, 1);
+    value(saved, "w")->init = reel_init_normal(0, 1);
     expect_ok(saved, reel_model_save(saved, "model"));
     expect_ok(model, reel_model_load(model, "model"));
     expect_ok(saved, reel_model_reset(saved, NULL));

@@ -50,7 +50,7 @@ static reel_tensor *input(const char *name, reel_shape shape, uint64_t seed)
 static reel_tensor *parameter(reel_tensor *like, const char *name, reel_shape shape, uint64_t seed)
 {
     double data[LARGEST];
-    reel_tensor *x = reel_parameter(like, name, shape, reel_zeros());
+    reel_tensor *x = reel_parameter(like, name, shape, reel_init_zeros());
     fill(data, reel_count(x), seed, 0.7);
     cr_assert_eq(reel_write_f64(x, data, reel_count(x)), REEL_OK, "%s", reel_tape_error(tape));
     return x;
@@ -61,7 +61,7 @@ static const double *value(reel_tensor *x)
     static double data[8][LARGEST];
     static int next;
     double *y = data[next++ % 8];
-    cr_assert_eq(reel_eval(tape, 1, &x), REEL_OK, "%s", reel_tape_error(tape));
+    cr_assert_eq(reel_eval(tape, &x, 1), REEL_OK, "%s", reel_tape_error(tape));
     cr_assert_eq(reel_read_f64(x, y, reel_count(x)), REEL_OK, "%s", reel_tape_error(tape));
     return y;
 }
@@ -431,7 +431,7 @@ Test(normal_form, a_weight_tied_as_embedding_and_as_output_adds_both, .init = be
     reel_tensor *indices = reel_input(tape, "i", REEL_I32, REEL_SHAPE(6));
     reel_tensor *x = input("x", REEL_SCALAR, 1), *w = parameter(x, "w", REEL_SHAPE(5, 4), 2);
     reel_write_i32(indices, (const int32_t[]){ 4, 1, 1, 0, 4, 4 }, 6);
-    reel_tensor *h = reel_tanh(reel_gather(w, 0, indices));
+    reel_tensor *h = reel_tanh(reel_take(w, indices, 0));
     reel_tensor *loss = reel_cross_entropy(reel_matmul(h, reel_transpose(w)), indices);
     expect_gradient(loss, w, 1e-9);
 }
@@ -521,7 +521,7 @@ Test(slices, gathered_rows_add_up_where_an_index_is_repeated, .init = begin, .fi
     reel_tensor *indices = reel_input(tape, "i", REEL_I32, REEL_SHAPE(5));
     reel_tensor *gy = input("gy", REEL_SHAPE(5, 3), 2);
     reel_write_i32(indices, index, 5);
-    reel_tensor *g = reel_list_at(reel_vjp(reel_gather(x, 0, indices), gy, LIST(x)), 0);
+    reel_tensor *g = reel_list_at(reel_vjp(reel_take(x, indices, 0), gy, LIST(x)), 0);
     const double *derived = value(g), *rows = value(gy);
     double expected[6][3] = { { 0 } };
     for (int i = 0; i < 5; i++)
@@ -534,9 +534,9 @@ Test(slices, gathering_along_an_inner_axis_has_a_gradient, .init = begin, .fini 
     reel_tensor *x = input("x", REEL_SHAPE(2, 4, 3), 1);
     reel_tensor *indices = reel_input(tape, "i", REEL_I32, REEL_SHAPE(2, 3));
     reel_write_i32(indices, (const int32_t[]){ 3, 3, 0, 1, 3, 0 }, 6);
-    expect_gradient(squares(reel_gather(x, 1, indices)), x, 1e-9);
+    expect_gradient(squares(reel_take(x, indices, 1)), x, 1e-9);
     reel_tensor *y = input("y", REEL_SHAPE(2, 2, 3, 3), 2);
-    expect_gradient(squares(reel_scatter_add(y, 1, indices, 4)), y, 1e-9);
+    expect_gradient(squares(reel_scatter_add(y, indices, 1, 4)), y, 1e-9);
 }
 
 /* ---- Derivatives of derivatives -------------------------------------------------------------- */
@@ -678,7 +678,7 @@ Test(higher_order, gradients_through_movement_have_gradients, .init = begin, .fi
     reel_tensor *x = input("x", REEL_SHAPE(3, 4), 1), *wide = reel_pad_step(x, 1, 1, 2, 2);
     reel_tensor *turned = reel_transpose(reel_flip(wide, REEL_AXES(1)));
     reel_tensor *both[] = { turned, reel_exp(reel_slice_step(turned, 0, 1, 9, 3)) };
-    reel_tensor *y = squares(reel_tanh(reel_concat(2, both, 0)));
+    reel_tensor *y = squares(reel_tanh(reel_concat(both, 2, 0)));
     expect_gradient(y, x, 1e-9);
     expect_gradient(squares(reel_gradient(y, x)), x, 1e-8);
 }
@@ -813,7 +813,7 @@ Test(meta, a_layer_with_weight_normalisation_has_gradients_by_its_length_and_dir
 {
     reel_tensor *x = input("x", REEL_SHAPE(5, 3), 1);
     reel_scope_push(tape, "layer");
-    reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(3, 4), reel_fan_in(1));
+    reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(3, 4), reel_init_fan_in_uniform(1));
     reel_scope_pop(tape);
     reel_tensor *v = parameter(x, "v", REEL_SHAPE(3, 4), 2);
     reel_tensor *g = parameter(x, "g", REEL_SHAPE(1, 4), 3);
@@ -887,7 +887,7 @@ Test(errors, a_gradient_by_integers_is_refused, .init = begin_without_end)
 {
     reel_tensor *x = input("x", REEL_SHAPE(3), 1);
     reel_tensor *i = reel_input(tape, "i", REEL_I32, REEL_SHAPE(2));
-    reel_gradient(squares(reel_gather(x, 0, i)), i);
+    reel_gradient(squares(reel_take(x, i, 0)), i);
     EXPECT_ERROR(REEL_BAD_DTYPE, "i32");
 }
 
@@ -1101,7 +1101,8 @@ static reel_tensor *one_way(reel_tensor *projection, reel_tensor *w, bool back)
 static reel_tensor *both_ways(reel_tensor *x, bool swapped)
 {
     reel_tensor *w, *projection, *there, *back;
-    EITHER(swapped, w, reel_parameter(x, "w", REEL_SHAPE(6, 6), reel_fan_in(1)), projection, reel_linear(x, "in", 6));
+    EITHER(swapped, w, reel_parameter(x, "w", REEL_SHAPE(6, 6), reel_init_fan_in_uniform(1)), projection,
+           reel_linear(x, "in", 6));
     EITHER(swapped, there, one_way(projection, w, false), back, one_way(projection, w, true));
     return squares(reel_mul(there, back));
 }
@@ -1116,7 +1117,7 @@ static reel_tensor *two_losses(reel_tensor *x, bool swapped)
 
 static reel_tensor *attention(reel_tensor *x, bool swapped)
 {
-    const reel_init init = reel_fan_in(1);
+    const reel_init init = reel_init_fan_in_uniform(1);
     const reel_shape shape = REEL_SHAPE(5, 4);
     reel_tensor *wq, *wk, *wv = reel_parameter(x, "v", shape, init), *q, *k;
     EITHER(swapped, wq, reel_parameter(x, "q", shape, init), wk, reel_parameter(x, "k", shape, init));
@@ -1216,7 +1217,7 @@ static uint64_t bits_after_evaluating(int part)
     reel_tensor *right = branch(reel_neg(x));
     reel_sgd(squares(reel_sub(left, reel_scale(right, 0.5))), (reel_sgd_options){ .lr = 0.1 });
     reel_tensor *parts[] = { left, right };
-    if (part >= 0) cr_assert_eq(reel_eval(tape, 1, &parts[part]), REEL_OK);
+    if (part >= 0) cr_assert_eq(reel_eval(tape, &parts[part], 1), REEL_OK);
     for (int step = 0; step < 5; step++) cr_assert_eq(reel_run(tape), REEL_OK);
     const uint64_t result = hash_of_model(model);
     end();
@@ -1254,7 +1255,7 @@ static void record_rnn(void)
 {
     reel_tensor *x = inputs_f32("x", REEL_SHAPE(20, 7, 6), 1);
     reel_tensor *y = inputs_f32("y", REEL_SHAPE(7, 3), 2);
-    reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(17, 17), reel_fan_in(1));
+    reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(17, 17), reel_init_fan_in_uniform(1));
     reel_tensor *projection = reel_linear(x, "in", 17), *h = reel_fill(x, REEL_SHAPE(7, 17), 0);
     for (int t = 0; t < 20; t++) {
         reel_tensor *now = reel_squeeze(reel_slice(projection, 0, t, t + 1), 0);

@@ -10,7 +10,7 @@
 
 static reel_tensor *parameter(stage *s, int i)
 {
-    return reel_parameter(s->x, named("w%d", i), REEL_SHAPE(2), reel_fan_in(1));
+    return reel_parameter(s->x, named("w%d", i), REEL_SHAPE(2), reel_init_fan_in_uniform(1));
 }
 
 /* The sum of w0 x, w1 x, … */
@@ -192,7 +192,7 @@ static reel_tensor **many(stage *s, int n)
 
 static void concat(stage *s, int n)
 {
-    reel_tensor **parts = many(s, n), *y = reel_concat(n, parts, 0);
+    reel_tensor **parts = many(s, n), *y = reel_concat(parts, n, 0);
     reel_keep(reel_gradient(total(reel_square(y)), s->x), "g");
     run(s);
     free(parts);
@@ -206,14 +206,14 @@ static void concat_in_another_order(stage *s, int n)
         reel_tensor *swap = parts[i];
         parts[i] = parts[j], parts[j] = swap;
     }
-    reel_keep(reel_gradient(total(reel_square(reel_concat(n, parts, 0))), s->x), "g");
+    reel_keep(reel_gradient(total(reel_square(reel_concat(parts, n, 0))), s->x), "g");
     run(s);
     free(parts);
 }
 
 static void stack(stage *s, int n)
 {
-    reel_tensor **parts = many(s, n), *y = reel_stack(n, parts, 1);
+    reel_tensor **parts = many(s, n), *y = reel_stack(parts, n, 1);
     reel_keep(reel_gradient(total(reel_square(y)), s->x), "g");
     run(s);
     free(parts);
@@ -225,7 +225,7 @@ static void concat_of_concats(stage *s, int n)
     reel_tensor *y = reel_exp(s->x);
     for (int i = 0; i < n; i++) {
         reel_tensor *parts[] = { y, reel_slice(reel_exp(reel_scale(s->x, 1.5 + i)), 0, 0, 0) };
-        y = reel_concat(2, parts, 0);
+        y = reel_concat(parts, 2, 0);
     }
     reel_keep(y, "y");
     run(s);
@@ -247,7 +247,7 @@ static void slices(stage *s, int n)
 
 static void products(stage *s, int n)
 {
-    reel_tensor *w = reel_parameter(s->x, "w", REEL_SHAPE(2, 2), reel_fan_in(1)), *h = s->x;
+    reel_tensor *w = reel_parameter(s->x, "w", REEL_SHAPE(2, 2), reel_init_fan_in_uniform(1)), *h = s->x;
     for (int i = 0; i < n; i++) h = reel_tanh(reel_matmul(h, w));
     reel_sgd(total(h), (reel_sgd_options){ .lr = 0.1 });
     run(s);
@@ -255,7 +255,7 @@ static void products(stage *s, int n)
 
 static void batched_products(stage *s, int n)
 {
-    reel_tensor *w = reel_parameter(s->x, "w", REEL_SHAPE(2, 2, 2), reel_fan_in(1)), *sum = NULL;
+    reel_tensor *w = reel_parameter(s->x, "w", REEL_SHAPE(2, 2, 2), reel_init_fan_in_uniform(1)), *sum = NULL;
     for (int i = 0; i < n; i++) {
         reel_tensor *a = reel_expand(reel_scale(s->x, 1.5 + i), REEL_SHAPE(2, 3, 2));
         reel_tensor *y = reel_contract(reel_exp(a), w, "bmk,bkn->bmn");
@@ -268,7 +268,7 @@ static void batched_products(stage *s, int n)
 /* A gradient goes past what repeats the one matrix. */
 static void products_with_a_repeated_matrix(stage *s, int n)
 {
-    reel_tensor *w = reel_parameter(s->x, "w", REEL_SHAPE(1, 2, 2), reel_fan_in(1)), *sum = NULL;
+    reel_tensor *w = reel_parameter(s->x, "w", REEL_SHAPE(1, 2, 2), reel_init_fan_in_uniform(1)), *sum = NULL;
     reel_tensor *repeated = reel_expand(w, REEL_SHAPE(2, 2, 2));
     for (int i = 0; i < n; i++) {
         reel_tensor *a = reel_exp(reel_expand(reel_scale(s->x, 1.5 + i), REEL_SHAPE(2, 3, 2)));
@@ -284,7 +284,7 @@ static void packs(stage *s, int n)
     reel_tensor *x = reel_expand(s->x, REEL_SHAPE(4, 2));
     reel__settings(s->tape)->pack_ahead = true;
     for (int i = 0; i < n; i++) {
-        reel_tensor *w = reel_parameter(s->x, named("w%d", i), REEL_SHAPE(2, 2), reel_fan_in(1));
+        reel_tensor *w = reel_parameter(s->x, named("w%d", i), REEL_SHAPE(2, 2), reel_init_fan_in_uniform(1));
         reel_keep(reel_matmul(reel_exp(x), w), named("y%d", i));
     }
     run(s);
@@ -299,7 +299,7 @@ static void readers(stage *s, int n)
 
 static void rows(stage *s, int n)
 {
-    reel_tensor *x = reel_parameter(s->x, "table", REEL_SHAPE(n, 2), reel_fan_in(1)), *sum = s->x;
+    reel_tensor *x = reel_parameter(s->x, "table", REEL_SHAPE(n, 2), reel_init_fan_in_uniform(1)), *sum = s->x;
     for (int i = 0; i < n; i++) sum = reel_add(sum, reel_reshape(reel_slice(x, 0, i, i + 1), REEL_SHAPE(2)));
     reel_sgd(total(sum), (reel_sgd_options){ .lr = 0.1 });
     run(s);
@@ -308,7 +308,7 @@ static void rows(stage *s, int n)
 static void evaluations(stage *s, int n)
 {
     reel_tensor **x = many(s, n);
-    cr_assert_eq(reel_eval(s->tape, n, x), REEL_OK);
+    cr_assert_eq(reel_eval(s->tape, x, n), REEL_OK);
     for (int i = 0; i < n; i++) cr_assert_eq(reel_read_f32(x[i], (float[2]){ 0 }, 2), REEL_OK);
     free(x);
 }
@@ -421,13 +421,13 @@ static void checked(stage *s, int n)
 static void recurrent(stage *s, int n)
 {
     reel_tensor *sequence = reel_expand(s->x, REEL_SHAPE(n, 2)), *h = s->x, **all = malloc((size_t)n * sizeof *all);
-    reel_tensor *w = reel_parameter(s->x, "w", REEL_SHAPE(2, 2), reel_fan_in(1));
-    reel_tensor *u = reel_parameter(s->x, "u", REEL_SHAPE(2, 2), reel_fan_in(1));
+    reel_tensor *w = reel_parameter(s->x, "w", REEL_SHAPE(2, 2), reel_init_fan_in_uniform(1));
+    reel_tensor *u = reel_parameter(s->x, "u", REEL_SHAPE(2, 2), reel_init_fan_in_uniform(1));
     for (int i = 0; i < n; i++) {
         reel_tensor *x = reel_squeeze(reel_slice(sequence, 0, i, i + 1), 0);
         all[i] = h = reel_tanh(reel_add(reel_matmul(x, u), reel_matmul(h, w)));
     }
-    reel_sgd(total(reel_stack(n, all, 0)), (reel_sgd_options){ .lr = 0.1 });
+    reel_sgd(total(reel_stack(all, n, 0)), (reel_sgd_options){ .lr = 0.1 });
     run(s);
     free(all);
 }
@@ -436,7 +436,7 @@ static void recurrent(stage *s, int n)
 static void epilogue(stage *s, int n)
 {
     reel_tensor *x = reel_exp(reel_expand(s->x, REEL_SHAPE(4, 2)));
-    reel_tensor *y = reel_matmul(x, reel_parameter(s->x, "w", REEL_SHAPE(2, 2), reel_fan_in(1)));
+    reel_tensor *y = reel_matmul(x, reel_parameter(s->x, "w", REEL_SHAPE(2, 2), reel_init_fan_in_uniform(1)));
     for (int i = 0; i < n; i++) reel_keep(reel_add(y, reel_scale(x, 1.5 + i)), named("y%d", i));
     run(s);
 }
@@ -445,7 +445,7 @@ static void scalars(stage *s, int n)
 {
     reel_tensor *y = reel_slice(s->x, 0, 0, 1);
     for (int i = 0; i < n; i++) {
-        reel_tensor *w = reel_parameter(s->x, named("w%d", i), REEL_SCALAR, reel_zeros());
+        reel_tensor *w = reel_parameter(s->x, named("w%d", i), REEL_SCALAR, reel_init_zeros());
         y = reel_tanh(reel_add(reel_mul(w, y), w));
     }
     reel_adam(total(y), (reel_adam_options){ .lr = 0.1 });
@@ -461,11 +461,11 @@ static void sums(stage *s, int n)
 
 static void gathers(stage *s, int n)
 {
-    reel_tensor *w = reel_parameter(s->x, "w", REEL_SHAPE(3, 2), reel_fan_in(1)), *sum = s->x;
+    reel_tensor *w = reel_parameter(s->x, "w", REEL_SHAPE(3, 2), reel_init_fan_in_uniform(1)), *sum = s->x;
     for (int i = 0; i < n; i++) {
         reel_tensor *at = reel_input(s->tape, named("at%d", i), REEL_I32, REEL_SCALAR);
         reel_write_i32(at, &(int32_t){ 1 }, 1);
-        sum = reel_add(sum, reel_gather(w, 0, at));
+        sum = reel_add(sum, reel_take(w, at, 0));
     }
     reel_sgd(total(sum), (reel_sgd_options){ .lr = 0.1 });
     run(s);

@@ -45,7 +45,7 @@ static void with_an_item(stage *s, int step)
 
 static void of_a_depth(stage *s, int step)
 {
-    reel_tensor *w = reel_parameter(s->x, "w", REEL_SHAPE(2), reel_fan_in(1)), *y = s->x;
+    reel_tensor *w = reel_parameter(s->x, "w", REEL_SHAPE(2), reel_init_fan_in_uniform(1)), *y = s->x;
     for (int i = 0; i < 1 + step * 7 % 61; i++) y = reel_tanh(reel_mul(y, w));
     reel_sgd(total(y), (reel_sgd_options){ .lr = 0.1, .momentum = 0.5 });
 }

@@ -46,7 +46,7 @@ static void expect(reel_tensor *x, float a, float b)
 
 BY_BOTH_EXECUTORS(a_loss_that_is_a_parameter_has_its_value_at_the_start)
 {
-    reel_tensor *x = like(), *p = reel_parameter(x, "p", REEL_SCALAR, reel_constant(2));
+    reel_tensor *x = like(), *p = reel_parameter(x, "p", REEL_SCALAR, reel_init_constant(2));
     reel_tensor *same = reel_keep(reel_reshape(p, REEL_SHAPE(1)), "same");
     reel_sgd(p, (reel_sgd_options){ .lr = 0.5 });
     for (int k = 0; k < 3; k++) {
@@ -61,9 +61,9 @@ BY_BOTH_EXECUTORS(a_loss_that_is_a_parameter_has_its_value_at_the_start)
 
 BY_BOTH_EXECUTORS(a_kept_parameter_and_a_kept_state_have_their_values_at_the_start)
 {
-    reel_tensor *x = like(), *p = reel_keep(reel_parameter(x, "p", REEL_SHAPE(2), reel_constant(2)), "kept/p");
+    reel_tensor *x = like(), *p = reel_keep(reel_parameter(x, "p", REEL_SHAPE(2), reel_init_constant(2)), "kept/p");
     reel_tensor *s = reel_keep(reel_state(tape, "s", REEL_F32, REEL_SHAPE(2)), "kept/s");
-    reel_tensor *other = reel_parameter(x, "other", REEL_SHAPE(2), reel_constant(7));
+    reel_tensor *other = reel_parameter(x, "other", REEL_SHAPE(2), reel_init_constant(7));
     reel_assign(p, reel_scale(p, 3)), reel_assign(s, reel_add(s, p)), reel_assign(other, reel_shift(other, 1));
     expect(p, 2, 2); /* before any run: what it is */
     run();
@@ -78,7 +78,7 @@ BY_BOTH_EXECUTORS(a_kept_parameter_and_a_kept_state_have_their_values_at_the_sta
 
 BY_BOTH_EXECUTORS(a_kept_parameter_that_is_written_by_its_handle_is_still_of_the_run)
 {
-    reel_tensor *p = reel_keep(reel_parameter(like(), "p", REEL_SHAPE(2), reel_constant(2)), "kept");
+    reel_tensor *p = reel_keep(reel_parameter(like(), "p", REEL_SHAPE(2), reel_init_constant(2)), "kept");
     reel_tensor *same = reel_keep(reel_flip(p, REEL_ALL), "same");
     reel_assign(p, reel_scale(p, 3));
     run();
@@ -90,16 +90,16 @@ BY_BOTH_EXECUTORS(a_kept_parameter_that_is_written_by_its_handle_is_still_of_the
 
 BY_BOTH_EXECUTORS(an_evaluation_of_something_else_changes_nothing_that_is_kept)
 {
-    reel_tensor *x = like(), *p = reel_keep(reel_parameter(x, "p", REEL_SHAPE(2), reel_constant(2)), "kept");
+    reel_tensor *x = like(), *p = reel_keep(reel_parameter(x, "p", REEL_SHAPE(2), reel_init_constant(2)), "kept");
     reel_tensor *same = reel_keep(reel_flip(p, REEL_ALL), "same"), *other = reel_exp(x);
     reel_assign(p, reel_scale(p, 3));
     reel_write_f32(x, (float[]){ 0 }, 1);
     run();
-    cr_assert_eq(reel_eval(tape, 1, &other), REEL_OK);
+    cr_assert_eq(reel_eval(tape, &other, 1), REEL_OK);
     expect(p, 2, 2), expect(same, 2, 2), expect(other, 1, 0);
-    cr_assert_eq(reel_eval(tape, 0, NULL), REEL_OK);
+    cr_assert_eq(reel_eval(tape, NULL, 0), REEL_OK);
     expect(p, 2, 2);
-    cr_assert_eq(reel_eval(tape, 1, &p), REEL_OK);
+    cr_assert_eq(reel_eval(tape, &p, 1), REEL_OK);
     expect(p, 6, 6);
     run();
     expect(p, 6, 6), expect(same, 6, 6);
@@ -107,7 +107,7 @@ BY_BOTH_EXECUTORS(an_evaluation_of_something_else_changes_nothing_that_is_kept)
 
 BY_BOTH_EXECUTORS(a_kept_assignment_is_what_was_assigned)
 {
-    reel_tensor *p = reel_parameter(like(), "p", REEL_SHAPE(2), reel_constant(2));
+    reel_tensor *p = reel_parameter(like(), "p", REEL_SHAPE(2), reel_init_constant(2));
     reel_tensor *a = reel_keep(reel_assign(p, reel_scale(p, 3)), "a"),
                 *view = reel_keep(reel_flip(a, REEL_ALL), "view");
     reel_tensor *sum = reel_keep(reel_sum(a, REEL_ALL, REEL_DROP), "sum");
@@ -124,7 +124,7 @@ BY_BOTH_EXECUTORS(an_assignment_is_kept_in_one_recording_and_not_in_the_next)
 {
     for (int k = 0; k < 6; k++) {
         reel_tape_clear(tape);
-        reel_tensor *p = reel_parameter(like(), "p", REEL_SHAPE(2), reel_constant(2));
+        reel_tensor *p = reel_parameter(like(), "p", REEL_SHAPE(2), reel_init_constant(2));
         reel_tensor *a = reel_assign(p, reel_shift(p, 1));
         if (k % 2) reel_keep(a, "a");
         run();
@@ -134,7 +134,7 @@ BY_BOTH_EXECUTORS(an_assignment_is_kept_in_one_recording_and_not_in_the_next)
 
 BY_BOTH_EXECUTORS(a_loss_that_is_an_assignment_is_what_was_assigned)
 {
-    reel_tensor *p = reel_parameter(like(), "p", REEL_SCALAR, reel_constant(2));
+    reel_tensor *p = reel_parameter(like(), "p", REEL_SCALAR, reel_init_constant(2));
     reel_tensor *s = reel_state(tape, "s", REEL_F32, REEL_SCALAR), *a = reel_assign(s, reel_square(p));
     reel_sgd(a, (reel_sgd_options){ .lr = 0.25 });
     run();
@@ -159,20 +159,20 @@ BY_BOTH_EXECUTORS(states_exchanged_and_kept_are_the_old_ones)
 
 BY_BOTH_EXECUTORS(an_evaluation_reads_what_is_there)
 {
-    reel_tensor *p = reel_keep(reel_parameter(like(), "p", REEL_SHAPE(2), reel_constant(2)), "p/old");
+    reel_tensor *p = reel_keep(reel_parameter(like(), "p", REEL_SHAPE(2), reel_init_constant(2)), "p/old");
     reel_tensor *y = reel_scale(p, 10);
     reel_assign(p, reel_shift(p, 1));
     run();
     expect(p, 2, 2);
-    cr_assert_eq(reel_eval(tape, 2, (reel_tensor *[]){ p, y }), REEL_OK);
+    cr_assert_eq(reel_eval(tape, (reel_tensor *[]){ p, y }, 2), REEL_OK);
     expect(p, 3, 3), expect(y, 30, 30);
 }
 
 BY_BOTH_EXECUTORS(after_a_run_that_failed_nothing_is_changed)
 {
-    reel_tensor *p = reel_keep(reel_parameter(like(), "p", REEL_SHAPE(2), reel_constant(2)), "p/old");
+    reel_tensor *p = reel_keep(reel_parameter(like(), "p", REEL_SHAPE(2), reel_init_constant(2)), "p/old");
     reel_tensor *i = reel_input(tape, "i", REEL_I32, REEL_SHAPE(2));
-    reel_assign(p, reel_gather(reel_shift(p, 1), 0, i));
+    reel_assign(p, reel_take(reel_shift(p, 1), i, 0));
     reel_write_i32(i, (int32_t[]){ 0, 1 }, 2);
     run();
     expect(p, 2, 2);

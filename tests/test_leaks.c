@@ -31,7 +31,8 @@ typedef void program(reel_tape *t);
 
 static void weight_used_often(reel_tape *t)
 {
-    reel_tensor *x = input(t, "x", REEL_SHAPE(4, 5)), *w = reel_parameter(x, "w", REEL_SHAPE(5, 5), reel_fan_in(1));
+    reel_tensor *x = input(t, "x", REEL_SHAPE(4, 5)),
+                *w = reel_parameter(x, "w", REEL_SHAPE(5, 5), reel_init_fan_in_uniform(1));
     reel_tensor *y = reel_matmul(reel_tanh(reel_matmul(reel_tanh(reel_matmul(x, w)), w)), reel_transpose(w));
     reel_tensor *loss = reel_add(total(reel_square(y)), total(reel_matmul(w, reel_transpose(x))));
     reel_tensor *g = reel_gradient(loss, w);
@@ -43,7 +44,7 @@ static void many_operands(reel_tape *t)
 {
     reel_tensor *x = input(t, "x", REEL_SHAPE(3, 4)), *part[7];
     for (int i = 0; i < 7; i++) part[i] = reel_scale(reel_tanh(x), i + 0.3);
-    reel_tensor *y = reel_concat(7, part, 0), *z = reel_stack(6, part, 1), *four = reel_concat(4, part + 2, 1);
+    reel_tensor *y = reel_concat(part, 7, 0), *z = reel_stack(part, 6, 1), *four = reel_concat(part + 2, 4, 1);
     reel_keep(y, "y"), reel_keep(z, "z");
     reel_keep(reel_gradient(reel_add(reel_add(total(reel_square(y)), total(reel_exp(z))), total(reel_sin(four))), x),
               "g");
@@ -61,8 +62,9 @@ static void slices(reel_tape *t)
 static void indices(reel_tape *t)
 {
     static const int32_t at[] = { 3, 0, 3, 1 };
-    reel_tensor *x = input(t, "x", REEL_SHAPE(5, 3)), *w = reel_parameter(x, "table", REEL_SHAPE(4, 3), reel_zeros());
-    reel_tensor *i = reel_input(t, "i", REEL_I32, REEL_SHAPE(4)), *rows = reel_gather(w, 0, i);
+    reel_tensor *x = input(t, "x", REEL_SHAPE(5, 3)),
+                *w = reel_parameter(x, "table", REEL_SHAPE(4, 3), reel_init_zeros());
+    reel_tensor *i = reel_input(t, "i", REEL_I32, REEL_SHAPE(4)), *rows = reel_take(w, i, 0);
     reel_write_i32(i, at, 4);
     reel_tensor *drop = reel_dropout(reel_matmul(rows, reel_transpose(x)), "drop", 0.25);
     reel_keep(reel_normal(x, "draw", REEL_SHAPE(3)), "noise"), reel_keep(reel_accuracy(drop, i), "accuracy");
@@ -87,16 +89,17 @@ static void names(reel_tape *t)
     reel_keep(reel_linear(x, "layer", 3), "replaced");
     reel_scope_pop(t);
     reel_with_pop(t);
-    reel_sgd(total(reel_square(x)), (reel_sgd_options){ .lr = 0.01, .momentum = 0.9, .parameters = "**/w,!**0/**" });
+    reel_sgd(total(reel_square(x)),
+             (reel_sgd_options){ .lr = 0.01, .momentum = 0.9, .parameter_pattern = "**/w,!**0/**" });
 }
 
 /* Copies, late reductions, packs, stacks, constants, several tiles and blocks. */
 static void large_plan(reel_tape *t)
 {
     reel_tensor *x = input(t, "x", REEL_SHAPE(3, 1500)), *y = input(t, "y", REEL_SHAPE(70, 40)), *e = reel_exp(x);
-    reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(40, 60), reel_fan_in(1)), *part[5];
+    reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(40, 60), reel_init_fan_in_uniform(1)), *part[5];
     for (int i = 0; i < 5; i++) part[i] = reel_matmul(reel_slice(y, 0, 14 * i, 14 * i + 14), w);
-    reel_tensor *joined = reel_concat(5, part, 0), *late = reel_sum(e, REEL_AXES(1), REEL_DROP);
+    reel_tensor *joined = reel_concat(part, 5, 0), *late = reel_sum(e, REEL_AXES(1), REEL_DROP);
     reel_keep(reel_reshape(reel_transpose(reel_exp(y)), REEL_SHAPE(70, 40)), "copy");
     reel_keep(reel_div(e, reel_reshape(late, REEL_SHAPE(3, 1))), "late");
     reel_keep(reel_exp(reel_fill(x, REEL_SHAPE(30), 0.3)), "folded");
@@ -109,13 +112,13 @@ static void wrong_shape(reel_tape *t)
 {
     reel_tensor *x = input(t, "x", REEL_SHAPE(3, 4)), *y = input(t, "y", REEL_SHAPE(5));
     reel_tensor *part[] = { x, reel_tanh(x), reel_exp(x), x, y };
-    reel_keep(reel_concat(5, part, 0), "bad");
+    reel_keep(reel_concat(part, 5, 0), "bad");
     reel_sgd(total(reel_find(t, "bad")), (reel_sgd_options){ .lr = 1 });
 }
 
 static void cut_path(reel_tape *t)
 {
-    reel_tensor *x = input(t, "x", REEL_SHAPE(3, 4)), *w = reel_parameter(x, "w", REEL_SHAPE(4, 3), reel_zeros());
+    reel_tensor *x = input(t, "x", REEL_SHAPE(3, 4)), *w = reel_parameter(x, "w", REEL_SHAPE(4, 3), reel_init_zeros());
     reel_sgd(total(reel_detach(reel_matmul(reel_matmul(x, w), reel_transpose(w)))), (reel_sgd_options){ .lr = 1 });
 }
 
@@ -130,7 +133,7 @@ static void wrong_index(reel_tape *t)
     static const int32_t at[] = { 0, 9 };
     reel_tensor *x = input(t, "x", REEL_SHAPE(5, 3)), *i = reel_input(t, "i", REEL_I32, REEL_SHAPE(2));
     reel_write_i32(i, at, 2);
-    reel_keep(reel_gather(reel_exp(x), 0, i), "y");
+    reel_keep(reel_take(reel_exp(x), i, 0), "y");
 }
 
 static void open_scope(reel_tape *t)
@@ -187,7 +190,7 @@ static bool live(heap *h, int number, reel_tape_options options, bool ahead)
         else programs[number].record(tape);
         good &= reel_run(tape) == REEL_OK;
         reel_tensor *x = good ? reel_exp(input(tape, "another", REEL_SHAPE(3))) : NULL;
-        if (x) good &= reel_eval(tape, 1, &x) == REEL_OK;
+        if (x) good &= reel_eval(tape, &x, 1) == REEL_OK;
         if (!good && !h->failed && !programs[number].fails) cr_log_error("%s", reel_tape_error(tape));
         reel_tape_clear(tape);
     }
@@ -248,7 +251,7 @@ Test(leaks, there_are_none_when_there_is_no_memory_for_the_next_nodes)
         reel_tensor *x = input(tape, "x", REEL_SHAPE(3)), *y = x;
         while (reel_node_count(tape) < 512) y = reel_node_count(tape) % 2 ? reel_tanh(y) : reel_neg(y);
         h.fail_at = h.calls + k;
-        reel_tensor *joined = reel_concat(6, (reel_tensor *[]){ x, y, y, x, y, x }, 0);
+        reel_tensor *joined = reel_concat((reel_tensor *[]){ x, y, y, x, y, x }, 6, 0);
         cr_expect_eq(reel_is_bad(joined), h.failed, "call %d", k);
         reel_tape_free(tape);
         reel_model_free(model);

@@ -52,18 +52,18 @@ static reel_list *twice(reel_list *first, reel_list *second) { return (void)firs
 Test(messages, of_a_second_optimiser_ask_for_another_state)
 {
     begin();
-    twice(reel_adam(loss, (reel_adam_options){ .lr = 1, .parameters = "a/l/w" }),
-          reel_adam(loss, (reel_adam_options){ .lr = 1, .parameters = "a/l/b" }));
+    twice(reel_adam(loss, (reel_adam_options){ .lr = 1, .parameter_pattern = "a/l/w" }),
+          reel_adam(loss, (reel_adam_options){ .lr = 1, .parameter_pattern = "a/l/b" }));
     cr_expect(begins(reel_tape_error(tape), "state: the name \"adam/step\" is used twice in one entry of its scope"),
               "%s", reel_tape_error(tape));
-    cr_expect(
-        strstr(reel_tape_error(tape), "(a second optimiser needs another .state, the prefix of its states' names)"),
-        "%s", reel_tape_error(tape));
+    cr_expect(strstr(reel_tape_error(tape),
+                     "(a second optimiser needs another .state_prefix, the prefix of its states' names)"),
+              "%s", reel_tape_error(tape));
     cr_expect_null(strstr(reel_tape_error(tape), "enter a scope"));
     end();
     begin();
-    twice(reel_adam(loss, (reel_adam_options){ .lr = 1, .parameters = "a/l/w" }),
-          reel_adam(loss, (reel_adam_options){ .lr = 1, .parameters = "a/l/b", .state = "second" }));
+    twice(reel_adam(loss, (reel_adam_options){ .lr = 1, .parameter_pattern = "a/l/w" }),
+          reel_adam(loss, (reel_adam_options){ .lr = 1, .parameter_pattern = "a/l/b", .state_prefix = "second" }));
     cr_expect_null(reel_tape_error(tape), "%s", reel_tape_error(tape));
     end();
 }
@@ -90,16 +90,16 @@ Test(messages, of_compositions_have_the_name_that_was_called)
     SAYS(REEL_BAD_SHAPE, "softmax: axis 1 of [2,0] is empty", reel_softmax(empty, -1));
     SAYS(REEL_BAD_SHAPE, "log_softmax: axis 1 of [2,0] is empty", reel_log_softmax(empty, 1));
     SAYS(REEL_BAD_SHAPE, "logsumexp: axis 1 of [2,0] is empty", reel_logsumexp(empty, REEL_ALL, REEL_DROP));
-    SAYS(REEL_BAD_DTYPE, "gather: indices are i32, not f32 (use reel_cast)", reel_gather(x, 0, v));
-    SAYS(REEL_BAD_DTYPE, "scatter_add: indices are i32, not f32 (use reel_cast)", reel_scatter_add(x, 0, v, 3));
+    SAYS(REEL_BAD_DTYPE, "take: indices are i32, not f32 (use reel_cast)", reel_take(x, v, 0));
+    SAYS(REEL_BAD_DTYPE, "scatter_add: indices are i32, not f32 (use reel_cast)", reel_scatter_add(x, v, 0, 3));
     SAYS(REEL_BAD_DTYPE, "one_hot: indices are i32, not f32 (use reel_cast)", reel_one_hot(v, 3, REEL_F32));
     SAYS(REEL_BAD_DTYPE, "one_hot: 9 is no dtype", reel_one_hot(i, 3, (reel_dtype)9));
     SAYS(REEL_BAD_ARGUMENT, "one_hot: the number of classes is -1", reel_one_hot(i, -1, REEL_F32));
     SAYS(REEL_BAD_SHAPE, "stack: part 2 is [4], the first [2,3]; they must be alike",
-         reel_stack(2, ((reel_tensor *[]){ x, v }), 0));
+         reel_stack(((reel_tensor *[]){ x, v }), 2, 0));
     SAYS(REEL_BAD_DTYPE, "stack: f32 and f64 do not mix (use reel_cast)",
-         reel_stack(2, ((reel_tensor *[]){ x, d }), 0));
-    SAYS(REEL_BAD_ARGUMENT, "stack: no new axis 4 in [2,3]", reel_stack(1, &x, 4));
+         reel_stack(((reel_tensor *[]){ x, d }), 2, 0));
+    SAYS(REEL_BAD_ARGUMENT, "stack: no new axis 4 in [2,3]", reel_stack(&x, 1, 4));
     SAYS(REEL_BAD_SHAPE, "fill: [-1] is no shape: up to 8 sizes, none of them negative",
          reel_fill(x, REEL_SHAPE(-1), 0));
     SAYS(REEL_BAD_DTYPE, "clip: 0.5 is not a whole number of i32, as i [2] (" __FILE__ ":25) is", reel_clip(i, 0.5, 1));
@@ -130,10 +130,10 @@ Test(messages, about_initialisers_name_them)
     begin();
     reel_tape_clear(tape);
     x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2, 3));
-    reel_parameter(x, "p", REEL_SHAPE(2), reel_uniform_in(-0.5, 0.5));
+    reel_parameter(x, "p", REEL_SHAPE(2), reel_init_uniform(-0.5, 0.5));
     reel_tape_clear(tape);
     x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2, 3));
-    reel_parameter(x, "p", REEL_SHAPE(2), reel_constant(1.5));
+    reel_parameter(x, "p", REEL_SHAPE(2), reel_init_constant(1.5));
     cr_expect(begins(reel_tape_error(tape),
                      "parameter: \"p\" exists with another initialiser: uniform (-0.5, 0.5), not "
                      "constant (1.5, 0)"),
@@ -143,7 +143,7 @@ Test(messages, about_initialisers_name_them)
 
 Test(messages, of_a_read_and_of_an_evaluation_name_them)
 {
-    SAYS(REEL_BAD_STATE, "eval: the input x [2,3] was never written", reel_eval(tape, 1, &loss));
+    SAYS(REEL_BAD_STATE, "eval: the input x [2,3] was never written", reel_eval(tape, &loss, 1));
     begin();
     reel_keep(reel_fill(v, REEL_SHAPE(2), 1), "ones");
     reel_tensor *y = reel_exp(reel_add(reel_slice(v, 0, 0, 2), 0 ? v : reel_slice(v, 0, 1, 3)));
@@ -291,11 +291,11 @@ static const char *decimal_comma(const char *text)
 
 static reel_tensor *with_two_initialisers(void)
 {
-    reel_parameter(x, "p", REEL_SHAPE(2), reel_uniform_in(-0.5, 0.5));
+    reel_parameter(x, "p", REEL_SHAPE(2), reel_init_uniform(-0.5, 0.5));
     reel_scope_push(tape, "q");
     reel_scope_pop(tape);
     reel_tape_clear(tape);
-    return reel_parameter(reel_input(tape, "x", REEL_F32, REEL_SCALAR), "p", REEL_SHAPE(2), reel_constant(1.5));
+    return reel_parameter(reel_input(tape, "x", REEL_F32, REEL_SCALAR), "p", REEL_SHAPE(2), reel_init_constant(1.5));
 }
 
 Test(messages, have_a_decimal_point_in_every_locale)

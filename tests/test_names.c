@@ -40,7 +40,7 @@ static void clear(void)
 
 static reel_tensor *parameter(const char *name)
 {
-    return reel_parameter(x, name, REEL_SHAPE(3), reel_uniform_in(-1, 1));
+    return reel_parameter(x, name, REEL_SHAPE(3), reel_init_uniform(-1, 1));
 }
 
 static reel_tensor *total(reel_tensor *a) { return reel_sum(a, REEL_ALL, REEL_DROP); }
@@ -169,8 +169,8 @@ static void initial(uint64_t seed, const char *first, const char *second, const 
     reel_model *other = reel_model_new((reel_model_options){ .seed = seed });
     reel_tape *t = reel_tape_new(other, (reel_tape_options){ 0 });
     reel_tensor *like = reel_input(t, "like", REEL_F32, REEL_SCALAR);
-    reel_parameter(like, first, REEL_SHAPE(8), reel_normal_of(0, 1));
-    reel_parameter(like, second, REEL_SHAPE(8), reel_normal_of(0, 1));
+    reel_parameter(like, first, REEL_SHAPE(8), reel_init_normal(0, 1));
+    reel_parameter(like, second, REEL_SHAPE(8), reel_init_normal(0, 1));
     cr_assert_eq(reel_model_read_f32(other, wanted, values, 8), REEL_OK);
     reel_tape_free(t);
     reel_model_free(other);
@@ -358,8 +358,9 @@ static reel_tensor *square_loss(void)
 Test(names, of_two_optimisers_states_begin_with_their_prefixes)
 {
     reel_tensor *loss = square_loss();
-    reel_sgd(loss, (reel_sgd_options){ .lr = 0.01, .parameters = "enc/w", .state = "slow", .momentum = 0.9 });
-    reel_adam(loss, (reel_adam_options){ .lr = 0.01, .parameters = "dec/w" });
+    reel_sgd(loss,
+             (reel_sgd_options){ .lr = 0.01, .parameter_pattern = "enc/w", .state_prefix = "slow", .momentum = 0.9 });
+    reel_adam(loss, (reel_adam_options){ .lr = 0.01, .parameter_pattern = "dec/w" });
     cr_expect_null(reel_tape_error(tape), "%s", reel_tape_error(tape));
     cr_expect_str_eq(names_in_model(),
                      "adam/dec/w/m adam/dec/w/v adam/step dec/b dec/w enc/b enc/w slow/enc/w/velocity ");
@@ -368,8 +369,8 @@ Test(names, of_two_optimisers_states_begin_with_their_prefixes)
 Test(names, of_two_optimisers_with_one_prefix_collide)
 {
     reel_tensor *loss = square_loss();
-    reel_adam(loss, (reel_adam_options){ .lr = 0.01, .parameters = "enc/w" });
-    reel_adam(loss, (reel_adam_options){ .lr = 0.01, .parameters = "dec/w" });
+    reel_adam(loss, (reel_adam_options){ .lr = 0.01, .parameter_pattern = "enc/w" });
+    reel_adam(loss, (reel_adam_options){ .lr = 0.01, .parameter_pattern = "dec/w" });
     cr_expect_eq(reel_tape_status(tape), REEL_BAD_NAME);
     reel_tape_clear(tape);
 }
@@ -378,7 +379,8 @@ Test(names, of_two_optimisers_train_apart)
 {
     float enc[6], dec[6], after[6];
     reel_tensor *loss = square_loss();
-    reel_sgd(loss, (reel_sgd_options){ .lr = 0.01, .parameters = "enc/**", .state = "a", .momentum = 0.5 });
+    reel_sgd(loss,
+             (reel_sgd_options){ .lr = 0.01, .parameter_pattern = "enc/**", .state_prefix = "a", .momentum = 0.5 });
     reel_model_read_f32(model, "enc/w", enc, 6);
     reel_model_read_f32(model, "dec/w", dec, 6);
     write_input();
@@ -439,6 +441,30 @@ Test(names, in_a_list_are_the_given_or_the_tensors_own)
     cr_expect_eq(reel_list_find(list, "second"), y);
     cr_expect_eq(reel_list_at(list, 0), w);
     cr_expect_eq(reel_list_tape(list), tape);
+}
+
+Test(names, in_a_list_made_of_tensors_are_their_own)
+{
+    reel_tensor *w = in_scope("a", "w"), *y = reel_exp(w);
+    reel_list *list = reel_list_of((reel_tensor *[]){ w, y }, 2);
+    cr_expect_str_eq(names_in(list), "a/w exp ");
+    cr_expect_eq(reel_list_find(list, "exp"), y);
+    cr_expect_eq(reel_list_tape(list), tape);
+    cr_expect_eq(reel_list_append(list, "second", y), REEL_OK);
+    cr_expect_eq(reel_list_count(list), 3);
+}
+
+/* Made again, the gradients by it are the same list. */
+Test(names, in_a_list_made_of_tensors_are_the_same_when_it_is_made_again)
+{
+    reel_list *before = NULL;
+    for (int round = 0; round < 3; round++) {
+        reel_tape_clear(tape);
+        reel_tensor *w = in_scope("a", "w");
+        reel_list *g = reel_gradients(reel_sum(reel_exp(w), REEL_ALL, REEL_DROP), reel_list_of(&w, 1));
+        cr_expect(round == 0 || g == before);
+        before = g;
+    }
 }
 
 Test(names, that_a_list_does_not_have_give_a_bad_tensor_and_no_error)

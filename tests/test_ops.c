@@ -939,7 +939,7 @@ static reel_tensor *square_gradient(reel_tensor *y, reel_tensor *gy)
 static reel_tensor *last_scaled(reel_tensor *g, double by)
 {
     int64_t n = reel_dim(g, 0);
-    return reel_concat(2, (reel_tensor *[]){ reel_slice(g, 0, 0, n - 1), reel_scale(reel_slice(g, 0, n - 1, n), by) },
+    return reel_concat((reel_tensor *[]){ reel_slice(g, 0, 0, n - 1), reel_scale(reel_slice(g, 0, n - 1, n), by) }, 2,
                        0);
 }
 

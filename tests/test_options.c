@@ -24,8 +24,8 @@ static void begin(void)
     s = reel_input(tape, "s", REEL_F32, REEL_SCALAR);
     d0 = reel_input(tape, "d0", REEL_F64, REEL_SCALAR);
     idx = reel_input(tape, "idx", REEL_I32, REEL_SHAPE(2));
-    loss =
-        reel_sum(reel_matmul(x, reel_parameter(x, "w", REEL_SHAPE(3, 2), reel_uniform_in(-1, 1))), REEL_ALL, REEL_DROP);
+    loss = reel_sum(reel_matmul(x, reel_parameter(x, "w", REEL_SHAPE(3, 2), reel_init_uniform(-1, 1))), REEL_ALL,
+                    REEL_DROP);
 }
 
 static void end(void)
@@ -94,7 +94,7 @@ static reel_list *of_another_shape(void)
 
 static reel_list *of_two_dtypes(void)
 {
-    reel_tensor *v = reel_cast(reel_parameter(d, "v", REEL_SHAPE(2), reel_zeros()), REEL_F32);
+    reel_tensor *v = reel_cast(reel_parameter(d, "v", REEL_SHAPE(2), reel_init_zeros()), REEL_F32);
     return reel_sgd(reel_add(loss, reel_sum(v, REEL_ALL, REEL_DROP)), (reel_sgd_options){ .lr = 1 });
 }
 
@@ -122,7 +122,8 @@ Test(options, of_optimisers)
     REFUSED(REEL_BAD_ARGUMENT, "sgd: .momentum is 1" WITHIN, SGD(.lr = 1, .momentum = 1 - 1e-12));
     REFUSED(REEL_BAD_ARGUMENT, "adam: .betas[0] is 1" BETA, ADAM(.lr = 1, .betas = { 1 - 1e-12, 0.9 }));
     REFUSED(REEL_BAD_SHAPE, "sgd: the gradient of \"w\" is not of its shape and dtype", of_another_shape());
-    REFUSED(REEL_BAD_DTYPE, "sgd: \"w\" is f32 and \"v\" is f64 (one call for each, by .parameters)", of_two_dtypes());
+    REFUSED(REEL_BAD_DTYPE, "sgd: \"w\" is f32 and \"v\" is f64 (one call for each, by .parameter_pattern)",
+            of_two_dtypes());
     REFUSED(REEL_BAD_ARGUMENT, "sgd: .nesterov without .momentum is plain descent (set it)",
             SGD(.lr = 1, .nesterov = true));
     REFUSED(REEL_BAD_ARGUMENT, "sgd: .weight_decay is -0.1" NEGATIVE, SGD(.lr = 1, .weight_decay = -0.1));
@@ -186,37 +187,38 @@ Test(options, of_layers_losses_and_activations)
 /* ---- Initialisers ------------------------------------------------------------------------------------------------ */
 
 #define INIT(init) reel_parameter(x, "p", REEL_SHAPE(2), init)
-#define BAD_INIT(text, init) REFUSED(REEL_BAD_ARGUMENT, "parameter: \"p\" has the initialiser kind " text, INIT(init))
+#define BAD_INIT(text, init) REFUSED(REEL_BAD_ARGUMENT, "parameter: \"p\" has the initialiser " text, INIT(init))
 #define INTERVAL ": low ≤ high, both finite, is asked for"
 #define DEVIATION ": a finite mean and deviation, which is not negative, are asked for"
 #define GAIN ": a finite gain that is not negative is asked for"
 
 static reel_tensor *linear_with_a_bad_weight(void)
 {
-    return reel_linear_with(x, "l", 2, (reel_linear_options){ .set_weight = true, .weight = reel_normal_of(0, -1) });
+    return reel_linear_with(x, "l", 2, (reel_linear_options){ .weight = reel_init_normal(0, -1) });
 }
 
 Test(options, of_initialisers)
 {
-    BAD_INIT("1 (1, -1)" INTERVAL, reel_uniform_in(1, -1));
-    BAD_INIT("1 (nan, 1)" INTERVAL, reel_uniform_in(NOT_A_NUMBER, 1));
-    BAD_INIT("1 (0, nan)" INTERVAL, reel_uniform_in(0, NOT_A_NUMBER));
-    BAD_INIT("1 (0, inf)" INTERVAL, reel_uniform_in(0, INFINITE));
-    BAD_INIT("1 (0, 1e+39)" INTERVAL, reel_uniform_in(0, 1e39));
-    BAD_INIT("2 (0, -1)" DEVIATION, reel_normal_of(0, -1));
-    BAD_INIT("2 (nan, 1)" DEVIATION, reel_normal_of(NOT_A_NUMBER, 1));
-    BAD_INIT("2 (0, inf)" DEVIATION, reel_normal_of(0, INFINITE));
-    BAD_INIT("3 (nan, 0)" GAIN, reel_fan_in(NOT_A_NUMBER));
-    BAD_INIT("3 (-1, 0)" GAIN, reel_fan_in(-1));
-    BAD_INIT("4 (inf, 0)" GAIN, reel_glorot(INFINITE));
-    BAD_INIT("5 (0, 0): there is no such kind", ((reel_init){ .kind = (reel_init_kind)5 }));
-    BAD_INIT("-1 (0, 0): there is no such kind", ((reel_init){ .kind = (reel_init_kind)-1 }));
-    REFUSED(REEL_BAD_ARGUMENT, "parameter: \"l/w\" has the initialiser kind 2 (0, -1)" DEVIATION "  in l",
+    BAD_INIT("uniform (1, -1)" INTERVAL, reel_init_uniform(1, -1));
+    BAD_INIT("uniform (nan, 1)" INTERVAL, reel_init_uniform(NOT_A_NUMBER, 1));
+    BAD_INIT("uniform (0, nan)" INTERVAL, reel_init_uniform(0, NOT_A_NUMBER));
+    BAD_INIT("uniform (0, inf)" INTERVAL, reel_init_uniform(0, INFINITE));
+    BAD_INIT("uniform (0, 1e+39)" INTERVAL, reel_init_uniform(0, 1e39));
+    BAD_INIT("normal (0, -1)" DEVIATION, reel_init_normal(0, -1));
+    BAD_INIT("normal (nan, 1)" DEVIATION, reel_init_normal(NOT_A_NUMBER, 1));
+    BAD_INIT("normal (0, inf)" DEVIATION, reel_init_normal(0, INFINITE));
+    BAD_INIT("fan_in_uniform (nan, 0)" GAIN, reel_init_fan_in_uniform(NOT_A_NUMBER));
+    BAD_INIT("fan_in_uniform (-1, 0)" GAIN, reel_init_fan_in_uniform(-1));
+    BAD_INIT("glorot_uniform (inf, 0)" GAIN, reel_init_glorot_uniform(INFINITE));
+    BAD_INIT("default (2, 0): it has numbers but no kind", ((reel_init){ .a = 2 }));
+    BAD_INIT("of no kind (0, 0): there is no such kind", ((reel_init){ .kind = (reel_init_kind)6 }));
+    BAD_INIT("of no kind (0, 0): there is no such kind", ((reel_init){ .kind = (reel_init_kind)-1 }));
+    REFUSED(REEL_BAD_ARGUMENT, "parameter: \"l/w\" has the initialiser normal (0, -1)" DEVIATION "  in l",
             linear_with_a_bad_weight());
-    TAKEN(INIT(reel_constant(-INFINITE)));
-    TAKEN(INIT(reel_uniform_in(1, 1)));
-    TAKEN(INIT(reel_normal_of(-3, 0)));
-    TAKEN(INIT(reel_fan_in(0)));
+    TAKEN(INIT(reel_init_constant(-INFINITE)));
+    TAKEN(INIT(reel_init_uniform(1, 1)));
+    TAKEN(INIT(reel_init_normal(-3, 0)));
+    TAKEN(INIT(reel_init_fan_in_uniform(0)));
 }
 
 /* ---- Enumerations ------------------------------------------------------------------------------------------------ */

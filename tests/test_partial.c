@@ -138,7 +138,7 @@ static void move(recorded *r)
     case 4: add(r, reel_slice_step(x, axis, 0, n, 2)); return;
     case 5: add(r, reel_flip(x, REEL_AXES(axis))); return;
     case 6: add(r, reel_pad(x, axis, below(2), below(2))); return;
-    case 7: add(r, reel_concat(2, (reel_tensor *[]){ x, reel_tanh(x) }, axis)); return;
+    case 7: add(r, reel_concat((reel_tensor *[]){ x, reel_tanh(x) }, 2, axis)); return;
     default: add(r, reel_squeeze(reel_unsqueeze(x, axis), axis)); return;
     }
 }
@@ -168,8 +168,8 @@ static void choose(recorded *r)
     if (!reel_dim(x, axis)) return;
     reel_tensor *last = reel_number(reel_cast(x, REEL_I32), (double)(reel_dim(x, axis) - 1));
     reel_tensor *i = reel_minimum(reel_iota(x, 1 + below(3)), last);
-    reel_tensor *y = add(r, reel_gather(x, axis, i));
-    if (chance(0.5)) add(r, reel_scatter_add(reel_tanh(y), axis, i, reel_dim(x, axis)));
+    reel_tensor *y = add(r, reel_take(x, i, axis));
+    if (chance(0.5)) add(r, reel_scatter_add(reel_tanh(y), i, axis, reel_dim(x, axis)));
     if (chance(0.5)) add(r, reel_where(reel_cast(reel_iota(x, reel_dim(x, -1)), REEL_I32), x, reel_tanh(x)));
 }
 

@@ -38,8 +38,11 @@ static void end(void)
 typedef void use(const char *pattern);
 
 static void parameters(const char *pattern) { (reel_parameters)(loss, pattern); }
-static void sgd(const char *pattern) { (reel_sgd)(loss, (reel_sgd_options){ .lr = 1, .parameters = pattern }); }
-static void adam(const char *pattern) { (reel_adam)(loss, (reel_adam_options){ .lr = 1, .parameters = pattern }); }
+static void sgd(const char *pattern) { (reel_sgd)(loss, (reel_sgd_options){ .lr = 1, .parameter_pattern = pattern }); }
+static void adam(const char *pattern)
+{
+    (reel_adam)(loss, (reel_adam_options){ .lr = 1, .parameter_pattern = pattern });
+}
 static void l2(const char *pattern) { (reel_l2)(loss, pattern, 1); }
 
 #define SUM "parameters: sum [] (tests/test_patterns.c:0) "

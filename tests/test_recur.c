@@ -86,7 +86,7 @@ static reel_tensor *step(maker *m)
         reel_tensor *rows[] = { reel_slice(a, 0, 0, 1), reel_slice(b, 0, 1, 2), reel_slice(a, 0, 2, 3),
                                 reel_slice(b, 0, 0, 1), reel_slice(any(m), 0, 1, 3) };
         const int first = below(m, 4);
-        return reel_slice(reel_concat(5, rows, 0), 0, first, first + ROWS);
+        return reel_slice(reel_concat(rows, 5, 0), 0, first, first + ROWS);
     }
     case 8: return reel_mul(a, reel_sum(b, REEL_AXES(below(m, 2)), REEL_KEEP));
     case 9: return sum_of(reel_gradients(scalar(m), some_leaves(m)));
@@ -139,8 +139,8 @@ static reel_tensor *record(reel_tape *tape, int program, reel_tensor **kept)
     const int call = program % CALLS;
     const reel_shape shape = REEL_SHAPE(ROWS, COLUMNS);
     m.leaf[0] = reel_input(tape, "x", REEL_F32, shape);
-    m.leaf[1] = reel_parameter(m.leaf[0], "p", shape, reel_uniform_in(-1, 1));
-    m.leaf[2] = reel_parameter(m.leaf[0], "q", shape, reel_uniform_in(-1, 1));
+    m.leaf[1] = reel_parameter(m.leaf[0], "p", shape, reel_init_uniform(-1, 1));
+    m.leaf[2] = reel_parameter(m.leaf[0], "q", shape, reel_init_uniform(-1, 1));
     for (int i = 0; i < 3; i++) m.value[m.count++] = m.leaf[i];
     while (m.count < VALUES - 3) {
         reel_tensor *value = step(&m);
@@ -279,7 +279,7 @@ Test(recur, a_call_is_not_answered_with_the_list_of_another)
     reel_tape *tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
     for (int i = 0; i < 6; i++) {
         reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2));
-        reel_tensor *p = reel_parameter(x, "p", REEL_SHAPE(2), reel_zeros());
+        reel_tensor *p = reel_parameter(x, "p", REEL_SHAPE(2), reel_init_zeros());
         reel_tensor *loss = reel_sum(reel_mul(x, p), REEL_ALL, REEL_DROP);
         if (i % 2 == 0) cr_expect_eq(reel_list_count(reel_parameters(loss, NULL)), 1);
         else cr_expect_eq(reel_list_count(reel_gradients(loss, reel_list_new(tape))), 0);

@@ -165,7 +165,7 @@ Test(extremes, of_long_rows_are_found_with_what_computes_them)
 
 TestSuite(scatter, .init = seed, .fini = forget_arrays);
 
-RECORD(to_one, reel_scatter_add(reel_expand(x[0], REEL_SHAPE(20000000)), 0, reel_expand(x[1], REEL_SHAPE(20000000)), 1))
+RECORD(to_one, reel_scatter_add(reel_expand(x[0], REEL_SHAPE(20000000)), reel_expand(x[1], REEL_SHAPE(20000000)), 0, 1))
 
 /* One after the other they would stop at 2^24. */
 Test(scatter, of_twenty_million_ones_is_exact)
@@ -178,7 +178,7 @@ Test(scatter, of_twenty_million_ones_is_exact)
 
 static reel_tensor *embedding_gradient(reel_tensor *const *x)
 {
-    reel_tensor *rows = reel_gather(x[0], 0, reel_expand(x[1], REEL_SHAPE(3000000)));
+    reel_tensor *rows = reel_take(x[0], reel_expand(x[1], REEL_SHAPE(3000000)), 0);
     return reel_gradient(reel_sum(reel_scale(rows, 16), REEL_ALL, REEL_DROP), x[0]);
 }
 
@@ -197,7 +197,7 @@ static reel_tensor *two_by_the_same(reel_tensor *const *x)
     reel_tensor *flat = reel_reshape(x[1], REEL_SHAPE(6));
     reel_tensor *rows = reel_transpose(reel_reshape(x[0], REEL_SHAPE(2, 6)));
     return reel_transpose(
-        reel_add(reel_scatter_add(rows, 0, flat, 4), reel_scatter_add(reel_neg(reel_mul(rows, rows)), 0, flat, 4)));
+        reel_add(reel_scatter_add(rows, flat, 0, 4), reel_scatter_add(reel_neg(reel_mul(rows, rows)), flat, 0, 4)));
 }
 
 Test(scatter, twice_by_the_same_indices_finds_the_sources_once)
@@ -242,7 +242,7 @@ Test(scatter, of_nothing_is_zeros)
             program p = program_new();
             p.tape->plain = plain;
             add_inputs(&p, 2, (array[]){ x, to });
-            reel_tensor *y = reel_keep(reel_scatter_add(p.x[0], 1, p.x[1], n[3]), "y");
+            reel_tensor *y = reel_keep(reel_scatter_add(p.x[0], p.x[1], 1, n[3]), "y");
             write_array(p.x[0], &x), write_array(p.x[1], &to);
             cr_assert_eq(reel_run(p.tape), REEL_OK, "%s", reel_tape_error(p.tape));
             array got = read_array(y);
@@ -254,7 +254,7 @@ Test(scatter, of_nothing_is_zeros)
     program p = program_new();
     array x = array_new(REEL_F32, REEL_SHAPE(2, 0)), to = array_new(REEL_I32, REEL_SHAPE(2));
     add_inputs(&p, 2, (array[]){ x, to });
-    reel_keep(reel_scatter_add(p.x[0], 0, p.x[1], (int64_t)1 << 50), "y");
+    reel_keep(reel_scatter_add(p.x[0], p.x[1], 0, (int64_t)1 << 50), "y");
     write_array(p.x[0], &x), write_array(p.x[1], &to);
     cr_expect_eq(reel_run(p.tape), REEL_OK, "%s", reel_tape_error(p.tape));
     program_free(&p);

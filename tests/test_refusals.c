@@ -98,16 +98,16 @@ Test(refusals, of_calls_without_a_tape_are_heard_at_the_next_run, .init = begin,
     HEARD("read: the tensor is NULL", reel_read_f32(NULL, NULL, 0));
     HEARD("write: the tensor is NULL", reel_write_i32(NULL, NULL, 0));
     HEARD("scale: operand 1 is NULL", reel_scale(NULL, 1));
-    HEARD("concat: the operands are NULL", reel_concat(0, NULL, 0));
-    HEARD("concat: there are 0 operands", reel_concat(0, two_nulls, 0));
-    HEARD("concat: there are -1 operands", reel_concat(-1, two_nulls, 0));
-    HEARD("concat: operand 1 is NULL", reel_concat(2, two_nulls, 0));
-    HEARD("stack: the operands are NULL", reel_stack(2, NULL, 0));
-    HEARD("stack: there are 0 operands", reel_stack(0, two_nulls, 0));
+    HEARD("concat: the operands are NULL", reel_concat(NULL, 0, 0));
+    HEARD("concat: there are 0 operands", reel_concat(two_nulls, 0, 0));
+    HEARD("concat: there are -1 operands", reel_concat(two_nulls, -1, 0));
+    HEARD("concat: operand 1 is NULL", reel_concat(two_nulls, 2, 0));
+    HEARD("stack: the operands are NULL", reel_stack(NULL, 2, 0));
+    HEARD("stack: there are 0 operands", reel_stack(two_nulls, 0, 0));
     HEARD("input: the tape is NULL", reel_input(NULL, "x", REEL_F32, REEL_SCALAR));
     HEARD("input: the tape is NULL", reel_input(reel_tape_of(NULL), "x", REEL_F32, REEL_SCALAR));
     HEARD("state: the tape is NULL", reel_state(NULL, "x", REEL_F32, REEL_SCALAR));
-    HEARD("parameter: like is NULL", reel_parameter(NULL, "x", REEL_SCALAR, reel_zeros()));
+    HEARD("parameter: like is NULL", reel_parameter(NULL, "x", REEL_SCALAR, reel_init_zeros()));
     HEARD("assign: the target is NULL", reel_assign(NULL, NULL));
     HEARD("keep: the tensor is NULL", reel_keep(NULL, "x"));
     HEARD("find: the tape is NULL", reel_find(NULL, "x"));
@@ -148,13 +148,13 @@ Test(refusals, without_a_tape_are_heard_by_an_evaluation_and_first_things_first,
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SCALAR), *y = reel_exp(x);
     reel_relu(NULL), reel_exp(NULL);
     reel_write_f32(x, (float[]){ 1 }, 1);
-    cr_expect_eq(reel_eval(tape, 1, &y), REEL_BAD_ARGUMENT);
+    cr_expect_eq(reel_eval(tape, &y, 1), REEL_BAD_ARGUMENT);
     cr_expect(begins(reel_tape_error(tape), "relu: operand 1 is NULL"), "%s", reel_tape_error(tape));
     cr_expect(reel_is_bad(reel_exp(x)), "as an error of its recording");
     reel_tape_clear(tape);
     x = reel_input(tape, "x", REEL_F32, REEL_SCALAR), y = reel_exp(x);
     reel_write_f32(x, (float[]){ 1 }, 1);
-    cr_expect_eq(reel_eval(tape, 1, &y), REEL_OK, "%s", reel_tape_error(tape));
+    cr_expect_eq(reel_eval(tape, &y, 1), REEL_OK, "%s", reel_tape_error(tape));
 }
 
 Test(refusals, without_a_tape_are_told_where_their_result_is_used, .init = begin, .fini = end)
@@ -193,7 +193,7 @@ Test(refusals, of_null_for_a_tape_or_a_model_have_a_status_and_a_message)
     cr_expect_eq(reel_tape_status(NULL), REEL_BAD_ARGUMENT);
     cr_expect_eq(reel_recording_status(NULL), REEL_BAD_ARGUMENT);
     cr_expect_eq(reel_run(NULL), REEL_BAD_ARGUMENT);
-    cr_expect_eq(reel_eval(NULL, 0, NULL), REEL_BAD_ARGUMENT);
+    cr_expect_eq(reel_eval(NULL, NULL, 0), REEL_BAD_ARGUMENT);
     cr_expect_eq(reel_tape_write_plan(NULL, "x"), REEL_BAD_ARGUMENT);
     cr_expect_eq(reel_model_seal(NULL), REEL_BAD_ARGUMENT);
     cr_expect_eq(reel_model_reset(NULL, NULL), REEL_BAD_ARGUMENT);
@@ -266,8 +266,8 @@ static reel_tensor *unchanged(int which, reel_tensor *x)
            : which == 9  ? reel_slice(x, 0, 0, 2)
            : which == 10 ? reel_pad(x, 0, 0, 0)
            : which == 11 ? reel_flip(x, (reel_axes){ 0 })
-           : which == 12 ? reel_concat(1, &x, 0)
-           : which == 13 ? reel_stack(1, &x, 0)
+           : which == 12 ? reel_concat(&x, 1, 0)
+           : which == 13 ? reel_stack(&x, 1, 0)
            : which == 14 ? reel_slice_step(x, 1, 0, 3, 1)
            : which == 15 ? reel_permute(x, REEL_ALL)
                          : NULL;
@@ -348,9 +348,9 @@ Test(refusals, are_of_what_is_outside_its_range)
     REFUSED(REEL_BAD_ARGUMENT, "boom", reel_fail(tape, REEL_OK, "boom"));
     REFUSED(REEL_BAD_FILE, "boom", reel_fail(tape, REEL_BAD_FILE, "boom"));
     REFUSED(REEL_BAD_ARGUMENT, "fail: the format is NULL", (reel_fail)(tape, REEL_BAD_SHAPE, NULL));
-    REFUSED(REEL_BAD_ARGUMENT, "eval: the count is -3", reel_eval(tape, -3, NULL));
-    REFUSED(REEL_BAD_ARGUMENT, "eval: the array of tensors is NULL", reel_eval(tape, 2, NULL));
-    REFUSED(REEL_BAD_ARGUMENT, "eval: a tensor is NULL", reel_eval(tape, 2, two_nulls));
+    REFUSED(REEL_BAD_ARGUMENT, "eval: the count is -3", reel_eval(tape, NULL, -3));
+    REFUSED(REEL_BAD_ARGUMENT, "eval: the array of tensors is NULL", reel_eval(tape, NULL, 2));
+    REFUSED(REEL_BAD_ARGUMENT, "eval: a tensor is NULL", reel_eval(tape, two_nulls, 2));
     REFUSED(REEL_BAD_ARGUMENT, "sgd: the list of gradients is NULL",
             reel_sgd_update(reel_parameters(reel_linear(x, "l", 2), NULL), NULL, (reel_sgd_options){ .lr = 1 }));
     REFUSED(REEL_BAD_STATE,
@@ -359,7 +359,7 @@ Test(refusals, are_of_what_is_outside_its_range)
             reel_exp(reel_list_at(reel_list_new(tape), 3)));
     REFUSED(REEL_BAD_DTYPE, "one_hot: indices are i32, not f32 (use reel_cast)", reel_one_hot(x, 3, REEL_F32));
     begin();
-    cr_expect_eq(reel_eval(tape, 0, NULL), REEL_OK);
+    cr_expect_eq(reel_eval(tape, NULL, 0), REEL_OK);
     end();
 }
 

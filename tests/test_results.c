@@ -191,7 +191,7 @@ Test(results, that_nobody_reads_are_not_computed)
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3));
     reel_tensor *i = reel_input(tape, "i", REEL_I32, REEL_SHAPE(2));
     reel_keep(reel_sum(x, REEL_ALL, REEL_DROP), "sum");
-    reel_tensor *rows = reel_gather(x, 0, i);
+    reel_tensor *rows = reel_take(x, i, 0);
     write_x(x, 1);
     cr_expect_eq(reel_run(tape), REEL_OK, "an input that only a result needs: %s", reel_tape_error(tape));
     reel_write_i32(i, (int32_t[]){ 0, 9 }, 2);
@@ -247,7 +247,7 @@ Test(results, of_lists_can_be_read_without_an_evaluation_for_each)
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3)), *sum = NULL;
     for (int i = 0; i < PARTS; i++) {
         reel_scope_push(tape, "part%d", i);
-        reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(3), reel_uniform_in(-1, 1));
+        reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(3), reel_init_uniform(-1, 1));
         reel_scope_pop(tape);
         reel_tensor *part = reel_sum(reel_sin(reel_mul(x, w)), REEL_ALL, REEL_DROP);
         sum = sum ? reel_add(sum, part) : part;
@@ -344,7 +344,7 @@ Test(results, of_a_run_and_of_an_evaluation_after_it_are_told_apart)
         cr_assert_eq(reel_run(tape), REEL_OK);
         double mean = reel_item(n.mean), loss = reel_item(n.loss);
         write_all(&n, 7);
-        cr_assert_eq(reel_eval(tape, 1, &n.loss), REEL_OK);
+        cr_assert_eq(reel_eval(tape, &n.loss, 1), REEL_OK);
         cr_expect_neq(reel_item(n.loss), loss, "the latest");
         cr_expect_eq(reel_item(n.mean), mean, "%s: of the run", modes[mode].name);
         cr_expect_neq(reel_item(n.loss), loss);
@@ -360,7 +360,7 @@ Test(results, that_were_evaluated_have_gone_after_a_run)
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3));
     reel_tensor *used = reel_neg(x), *y = reel_keep(reel_exp(used), "y");
     write_x(x, 1);
-    cr_assert_eq(reel_eval(tape, 1, &used), REEL_OK);
+    cr_assert_eq(reel_eval(tape, &used, 1), REEL_OK);
     float room[12];
     cr_expect_eq(reel_read_f32(used, room, 12), REEL_OK);
     cr_assert_eq(reel_run(tape), REEL_OK);
@@ -528,7 +528,7 @@ Test(results, that_cannot_be_read_do_no_harm_to_later_runs)
 {
     begin(0, false);
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3));
-    reel_tensor *i = reel_input(tape, "i", REEL_I32, REEL_SHAPE(1)), *bad = reel_gather(x, 0, i);
+    reel_tensor *i = reel_input(tape, "i", REEL_I32, REEL_SHAPE(1)), *bad = reel_take(x, i, 0);
     reel_tensor *y = reel_keep(reel_exp(x), "y");
     float room[12];
     write_x(x, 1);
@@ -548,7 +548,7 @@ Test(results, that_were_recorded_after_the_run_say_so)
 {
     begin(0, false);
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3));
-    reel_tensor *p = reel_parameter(x, "late", REEL_SHAPE(3), reel_constant(2));
+    reel_tensor *p = reel_parameter(x, "late", REEL_SHAPE(3), reel_init_constant(2));
     reel_keep(reel_mul(x, p), "y");
     write_x(x, 1);
     cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));

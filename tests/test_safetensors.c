@@ -320,7 +320,7 @@ static void expect_integers(const char *dtype, const void *data, size_t size, in
     expect_left_out(model, NULL);
     reel_tape *tape = reel_tape_new(model, (reel_tape_options){ .evaluate = true });
     reel_tensor *n = reel_state(tape, "n", REEL_I32, REEL_SHAPE(count));
-    cr_assert_eq(reel_eval(tape, 1, &n), REEL_OK, "%s", reel_tape_error(tape));
+    cr_assert_eq(reel_eval(tape, &n, 1), REEL_OK, "%s", reel_tape_error(tape));
     cr_assert_eq(reel_read_i32(n, got, count), REEL_OK, "%s", reel_tape_error(tape));
     for (int i = 0; i < count; i++) cr_expect_eq(got[i], values[i], "%s: %d", dtype, got[i]);
     reel_tape_free(tape);

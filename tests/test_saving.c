@@ -85,7 +85,7 @@ static reel_model *model_of(float value, int64_t count)
     reel_model *model = reel_model_new((reel_model_options){ 0 });
     reel_tape *tape = reel_tape_new(model, (reel_tape_options){ 0 });
     reel_tensor *like = reel_input(tape, "x", REEL_F32, REEL_SCALAR);
-    reel_parameter(like, "w", REEL_SHAPE(count), reel_constant((double)value));
+    reel_parameter(like, "w", REEL_SHAPE(count), reel_init_constant((double)value));
     reel_tape_free(tape);
     return model;
 }

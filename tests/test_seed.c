@@ -206,7 +206,7 @@ static void evaluate(const trial *t)
     reel_tensor *wanted[2 * LAYERS + 1] = { t->E };
     int count = 1;
     for (int i = 0; i < reel_list_count(t->gradients); i++) wanted[count++] = reel_list_at(t->gradients, i);
-    cr_assert_eq(reel_eval(t->tape, count, wanted), REEL_OK, "%s", reel_tape_error(t->tape));
+    cr_assert_eq(reel_eval(t->tape, wanted, count), REEL_OK, "%s", reel_tape_error(t->tape));
 }
 
 static void end(trial *t)

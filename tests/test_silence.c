@@ -34,7 +34,7 @@ static void by_a_run(const step *s)
     reel_keep(s->loss, "loss");
     cr_assert_neq(reel_run(s->tape), REEL_OK);
 }
-static void by_an_evaluation(const step *s) { cr_assert_neq(reel_eval(s->tape, 1, &s->loss), REEL_OK); }
+static void by_an_evaluation(const step *s) { cr_assert_neq(reel_eval(s->tape, &s->loss, 1), REEL_OK); }
 static void by_a_read(const step *s)
 {
     float room[6];
@@ -59,7 +59,7 @@ static void clipped(const step *s)
 static void by_hand(const step *s)
 {
     reel_scope_push(s->tape, "a");
-    reel_tensor *w = reel_parameter(s->x, "w", REEL_SHAPE(3, 2), reel_fan_in(1));
+    reel_tensor *w = reel_parameter(s->x, "w", REEL_SHAPE(3, 2), reel_init_fan_in_uniform(1));
     reel_scope_pop(s->tape);
     reel_assign(w, reel_sub(w, reel_gradient(s->loss, w)));
 }
@@ -135,7 +135,7 @@ static void succeed(const step *s)
     cr_expect_eq(reel_run(s->tape), REEL_OK);
     cr_expect_eq(reel_read_f32(s->x, room, 6), REEL_OK);
     cr_expect(reel_item(s->loss) == reel_item(s->loss));
-    cr_expect_eq(reel_eval(s->tape, 1, &s->loss), REEL_OK);
+    cr_expect_eq(reel_eval(s->tape, &s->loss, 1), REEL_OK);
 }
 
 static void fail_otherwise(const step *s)

@@ -128,7 +128,7 @@ Test(states, that_are_new_are_refused_in_a_sealed_model_and_parameters_always, .
 {
     reel_tape *tape = evaluating();
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2));
-    reel_parameter(x, "w", REEL_SHAPE(2), reel_zeros());
+    reel_parameter(x, "w", REEL_SHAPE(2), reel_init_zeros());
     cr_expect_eq(reel_tape_status(tape), REEL_BAD_NAME);
     cr_expect(
         strstr(reel_tape_error(tape), "parameter: an evaluating tape makes no parameters and the model has no \"w\""),
@@ -145,14 +145,14 @@ Test(states, that_are_new_are_refused_in_a_sealed_model_and_parameters_always, .
 Test(states, and_parameters_of_one_name_are_told_apart, .init = begin, .fini = end)
 {
     reel_tape *train = reel_tape_new(model, (reel_tape_options){ 0 });
-    reel_parameter(reel_input(train, "x", REEL_F32, REEL_SHAPE(2)), "w", REEL_SHAPE(2), reel_zeros());
+    reel_parameter(reel_input(train, "x", REEL_F32, REEL_SHAPE(2)), "w", REEL_SHAPE(2), reel_init_zeros());
     reel_tape *tape = evaluating();
     reel_state(tape, "w", REEL_F32, REEL_SHAPE(2));
     cr_expect_eq(reel_tape_status(tape), REEL_BAD_NAME);
     cr_expect(strstr(reel_tape_error(tape), "state: \"w\" exists as a parameter"), "%s", reel_tape_error(tape));
     reel_tape_clear(tape);
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2));
-    reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(2), reel_zeros());
+    reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(2), reel_init_zeros());
     reel_assign(w, x);
     cr_expect(strstr(reel_tape_error(tape), "assign: an evaluating tape never writes the parameter w"), "%s",
               reel_tape_error(tape));

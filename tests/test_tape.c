@@ -34,8 +34,8 @@ static void record(training *t, int64_t rows, double lr)
     t->x = reel_input(t->tape, "x", REEL_F32, REEL_SHAPE(rows, IN));
     t->y = reel_input(t->tape, "y", REEL_F32, REEL_SHAPE(rows, OUT));
     t->loss = reel_mse(network(t->x), t->y);
-    reel_sgd(t->loss, (reel_sgd_options){ .lr = lr, .momentum = 0.9, .parameters = "**/w" });
-    reel_adam(t->loss, (reel_adam_options){ .lr = lr, .parameters = "**/b" });
+    reel_sgd(t->loss, (reel_sgd_options){ .lr = lr, .momentum = 0.9, .parameter_pattern = "**/w" });
+    reel_adam(t->loss, (reel_adam_options){ .lr = lr, .parameter_pattern = "**/b" });
 }
 
 /* Values that differ from step to step; any will do. */
@@ -250,7 +250,8 @@ Test(run, assignments_return_the_new_value_and_leave_the_old_one_to_others)
 
 Test(run, computes_a_loss_and_what_is_kept)
 {
-    reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(4), reel_constant(2)), *y = reel_mul(x, w), *loss = total(y);
+    reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(4), reel_init_constant(2)), *y = reel_mul(x, w),
+                *loss = total(y);
     cr_expect_eq(reel_keep(y, "y"), y);
     reel_gradient(loss, w);
     run();
@@ -285,12 +286,12 @@ typedef struct fragile {
 static fragile record_fragile(void)
 {
     fragile f = { .index = reel_input(tape, "index", REEL_I32, REEL_SHAPE(1)) };
-    f.w = reel_parameter(x, "w", REEL_SHAPE(4), reel_uniform_in(-1, 1));
+    f.w = reel_parameter(x, "w", REEL_SHAPE(4), reel_init_uniform(-1, 1));
     f.n = state("n");
     f.drop = reel_keep(reel_dropout(x, "drop", 0.5), "dropped");
     reel_assign(f.n, reel_shift(f.n, 1));
     reel_tensor *computed = reel_add(f.index, f.index);
-    reel_sgd(total(reel_mul(reel_mul(f.w, f.drop), reel_gather(x, 0, reel_in_range(computed, 4)))),
+    reel_sgd(total(reel_mul(reel_mul(f.w, f.drop), reel_take(x, reel_in_range(computed, 4), 0))),
              (reel_sgd_options){ .lr = 0.1 });
     return f;
 }
@@ -338,7 +339,7 @@ Test(run, is_counted_and_an_evaluation_is_not)
     reel_tensor *n = state("n"), *next = reel_assign(n, reel_shift(n, 1));
     run();
     for (int i = 0; i < 3; i++) {
-        cr_expect_eq(reel_eval(tape, 1, &next), REEL_OK);
+        cr_expect_eq(reel_eval(tape, &next, 1), REEL_OK);
         cr_expect_eq(reel_item(next), 2);
         cr_expect_eq(reel_item(n), 1, "an evaluation assigns nothing");
     }
@@ -351,14 +352,14 @@ Test(run, of_an_evaluation_needs_only_the_inputs_that_count)
 {
     reel_keep(reel_exp(reel_input(tape, "never written", REEL_F32, REEL_SCALAR)), "k");
     reel_tensor *y = total(x);
-    cr_expect_eq(reel_eval(tape, 1, &y), REEL_OK);
+    cr_expect_eq(reel_eval(tape, &y, 1), REEL_OK);
     cr_expect_eq(reel_item(y), 10);
 }
 
 /* Whatever is recorded or evaluated between two runs, the second one computes what it would have computed. */
 Test(run, is_the_same_after_anything_was_recorded_between)
 {
-    reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(4), reel_constant(3));
+    reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(4), reel_init_constant(3));
     reel_tensor *y = reel_mul(reel_exp(reel_neg(x)), w), *kept = reel_keep(total(y), "kept");
     reel_list *list = reel_list_new(tape);
     reel_list_append(list, NULL, w);
@@ -375,7 +376,7 @@ Test(run, is_the_same_after_anything_was_recorded_between)
     run();
     cr_expect_eq(reel_item(kept), first, "running after reel_gradients()");
     reel_tensor *other = reel_square(w);
-    cr_assert_eq(reel_eval(tape, 1, &other), REEL_OK);
+    cr_assert_eq(reel_eval(tape, &other, 1), REEL_OK);
     run();
     cr_expect_eq(reel_item(kept), first, "running after reel_eval()");
     reel_log(x);
@@ -466,7 +467,7 @@ Test(draw, of_two_entries_are_two_after_an_evaluation_of_one)
     float values[2][32];
     siamese(false, &left, &right);
     reel_keep(left, "left"), reel_keep(right, "right");
-    cr_assert_eq(reel_eval(tape, 1, &right), REEL_OK, "%s", reel_tape_error(tape));
+    cr_assert_eq(reel_eval(tape, &right, 1), REEL_OK, "%s", reel_tape_error(tape));
     run();
     read32(left, values[0]), read32(right, values[1]);
     cr_expect_arr_neq(values[0], values[1], sizeof values[0]);
@@ -479,7 +480,7 @@ Test(draw, of_a_run_is_the_same_whether_or_not_something_was_evaluated_before)
     for (int i = 0; i < 2; i++) {
         end(), begin();
         reel_tensor *y = siamese(false, &left, &right);
-        if (i) cr_assert_eq(reel_eval(tape, 1, &right), REEL_OK, "%s", reel_tape_error(tape));
+        if (i) cr_assert_eq(reel_eval(tape, &right, 1), REEL_OK, "%s", reel_tape_error(tape));
         run();
         read32(y, sums[i]);
     }
@@ -535,11 +536,11 @@ Test(evaluating, drops_nothing_and_says_so)
 
 Test(evaluating, sees_the_parameters_as_they_are_trained)
 {
-    reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(4), reel_constant(2));
+    reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(4), reel_init_constant(2));
     reel_sgd(total(w), (reel_sgd_options){ .lr = 1 });
     reel_tape *e = evaluating_tape();
     reel_tensor *a = reel_input(e, "a", REEL_F32, REEL_SCALAR);
-    reel_tensor *sum = reel_keep(total(reel_parameter(a, "w", REEL_SHAPE(4), reel_constant(2))), "sum");
+    reel_tensor *sum = reel_keep(total(reel_parameter(a, "w", REEL_SHAPE(4), reel_init_constant(2))), "sum");
     for (int i = 0; i < 3; i++) {
         cr_expect_eq(reel_run(e), REEL_OK);
         cr_expect_eq(reel_item(sum), 4 * (2 - i));
@@ -708,11 +709,11 @@ Test(run, does_not_depend_on_the_callers_rounding_and_restores_it)
 Test(run, begins_with_initial_values_that_do_not_depend_on_rounding)
 {
     float values[64], other[64];
-    reel_parameter(x, "v", REEL_SHAPE(8, 8), reel_normal_of(0, 0.3));
+    reel_parameter(x, "v", REEL_SHAPE(8, 8), reel_init_normal(0, 0.3));
     cr_assert_eq(reel_model_read_f32(model, "v", values, 64), REEL_OK);
     end(), begin();
     fesetround(FE_UPWARD);
-    reel_parameter(x, "v", REEL_SHAPE(8, 8), reel_normal_of(0, 0.3));
+    reel_parameter(x, "v", REEL_SHAPE(8, 8), reel_init_normal(0, 0.3));
     fesetround(FE_TONEAREST);
     cr_assert_eq(reel_model_read_f32(model, "v", other, 64), REEL_OK);
     cr_expect_arr_eq(other, values, sizeof values);

@@ -76,7 +76,7 @@ static void step(worker *w, bool train, int round)
     for (int i = 0; i < BATCH * WIDTH; i++) data[i] = (float)((i + 5 * round) % 11) / 11;
     reel_write_f32(in, data, BATCH * WIDTH);
     const bool runs = train || reel_is_evaluating(tape);
-    EXPECT(w, (runs ? reel_run(tape) : reel_eval(tape, 1, &loss)) == REEL_OK, "%s", reel_tape_error(tape));
+    EXPECT(w, (runs ? reel_run(tape) : reel_eval(tape, &loss, 1)) == REEL_OK, "%s", reel_tape_error(tape));
     w->loss[round] = (float)(reel_item(loss) + reel_item(seen));
 }
 
@@ -191,7 +191,7 @@ static void record_what_is_not_there(worker *w)
     for (int round = 0; round < ROUNDS; round++) {
         reel_tape_clear(w->tape);
         reel_tensor *x = reel_input(w->tape, "x", REEL_F32, REEL_SHAPE(WIDTH));
-        reel_parameter(x, "frst", REEL_SHAPE(WIDTH), reel_zeros());
+        reel_parameter(x, "frst", REEL_SHAPE(WIDTH), reel_init_zeros());
         EXPECT(w, reel_tape_status(w->tape) == REEL_BAD_NAME, "it was made");
         reel_tape_clear(w->tape);
         x = reel_input(w->tape, "x", REEL_F32, REEL_SHAPE(WIDTH));
@@ -224,10 +224,10 @@ static void add_names(worker *w)
         reel_tensor *x = reel_input(w->tape, "x", REEL_F32, REEL_SHAPE(2, WIDTH)), *y = x;
         for (int i = 0; i < NAMES; i++) {
             reel_scope_push(w->tape, "layer%d", i);
-            y = reel_add(y, reel_parameter(x, "w", REEL_SHAPE(WIDTH), reel_normal_of(0, 1)));
+            y = reel_add(y, reel_parameter(x, "w", REEL_SHAPE(WIDTH), reel_init_normal(0, 1)));
             reel_scope_pop(w->tape);
             reel_scope_push(w->tape, "own%d/layer%d", w->number, i);
-            y = reel_mul(y, reel_parameter(x, "w", REEL_SHAPE(WIDTH), reel_normal_of(0, 1)));
+            y = reel_mul(y, reel_parameter(x, "w", REEL_SHAPE(WIDTH), reel_init_normal(0, 1)));
             reel_scope_pop(w->tape);
         }
         reel_sgd(reel_sum(y, REEL_ALL, REEL_DROP), (reel_sgd_options){ .lr = 1, .momentum = 0.5 });
@@ -289,7 +289,7 @@ static void record_again(worker *w)
         reel_tensor *x = reel_input(w->tape, "x", REEL_F32, REEL_SHAPE(WIDTH)), *y = x;
         for (int i = 0; i < NAMES; i++) {
             reel_scope_push(w->tape, "layer%d", i);
-            y = reel_add(y, reel_parameter(x, "w", REEL_SHAPE(WIDTH), reel_normal_of(0, 1)));
+            y = reel_add(y, reel_parameter(x, "w", REEL_SHAPE(WIDTH), reel_init_normal(0, 1)));
             reel_scope_pop(w->tape);
         }
         EXPECT(w, reel_tape_status(w->tape) == REEL_OK, "%s", reel_tape_error(w->tape));

@@ -74,9 +74,9 @@ static reel_tensor *rnn(reel_tape *tape)
     reel_tensor *x = floats(tape, "x", REEL_SHAPE(6, 3, 3), 5, 1, 0);
     reel_tensor *y = floats(tape, "y", REEL_SHAPE(3, 2), 6, 1, 0);
     reel_scope_push(tape, "cell");
-    reel_tensor *wx = reel_parameter(x, "wx", REEL_SHAPE(3, 4), reel_fan_in(1));
-    reel_tensor *wh = reel_parameter(x, "wh", REEL_SHAPE(4, 4), reel_fan_in(1));
-    reel_tensor *b = reel_parameter(x, "b", REEL_SHAPE(4), reel_zeros());
+    reel_tensor *wx = reel_parameter(x, "wx", REEL_SHAPE(3, 4), reel_init_fan_in_uniform(1));
+    reel_tensor *wh = reel_parameter(x, "wh", REEL_SHAPE(4, 4), reel_init_fan_in_uniform(1));
+    reel_tensor *b = reel_parameter(x, "b", REEL_SHAPE(4), reel_init_zeros());
     reel_scope_pop(tape);
     reel_tensor *projection = reel_add(reel_matmul(x, wx), b);
     reel_tensor *h = reel_fill(x, REEL_SHAPE(3, 4), 0);
@@ -92,8 +92,8 @@ static reel_tensor *layer_norm(reel_tensor *x)
     reel_tape *tape = reel_tape_of(x);
     reel_shape shape = REEL_SHAPE(reel_dim(x, -1));
     reel_scope_push(tape, "norm");
-    reel_tensor *gamma = reel_parameter(x, "gamma", shape, reel_constant(1));
-    reel_tensor *beta = reel_parameter(x, "beta", shape, reel_zeros());
+    reel_tensor *gamma = reel_parameter(x, "gamma", shape, reel_init_constant(1));
+    reel_tensor *beta = reel_parameter(x, "beta", shape, reel_init_zeros());
     reel_scope_pop(tape);
     reel_tensor *centred = reel_sub(x, reel_mean(x, REEL_AXES(-1), REEL_KEEP));
     reel_tensor *scale = reel_rsqrt(reel_shift(reel_var(x, REEL_AXES(-1), REEL_KEEP), 1e-5));
@@ -161,7 +161,7 @@ Test(torch, gradients_of_four_networks_agree)
             const torch_parameter *p = &network->parameter[i];
             double g[200];
             reel_tensor *gradient = reel_list_find(gradients, p->name);
-            cr_assert_eq(reel_eval(tape, 1, &gradient), REEL_OK, "%s", reel_tape_error(tape));
+            cr_assert_eq(reel_eval(tape, &gradient, 1), REEL_OK, "%s", reel_tape_error(tape));
             cr_assert_eq(reel_read_f64(gradient, g, p->count), REEL_OK);
             EXPECT_CLOSE(g, expected, p->count, "%s: %s is off by %g", network->name, p->name,
                          worst(g, expected, p->count));
@@ -349,7 +349,7 @@ static void compare_function(const torch_function *f)
     reel_tensor *y = find_function(f->name)(x);
     cr_assert_eq(reel_count(y), f->y_count, "%s", f->name);
     reel_write_f64(x, f->x, SIZE);
-    reel_eval(tape, 1, &y);
+    reel_eval(tape, &y, 1);
     cr_assert_eq(reel_read_f64(y, y_data, f->y_count), REEL_OK, "%s: %s", f->name, reel_tape_error(tape));
     EXPECT_CLOSE(y_data, f->y, f->y_count, "%s is off by %g", f->name, worst(y_data, f->y, f->y_count));
     if (find_function(f->name) != accuracy) {
@@ -357,7 +357,7 @@ static void compare_function(const torch_function *f)
         fill(c, f->y_count, 30, 1);
         reel_write_f64(weights, c, f->y_count);
         reel_tensor *g = reel_gradient(reel_sum(reel_mul(y, weights), REEL_ALL, REEL_DROP), x);
-        reel_eval(tape, 1, &g);
+        reel_eval(tape, &g, 1);
         cr_assert_eq(reel_read_f64(g, g_data, SIZE), REEL_OK, "%s: %s", f->name, reel_tape_error(tape));
         EXPECT_CLOSE(g_data, f->gradient, SIZE, "%s: the gradient is off by %g", f->name,
                      worst(g_data, f->gradient, SIZE));
@@ -457,7 +457,7 @@ Test(tasks, a_recurrent_network_learns_to_remember)
     reel_tape *tape = reel_tape_new(model, (reel_tape_options){ 0 });
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(STEPS, BATCH, 1));
     reel_tensor *y = reel_input(tape, "y", REEL_F32, REEL_SHAPE(BATCH, 1));
-    reel_tensor *wh = reel_parameter(x, "wh", REEL_SHAPE(HIDDEN, HIDDEN), reel_fan_in(1));
+    reel_tensor *wh = reel_parameter(x, "wh", REEL_SHAPE(HIDDEN, HIDDEN), reel_init_fan_in_uniform(1));
     reel_tensor *h = reel_fill(x, REEL_SHAPE(BATCH, HIDDEN), 0);
     reel_tensor *projection = reel_linear(x, "in", HIDDEN);
     for (int t = 0; t < STEPS; t++) {

@@ -119,7 +119,7 @@ static bool of_a_bad_tensor(reel_tensor *y)
 }
 static bool that_records(reel_tensor *y) { return reel_exp(reel_input_at(y, 0)), like_input(y); }
 static bool that_keeps(reel_tensor *y) { return (reel_keep)(y, "own"), like_input(y); }
-static bool that_evaluates(reel_tensor *y) { return (reel_eval)(reel_tape_of(y), 1, &y), like_input(y); }
+static bool that_evaluates(reel_tensor *y) { return (reel_eval)(reel_tape_of(y), &y, 1), like_input(y); }
 static bool that_lists(reel_tensor *y)
 {
     return (reel_list_append)(reel_list_new(reel_tape_of(y)), "own", y), like_input(y);

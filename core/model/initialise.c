@@ -7,6 +7,10 @@
 #include <math.h>
 #include <string.h>
 
+const char *const reel__init_kinds[REEL__INIT_KINDS] = {
+    "default", "constant", "uniform", "normal", "fan_in_uniform", "glorot_uniform",
+};
+
 bool reel__init_equal(reel_init a, reel_init b)
 {
     return a.kind == b.kind && memcmp(&a.a, &b.a, sizeof a.a) == 0 && memcmp(&a.b, &b.b, sizeof a.b) == 0;

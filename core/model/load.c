@@ -181,7 +181,7 @@ static bool parse_kind(const char *text, bool *is_state, reel_init *init)
     if (*is_state) return true;
     if (strncmp(text, parameter, sizeof parameter - 1) != 0) return false;
     text += sizeof parameter - 1;
-    for (int kind = 0; kind < REEL__INIT_KINDS; kind++) {
+    for (int kind = REEL_INIT_DEFAULT + 1; kind < REEL__INIT_KINDS; kind++) { /* a saved one has been given */
         const size_t length = strlen(reel__init_kinds[kind]);
         if (strncmp(text, reel__init_kinds[kind], length) != 0 || text[length] != ' ') continue;
         text += length;
@@ -223,7 +223,7 @@ static bool find_kind(loader *l, const reel__entry *e, bool *is_state, reel_init
 {
     const reel__value *old = find_value(l, e->name.text);
     reel__quoted name, kind;
-    *init = reel_zeros();
+    *init = reel_init_zeros();
     *is_state = old ? old->is_state : e->dtype == REEL_I32;
     if (!l->is_reel) return true;
     const char *text = metadata(l, "value:", e->name.text);

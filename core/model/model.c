@@ -147,7 +147,9 @@ reel__value *reel__value_add(const reel_allocator *allocator, reel__values *valu
     if (!reel__reserve(allocator, &values->list, values->list.count, sizeof(reel__value *))) return NULL;
     reel__value *v = reel__allocate(allocator, sizeof *v);
     if (!v) return NULL;
-    *v = (reel__value){ .hash = reel__hash_string(name), .is_state = is_state, .dtype = dtype, .rank = rank };
+    *v = (reel__value){
+        .hash = reel__hash_string(name), .is_state = is_state, .dtype = dtype, .rank = rank, .init = reel_init_zeros()
+    };
     for (int i = 0; i < rank; i++) v->size[i] = size[i];
     v->name = reel__copy_string(allocator, name);
     if (!reel__shape_count(rank, size, &v->count)) v->count = 0;
@@ -403,6 +405,11 @@ reel_status reel_model_read_f64(reel_model *model, const char *name, double *dat
     return copy_out(model, "model_read_f64", name, REEL_F64, data, count);
 }
 
+reel_status reel_model_read_i32(reel_model *model, const char *name, int32_t *data, int64_t count)
+{
+    return copy_out(model, "model_read_i32", name, REEL_I32, data, count);
+}
+
 reel_status reel_model_write_f32(reel_model *model, const char *name, const float *data, int64_t count)
 {
     return copy_in(model, "model_write_f32", name, REEL_F32, data, count);
@@ -411,4 +418,9 @@ reel_status reel_model_write_f32(reel_model *model, const char *name, const floa
 reel_status reel_model_write_f64(reel_model *model, const char *name, const double *data, int64_t count)
 {
     return copy_in(model, "model_write_f64", name, REEL_F64, data, count);
+}
+
+reel_status reel_model_write_i32(reel_model *model, const char *name, const int32_t *data, int64_t count)
+{
+    return copy_in(model, "model_write_i32", name, REEL_I32, data, count);
 }

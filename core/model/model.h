@@ -85,6 +85,10 @@ void reel__value_rank(reel__values *values, reel__value *value);
 void reel__value_initialise(reel__value *value, uint64_t seed);
 bool reel__init_equal(reel_init a, reel_init b);
 
+/* The kinds by name, in messages and in files. */
+enum { REEL__INIT_KINDS = REEL_INIT_GLOROT_UNIFORM + 1 };
+extern const char *const reel__init_kinds[REEL__INIT_KINDS];
+
 /* While names are looked up or added. What is called with the lock held calls nothing that takes it. */
 void reel__model_lock(const reel_model *model);
 void reel__model_unlock(const reel_model *model);

@@ -6,10 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const reel__init_kinds[REEL__INIT_KINDS] = {
-    "constant", "uniform", "normal", "fan_in_uniform", "glorot_uniform",
-};
-
 reel_status reel__file_fail(reel_model *model, const char *call, const char *path, reel_status status,
                             const char *format, ...)
 {

@@ -29,15 +29,13 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "values are written as in memory");
 
-enum { REEL__LONGEST_HEADER = 100000000, REEL__LENGTH_BYTES = 8, REEL__INIT_KINDS = REEL_INIT_GLOROT_UNIFORM + 1 };
+enum { REEL__LONGEST_HEADER = 100000000, REEL__LENGTH_BYTES = 8 };
 
 #define REEL__FILE_VERSION "2"
 #define REEL__OLD_VERSION "1"
 #define REEL__PREFIX "{\"__metadata__\":{\"format\":\"reel\",\"version\":\"" REEL__FILE_VERSION "\",\"crc32c\":\""
 
 enum { REEL__DIGITS_AT = sizeof REEL__PREFIX - 1, REEL__DIGITS = 8, REEL__NEAR = 4 };
-
-extern const char *const reel__init_kinds[REEL__INIT_KINDS];
 
 /* "call: path: reason" as the model's error; returns the status. */
 reel_status reel__file_fail(reel_model *model, const char *call, const char *path, reel_status status,

@@ -157,8 +157,7 @@ static void unknown_name(reel_tape *tape, const char *what, const char *full)
 
 static const char *init_name(reel_init init)
 {
-    static const char *const names[] = { "constant", "uniform", "normal", "fan_in", "glorot" };
-    return (unsigned)init.kind < sizeof names / sizeof *names ? names[init.kind] : "unknown";
+    return (unsigned)init.kind < REEL__INIT_KINDS ? reel__init_kinds[init.kind] : "of no kind";
 }
 
 /* A tape may ask without the lock whether a value is pinned, and then for its initialiser. */
@@ -228,6 +227,7 @@ static const char *init_fault(reel_init init, reel_dtype dtype)
     double largest = dtype == REEL_F32 ? (double)FLT_MAX : DBL_MAX, width = init.b - init.a;
     bool one = fabs(init.a) <= largest, two = one && fabs(init.b) <= largest;
     switch (init.kind) {
+    case REEL_INIT_DEFAULT: return "it has numbers but no kind";
     case REEL_INIT_CONSTANT: return NULL;
     case REEL_INIT_UNIFORM:
         return two && width >= 0 && width <= DBL_MAX ? NULL : "low ≤ high, both finite, is asked for";
@@ -243,8 +243,8 @@ static bool check_init(reel_tape *tape, const char *name, reel_init init, reel_d
 {
     const char *fault = init_fault(init, dtype);
     if (fault)
-        reel__fail(tape, REEL_BAD_ARGUMENT, "parameter: \"%s\" has the initialiser kind %d (%g, %g): %s", name,
-                   (int)init.kind, init.a, init.b, fault);
+        reel__fail(tape, REEL_BAD_ARGUMENT, "parameter: \"%s\" has the initialiser %s (%g, %g): %s", name,
+                   init_name(init), init.a, init.b, fault);
     return !fault;
 }
 
@@ -257,6 +257,7 @@ reel_tensor *(reel_parameter)(reel_tensor *like, const char *name, reel_shape sh
         return reel__fail(tape, REEL_BAD_DTYPE, "parameter: \"%s\" would be i32, as %s; use reel_cast() on like first",
                           name ? name : "", reel__node_text(like));
     if (!reel__use_name(tape, "parameter", name, &full)) return &tape->bad;
+    if (reel__init_equal(init, (reel_init){ 0 })) init = reel_init_zeros();
     const reel_tensor *before = reel__next_leaf(tape, &reel__parameter_op, full);
     bool same = before && is_pinned(before->value) && same_shape(before->value, (reel_dtype)like->dtype, shape) &&
                 reel__init_equal(before->value->init, init);
@@ -294,7 +295,7 @@ static reel__value *state_value(reel_tape *tape, const char *full, reel_dtype dt
     if (value) return value;
     bool own = tape->options.evaluate && !tape->model->sealed && !reel__model_find(tape->model, full);
     return own ? new_private_state(tape, full, dtype, shape.rank, shape.size)
-               : model_value(tape, "state", full, true, dtype, shape, reel_zeros());
+               : model_value(tape, "state", full, true, dtype, shape, reel_init_zeros());
 }
 
 reel_tensor *(reel_state)(reel_tape *tape, const char *name, reel_dtype dtype, reel_shape shape)

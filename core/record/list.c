@@ -66,6 +66,21 @@ reel_status(reel_list_append)(reel_list *list, const char *name, reel_tensor *x)
     return tape->recording.status;
 }
 
+reel_list *reel_list_of(reel_tensor *const *tensors, int count)
+{
+    reel_tape *tape = tensors && count > 0 ? reel__tape_of_all(count, tensors) : &reel__no_tape;
+    if (count < 1 || !tensors)
+        reel__fail(tape, REEL_BAD_ARGUMENT, "list_of: %s", tensors ? "there are no tensors" : "the array is NULL");
+    else if (tape == &reel__no_tape) reel__null_operands("list_of", count, tensors);
+    reel_list *list = reel__list_new(tape);
+    for (int i = 0; !list->is_bad && i < count; i++) {
+        const char *own =
+            reel__usable(tape, tensors[i], "list_of: a tensor") ? reel__intern(tape, reel_name_of(tensors[i])) : NULL;
+        if (!own || !reel__list_append(list, own, tensors[i])) return reel__list_fail(tape);
+    }
+    return list;
+}
+
 static bool readable(const reel_list *list)
 {
     return list && !list->is_bad && list->generation == list->tape->generation;

@@ -78,7 +78,7 @@ static void used_twice(reel_tape *tape, const char *what, const reel__used *used
     reel__fail(tape, REEL_BAD_NAME, "%s: the name \"%s\" is used twice in one entry of its scope%s%s", what, used->name,
                first,
                weights ? " (to share weights, enter a scope again with reel_scope_push)"
-               : state ? " (a second optimiser needs another .state, the prefix of its states' names)"
+               : state ? " (a second optimiser needs another .state_prefix, the prefix of its states' names)"
                        : " (take another name, or enter a scope)");
 }
 

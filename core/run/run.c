@@ -156,7 +156,7 @@ reel_status(reel_run)(reel_tape *tape)
     return status;
 }
 
-reel_status(reel_eval)(reel_tape *tape, int count, reel_tensor *const *tensors)
+reel_status(reel_eval)(reel_tape *tape, reel_tensor *const *tensors, int count)
 {
     if (!tape || tape->failed) return reel__untaped_site(NULL, 0), reel__status_without(tape);
     reel_status status = begin(tape, "eval");

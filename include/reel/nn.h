@@ -26,8 +26,7 @@ extern "C" {
 
 typedef struct reel_linear_options {
     bool no_bias;
-    bool set_weight, set_bias; /* true: the initialiser below instead of the default */
-    reel_init weight, bias;
+    reel_init weight, bias; /* as in the table above where they are not given */
 } reel_linear_options;
 
 /* y = x w + b: x [..., in], w "name/w" [in, out], b "name/b" [out], y [..., out]. */
@@ -71,11 +70,11 @@ REEL_API reel_tensor *reel_l2(reel_tensor *of, const char *pattern, double lambd
 typedef struct reel_sgd_options {
     double lr;
     reel_tensor *lr_tensor;
-    const char *parameters; /* pattern; NULL is all */
-    const char *state;      /* prefix of the states' names, another for each optimiser of a tape; NULL is "sgd" */
-    double momentum;        /* 0 ≤ momentum < 1: v ← momentum v + g; w ← w − lr v. 0: none, and no state */
-    bool nesterov;          /* w ← w − lr (g + momentum v) (Sutskever et al. 2013); needs a momentum */
-    double weight_decay;    /* g ← g + weight_decay w */
+    const char *parameter_pattern; /* as of reel_parameters(); NULL is all */
+    const char *state_prefix; /* prefix of the states' names, another for each optimiser of a tape; NULL is "sgd" */
+    double momentum;          /* 0 ≤ momentum < 1: v ← momentum v + g; w ← w − lr v. 0: none, and no state */
+    bool nesterov;            /* w ← w − lr (g + momentum v) (Sutskever et al. 2013); needs a momentum */
+    double weight_decay;      /* g ← g + weight_decay w */
 } reel_sgd_options;
 
 /* Kingma and Ba 2015: m ← β₁ m + (1 − β₁) g; v ← β₂ v + (1 − β₂) g²; w ← w − lr m̂ / (√v̂ + ε), where
@@ -85,11 +84,11 @@ typedef struct reel_sgd_options {
 typedef struct reel_adam_options {
     double lr;
     reel_tensor *lr_tensor;
-    const char *parameters; /* pattern; NULL is all */
-    const char *state;      /* prefix of the states' names, another for each optimiser of a tape; NULL is "adam" */
-    double betas[2];        /* 0 ≤ β < 1; both 0: 0.9 and 0.999 */
-    double epsilon;         /* positive; 0: 1e-8 */
-    double weight_decay;    /* w ← w − lr weight_decay w, beside the step */
+    const char *parameter_pattern; /* as of reel_parameters(); NULL is all */
+    const char *state_prefix; /* prefix of the states' names, another for each optimiser of a tape; NULL is "adam" */
+    double betas[2];          /* 0 ≤ β < 1; both 0: 0.9 and 0.999 */
+    double epsilon;           /* positive; 0: 1e-8 */
+    double weight_decay;      /* w ← w − lr weight_decay w, beside the step */
 } reel_adam_options;
 
 /* Records the gradients of the loss and the updates; returns the new values. The loss can be read after a run. Between

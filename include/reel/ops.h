@@ -116,15 +116,16 @@ REEL_API reel_tensor *reel_slice_step(reel_tensor *x, int axis, int64_t start, i
 REEL_API reel_tensor *reel_pad(reel_tensor *x, int axis, int64_t before, int64_t after); /* zeros before and after */
 REEL_API reel_tensor *reel_pad_step(reel_tensor *x, int axis, int64_t before, int64_t after, int64_t step); /* | and step − 1 zeros between */
 REEL_API reel_tensor *reel_flip(reel_tensor *x, reel_axes axes);       /* | backwards along these axes */
-REEL_API reel_tensor *reel_concat(int count, reel_tensor *const *x, int axis); /* | one after the other along an axis */
-REEL_API reel_tensor *reel_stack(int count, reel_tensor *const *x, int axis);  /* along a new axis */
+REEL_API reel_tensor *reel_concat(reel_tensor *const *x, int count, int axis); /* | one after the other along an axis */
+REEL_API reel_tensor *reel_stack(reel_tensor *const *x, int count, int axis);  /* along a new axis */
 REEL_API reel_tensor *reel_unsqueeze(reel_tensor *x, int axis);        /* a new axis of size 1 before this one; −1: at the end */
 REEL_API reel_tensor *reel_squeeze(reel_tensor *x, int axis);          /* leaves out an axis of size 1 */
 
 /* ---- Indices: i32; a run in which one is out of range fails before anything is assigned -------------------------- */
 
-REEL_API reel_tensor *reel_gather(reel_tensor *x, int axis, reel_tensor *indices); /* | y[…, i…, …] = x[…, indices[i…], …]; also i32 */
-REEL_API reel_tensor *reel_scatter_add(reel_tensor *x, int axis, reel_tensor *indices, int64_t size); /* | its adjoint: rows of x with the same index are added in ascending order, the rest is 0 */
+REEL_API reel_tensor *reel_take(reel_tensor *x, reel_tensor *indices, int axis); /* | y[…, i…, …] = x[…, indices[i…], …]; also i32 */
+REEL_API reel_tensor *reel_take_along_axis(reel_tensor *x, reel_tensor *indices, int axis); /* y[…, i, …] = x[…, indices[…, i, …], …]: an index for each element; other axes broadcast; also i32 */
+REEL_API reel_tensor *reel_scatter_add(reel_tensor *x, reel_tensor *indices, int axis, int64_t size); /* | its adjoint: rows of x with the same index are added in ascending order, the rest is 0 */
 REEL_API reel_tensor *reel_one_hot(reel_tensor *indices, int64_t classes, reel_dtype dtype); /* | […] → […, classes]: 1 at the index, else 0; no gradient */
 REEL_API reel_tensor *reel_in_range(reel_tensor *indices, int64_t size); /* | the indices, checked to be in 0 … size − 1 */
 
@@ -216,7 +217,8 @@ REEL_API reel_tensor *reel_variable(reel_tensor *x, const char *name); /* | x, a
 #define reel_stack(...) reel_here((reel_stack)(__VA_ARGS__), REEL_HERE)
 #define reel_unsqueeze(...) reel_here((reel_unsqueeze)(__VA_ARGS__), REEL_HERE)
 #define reel_squeeze(...) reel_here((reel_squeeze)(__VA_ARGS__), REEL_HERE)
-#define reel_gather(...) reel_here((reel_gather)(__VA_ARGS__), REEL_HERE)
+#define reel_take(...) reel_here((reel_take)(__VA_ARGS__), REEL_HERE)
+#define reel_take_along_axis(...) reel_here((reel_take_along_axis)(__VA_ARGS__), REEL_HERE)
 #define reel_scatter_add(...) reel_here((reel_scatter_add)(__VA_ARGS__), REEL_HERE)
 #define reel_one_hot(...) reel_here((reel_one_hot)(__VA_ARGS__), REEL_HERE)
 #define reel_in_range(...) reel_here((reel_in_range)(__VA_ARGS__), REEL_HERE)

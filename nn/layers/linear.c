@@ -2,6 +2,11 @@
 #include <reel.h>
 #include <string.h>
 
+static reel_init or_default(reel_init given, reel_init otherwise)
+{
+    return given.kind == REEL_INIT_DEFAULT && given.a == 0 && given.b == 0 ? otherwise : given;
+}
+
 reel_tensor *reel_linear_sized(reel_tensor *x, const char *name, int64_t out, const reel_linear_options *options,
                                size_t size)
 {
@@ -17,9 +22,9 @@ reel_tensor *reel_linear_sized(reel_tensor *x, const char *name, int64_t out, co
                          name ? name : "(null)", reel_rank(x), (long long)out);
     int64_t in = reel_dim(x, -1);
     reel_layer_push(tape, name);
-    reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(in, out), o.set_weight ? o.weight : reel_fan_in(1));
+    reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(in, out), or_default(o.weight, reel_init_fan_in_uniform(1)));
     reel_tensor *y = reel_matmul(x, w);
-    if (!o.no_bias) y = reel_add(y, reel_parameter(x, "b", REEL_SHAPE(out), o.set_bias ? o.bias : reel_zeros()));
+    if (!o.no_bias) y = reel_add(y, reel_parameter(x, "b", REEL_SHAPE(out), o.bias));
     reel_scope_pop(tape);
     return y;
 }

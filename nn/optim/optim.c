@@ -82,8 +82,8 @@ static bool check_pair(reel_tape *tape, const char *name, const reel_tensor *p, 
         reel_fail(tape, REEL_BAD_SHAPE, "%s: the gradient of \"%s\" is not of its shape and dtype", name,
                   reel_name_of(p));
     else if (reel_dtype_of(p) != reel_dtype_of(first))
-        reel_fail(tape, REEL_BAD_DTYPE, "%s: \"%s\" is %s and \"%s\" is %s (one call for each, by .parameters)", name,
-                  reel_name_of(first), type_of(first), reel_name_of(p), type_of(p));
+        reel_fail(tape, REEL_BAD_DTYPE, "%s: \"%s\" is %s and \"%s\" is %s (one call for each, by .parameter_pattern)",
+                  name, reel_name_of(first), type_of(first), reel_name_of(p), type_of(p));
     return reel_recording_status(tape) == REEL_OK;
 }
 
@@ -112,7 +112,7 @@ static reel_tensor *sgd_step(reel_tensor *p, reel_tensor *g, reel_tensor *lr, co
 {
     if (o->weight_decay != 0) g = reel_add(g, reel_scale(p, o->weight_decay));
     if (o->momentum != 0) {
-        reel_tensor *v = state_of(p, o->state ? o->state : "sgd", "velocity");
+        reel_tensor *v = state_of(p, o->state_prefix ? o->state_prefix : "sgd", "velocity");
         v = reel_assign(v, reel_add(reel_scale(v, o->momentum), g));
         g = o->nesterov ? reel_add(g, reel_scale(v, o->momentum)) : v;
     }
@@ -152,7 +152,7 @@ reel_list *reel_sgd_sized(reel_tensor *loss, const reel_sgd_options *options, si
 {
     reel_sgd_options o = { 0 };
     if (options) memcpy(&o, options, size < sizeof o ? size : sizeof o);
-    reel_list *parameters = reel_parameters(loss, o.parameters);
+    reel_list *parameters = reel_parameters(loss, o.parameter_pattern);
     return reel_sgd_update_sized(parameters, reel_gradients(loss, parameters), &o, sizeof o);
 }
 
@@ -176,7 +176,7 @@ typedef struct adam_shared {
 
 static reel_tensor *adam_step(reel_tensor *p, reel_tensor *g, const adam_shared *s, const reel_adam_options *o)
 {
-    reel_tensor *m_state = state_of(p, o->state, "m"), *v_state = state_of(p, o->state, "v");
+    reel_tensor *m_state = state_of(p, o->state_prefix, "m"), *v_state = state_of(p, o->state_prefix, "v");
     reel_tensor *m = reel_add(reel_scale(m_state, o->betas[0]), reel_scale(g, 1 - o->betas[0]));
     reel_tensor *v = reel_add(reel_scale(v_state, o->betas[1]), reel_scale(reel_square(g), 1 - o->betas[1]));
     m = reel_assign(m_state, flushed(m, reel_abs(m)));
@@ -210,7 +210,7 @@ reel_list *reel_adam_update_sized(const reel_list *parameters, const reel_list *
     if (options) memcpy(&o, options, size < sizeof o ? size : sizeof o);
     if (o.betas[0] == 0 && o.betas[1] == 0) o.betas[0] = 0.9, o.betas[1] = 0.999;
     if (o.epsilon == 0) o.epsilon = 1e-8;
-    if (!o.state) o.state = "adam";
+    if (!o.state_prefix) o.state_prefix = "adam";
     reel_tape *tape = reel_list_tape(parameters);
     reel_tensor *lr = NULL;
     if (!parameters) return fail(tape, REEL_BAD_ARGUMENT, "adam: the list of parameters is NULL");
@@ -219,7 +219,7 @@ reel_list *reel_adam_update_sized(const reel_list *parameters, const reel_list *
         !learning_rate(tape, "adam", parameters, o.lr, o.lr_tensor, &lr))
         return bad_list(tape);
     char name[600];
-    snprintf(name, sizeof name, "%s/step", o.state);
+    snprintf(name, sizeof name, "%s/step", o.state_prefix);
     reel_tensor *t = reel_state(tape, name, reel_dtype_of(reel_list_at(parameters, 0)), REEL_SCALAR);
     t = reel_assign(t, reel_shift(t, 1));
     const adam_shared shared = { lr, o.betas[0] > 0 ? correction(t, o.betas[0]) : NULL,
@@ -235,7 +235,7 @@ reel_list *reel_adam_sized(reel_tensor *loss, const reel_adam_options *options, 
 {
     reel_adam_options o = { 0 };
     if (options) memcpy(&o, options, size < sizeof o ? size : sizeof o);
-    reel_list *parameters = reel_parameters(loss, o.parameters);
+    reel_list *parameters = reel_parameters(loss, o.parameter_pattern);
     return reel_adam_update_sized(parameters, reel_gradients(loss, parameters), &o, sizeof o);
 }
 
