@@ -68,10 +68,10 @@ reel_status(reel_list_append)(reel_list *list, const char *name, reel_tensor *x)
 
 reel_list *reel_list_of(reel_tensor *const *tensors, int count)
 {
-    reel_tape *tape = tensors && count > 0 ? reel__tape_of_all(count, tensors) : &reel__no_tape;
+    reel_tape *tape = tensors && count > 0 ? reel__tape_of_all(tensors, count) : &reel__no_tape;
     if (count < 1 || !tensors)
         reel__fail(tape, REEL_BAD_ARGUMENT, "list_of: %s", tensors ? "there are no tensors" : "the array is NULL");
-    else if (tape == &reel__no_tape) reel__null_operands("list_of", count, tensors);
+    else if (tape == &reel__no_tape) reel__null_operands("list_of", tensors, count);
     reel_list *list = reel__list_new(tape);
     for (int i = 0; !list->is_bad && i < count; i++) {
         const char *own =
