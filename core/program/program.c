@@ -67,8 +67,7 @@ static bool make_plan(const reel__programs *programs, const reel__program *progr
                           .allocator = tape->allocator,
                           .settings = programs->settings,
                           .isa = programs->settings.isa ? programs->settings.isa - 1 : reel__isa_best(),
-                          .count = program->nodes.count,
-                          .assigns = program->assigns };
+                          .count = program->nodes.count };
     plan->node = reel__allocate(&tape->allocator, n * sizeof *plan->node);
     plan->access = reel__allocate(&tape->allocator, n * sizeof *plan->access);
     if (!plan->node || !plan->access) return false;
@@ -76,11 +75,12 @@ static bool make_plan(const reel__programs *programs, const reel__program *progr
     const int64_t assigned = program->assigns ? tape->assigns.count : 0;
     for (int64_t i = 0; i < program->outputs.count; i++) {
         reel__planned *p = &plan->node[REEL__AT(program->outputs, reel__program_node, i).index];
-        p->output = true;
-        p->kept |= i >= assigned;
+        *(i < assigned ? &p->assigned : &p->read) = true;
     }
-    return reel__plan_roles(plan) && reel__plan_group(plan) && reel__plan_batch(plan) && reel__plan_order(plan) &&
-           reel__plan_memory(plan);
+    reel__plan_roles(plan);
+    if (!reel__plan_group(plan)) return false;
+    reel__plan_batch(plan);
+    return reel__plan_order(plan) && reel__plan_storage(plan);
 }
 
 static bool make_steps(const reel__programs *programs, reel__program *program, int threads)
@@ -90,16 +90,14 @@ static bool make_steps(const reel__programs *programs, reel__program *program, i
     if (!steps) return false;
     steps->plan.allocator = tape->allocator;
     steps->threads = threads;
-    if (!make_plan(programs, program, &steps->plan) || !reel__lower(steps)) return false;
-    return !tape->options.profile ||
-           reel__reserve(&tape->allocator, &program->times, steps->list.count, sizeof(reel__step_time));
+    return make_plan(programs, program, &steps->plan) && reel__lower(steps);
 }
 
 static void rebind_steps(const reel__program *program, reel__array *steps)
 {
     for (int64_t i = 0; i < steps->count; i++) {
         reel__step *step = &REEL__AT(*steps, reel__step, i);
-        if (step->call.node) step->call.node = node_at(program, step->node);
+        if (step->kind == REEL__STEP_CALL) step->call.node = node_at(program, step->node);
     }
 }
 
@@ -188,7 +186,6 @@ void reel__program_free(reel_tape *tape, reel__program *program)
     reel__array_free(a, &program->inputs, sizeof(reel__value *));
     reel__array_free(a, &program->values, sizeof(void *));
     reel__array_free(a, &program->operands, sizeof(void *));
-    reel__array_free(a, &program->times, sizeof(reel__step_time));
     reel__release(a, program->arena, program->arena_size);
     reel__release(a, program, sizeof *program);
 }

@@ -16,12 +16,6 @@ typedef struct reel__program_node {
     int32_t index;
 } reel__program_node;
 
-/* With .profile: what a step took in all runs together. */
-typedef struct reel__step_time {
-    double seconds;
-    int64_t runs;
-} reel__step_time;
-
 typedef struct reel__program {
     reel__array structure;  /* bytes, see structure.c */
     reel__array nodes;      /* reel_tensor *: all that the outputs need, inputs first */
@@ -35,7 +29,6 @@ typedef struct reel__program {
     size_t arena_size;
     /* planned */
     reel__steps *steps;
-    reel__array times;    /* reel__step_time of each step; empty without .profile */
     double alone_seconds; /* the shortest run on one thread of what is for several; 0: there was none */
 
     bool assigns;       /* for a run, not an evaluation */

@@ -1,5 +1,5 @@
 /* The planned executor: the steps of a program one after the other, on one thread or, where there is enough work, by a
- * team. Steps are only read; what a run changes beside values stands in `shared` and in `leader`. */
+ * team. Steps are only read; what threads write in addition to values and to their own scratch memory stands in `shared`. */
 #include "core/base/control.h"
 #include "core/run/executor.h"
 #include "core/run/threads.h"
@@ -9,53 +9,50 @@
 
 static const reel__step *step_at(const reel__steps *steps, int64_t i) { return &REEL__AT(steps->list, reel__step, i); }
 
+/* The call of a step in this run: what it draws from differs from run to run. */
+static reel_call call_of(const reel_tape *tape, const reel__step *step)
+{
+    reel_call call = step->call;
+    reel__set_stream(tape, &call);
+    return call;
+}
+
 static reel_status early_checks(reel_tape *tape, const reel__steps *steps)
 {
     reel_status status = REEL_OK;
     for (int64_t i = 0; status == REEL_OK && i < steps->list.count; i++) {
         const reel__step *step = step_at(steps, i);
         if (step->kind != REEL__STEP_CALL || !reel__checked_early(step->call.node)) continue;
-        reel_call call = step->call;
-        reel__set_stream(tape, &call);
+        const reel_call call = call_of(tape, step);
         status = reel__check_call(tape, &call);
     }
     return status;
 }
 
-/* What thread 0 alone touches. */
-typedef struct leader {
-    reel_tape *tape;
-    reel__step_time *times; /* of each step; NULL without .profile */
-} leader;
-
-static void note_time(const leader *l, int64_t step, double start)
+static void note_time(const reel__steps *steps, int64_t i, double start)
 {
-    l->times[step].seconds += reel__now() - start;
-    l->times[step].runs++;
+    if (steps->times) steps->times[i].seconds += reel__now() - start, steps->times[i].runs++;
 }
 
-static reel_status run_call(reel_tape *tape, const reel_call *planned)
+static reel_status run_call(reel_tape *tape, const reel__step *step)
 {
-    const reel_tensor *x = planned->node;
-    reel_call call = *planned;
-    reel__set_stream(tape, &call);
-    if (x->op->check && !reel__checked_early(x)) {
-        reel_status status = reel__check_call(tape, &call);
-        if (status != REEL_OK) return status;
-    }
-    if (x->op->run) x->op->run(&call);
-    return REEL_OK;
+    const reel_call call = call_of(tape, step);
+    const reel_op *op = call.node->op;
+    const bool checked = !op->check || reel__checked_early(call.node);
+    const reel_status status = checked ? REEL_OK : reel__check_call(tape, &call);
+    if (status == REEL_OK && op->run) op->run(&call);
+    return status;
 }
 
-static reel_status run_alone(const leader *l, const reel__steps *steps, int64_t i)
+static reel_status run_alone(reel_tape *tape, const reel__steps *steps, int64_t i)
 {
     const reel__step *step = step_at(steps, i);
-    const double start = l->times ? reel__now() : 0;
+    const double start = steps->times ? reel__now() : 0;
     reel_status status = REEL_OK;
-    if (step->kind == REEL__STEP_CALL) status = run_call(l->tape, &step->call);
+    if (step->kind == REEL__STEP_CALL) status = run_call(tape, step);
     else
         for (int64_t share = 0; share < step->shares; share++) reel__step_run(step, steps->scratch_memory, share);
-    if (l->times) note_time(l, i, start);
+    note_time(steps, i, start);
     return status;
 }
 
@@ -69,8 +66,8 @@ typedef struct shared {
 } shared;
 
 typedef struct team {
+    reel_tape *tape; /* for thread 0, which does what is not shared */
     const reel__steps *steps;
-    leader leader;
     shared shared;
 } team;
 
@@ -111,7 +108,7 @@ static void team_member(void *context, int thread, int threads)
         const reel__step *step = step_at(steps, i);
         if (!step->shared) {
             if (thread == 0 && s->status == REEL_OK)
-                __atomic_store_n(&s->status, run_alone(&t->leader, steps, i), __ATOMIC_RELEASE);
+                __atomic_store_n(&s->status, run_alone(t->tape, steps, i), __ATOMIC_RELEASE);
             continue;
         }
         s->next[thread].share = first_share(step, thread, threads);
@@ -121,7 +118,7 @@ static void team_member(void *context, int thread, int threads)
         int64_t shares = run_shared(step, s->next, scratch, thread, threads);
         double share = shares > 0 ? (reel__now() - start) / (double)shares : HUGE_VAL;
         reel__meet(&s->meeting, PATIENCE + 2 * share);
-        if (thread == 0 && t->leader.times) note_time(&t->leader, i, start);
+        if (thread == 0) note_time(steps, i, start);
     }
     reel__restore_control_word(&saved);
 }
@@ -147,28 +144,19 @@ static void note_team(reel__disturbance *d, const reel__program *program, double
     d->alone_until = reel__now() + d->alone;
 }
 
-static reel_status run_team(reel_tape *tape, const reel__program *program, const leader *l)
-{
-    reel__disturbance *d = &tape->executor->disturbance;
-    const reel__steps *steps = program->steps;
-    team t = { .steps = steps, .leader = *l, .shared.next = steps->next };
-    const double start = reel__now();
-    reel__run_team(steps->threads, team_member, &t);
-    note_team(d, program, reel__now() - start, &t.shared.meeting);
-    return t.shared.status;
-}
-
-/* ---- Both -------------------------------------------------------------------------------------------------------- */
-
 static reel_status run_steps(reel_tape *tape, reel__program *program)
 {
     const reel__steps *steps = program->steps;
-    const leader l = { .tape = tape, .times = program->times.items };
-    const double start = steps->threads > 1 ? reel__now() : 0, alone_until = tape->executor->disturbance.alone_until;
-    if (steps->threads > 1 && reel__may_team() && (alone_until <= 0 || start >= alone_until))
-        return run_team(tape, program, &l);
+    reel__disturbance *d = &tape->executor->disturbance;
+    const double start = steps->threads > 1 ? reel__now() : 0;
+    if (steps->threads > 1 && reel__may_team() && (d->alone_until <= 0 || start >= d->alone_until)) {
+        team t = { .tape = tape, .steps = steps, .shared.next = steps->next };
+        reel__run_team(steps->threads, team_member, &t);
+        note_team(d, program, reel__now() - start, &t.shared.meeting);
+        return t.shared.status;
+    }
     reel_status status = REEL_OK;
-    for (int64_t i = 0; status == REEL_OK && i < steps->list.count; i++) status = run_alone(&l, steps, i);
+    for (int64_t i = 0; status == REEL_OK && i < steps->list.count; i++) status = run_alone(tape, steps, i);
     if (steps->threads > 1) {
         const double seconds = reel__now() - start;
         if (program->alone_seconds <= 0 || seconds < program->alone_seconds) program->alone_seconds = seconds;
