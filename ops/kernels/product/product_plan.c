@@ -91,8 +91,8 @@ static double pack_cost(const machine *m, const reel__product_operand *o, double
     return (double)o->rows * (double)o->k * each * (m->element == 8 ? 1.5 : 1.0);
 }
 
-/* What a piece of x in place costs more than a packed one, if a cache does not keep its rows: a read that strides a large
- * power of two uses few of a cache's lines. In the second cache the next panel is fetched meanwhile. */
+/* What x in place costs more than a packed one, if a cache does not keep the lines of a piece: a read that strides a large
+ * power of two uses few of them. Two pieces should fit the second cache, or one the first. */
 static double x_stall(const machine *m, const costs *cost, const reel__product_operand *x, double steps)
 {
     const int64_t piece = x->k < REEL__PRODUCT_PIECE ? x->k : REEL__PRODUCT_PIECE;
