@@ -24,7 +24,7 @@ enum {
 /* What can be switched off, each alone: a field of the settings, a word of REEL_FORCE, an axis of the equality tests. */
 /* clang-format off */
 #define REEL__PLAN_SWITCHES(X) \
-    X(no_fold) X(no_views) X(no_group) X(no_reduce) X(no_epilogue) X(no_batch) X(no_order) X(no_chain) X(no_join) \
+    X(no_fold) X(no_views) X(no_group) X(no_reduce) X(no_epilogue) X(no_batch) X(no_order) X(no_chain) X(no_concat) \
     X(no_in_place) X(no_reuse)
 /* clang-format on */
 
@@ -110,7 +110,6 @@ typedef struct reel__plan {
     size_t arena_size, constants_size;
     /* for reports and tests */
     int64_t moved;      /* members that have another position than the order of the program gives them */
-    int64_t batched;    /* products that another one computes */
     int64_t in_concats; /* parts written into their concat */
     int64_t in_place;
 } reel__plan;

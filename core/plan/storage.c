@@ -123,7 +123,7 @@ static void find_parts(storing *s, int32_t concat)
 static void find_hosts(storing *s)
 {
     const reel__plan *plan = s->plan;
-    for (int64_t i = plan->count; i-- > 0 && !plan->settings.no_join;)
+    for (int64_t i = plan->count; i-- > 0 && !plan->settings.no_concat;)
         find_parts(s, (int32_t)i); /* larger ones first */
     for (int32_t g = 0; g < plan->group_count; g++) {
         const reel__group *group = &plan->group[g];
