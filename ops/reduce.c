@@ -1,6 +1,6 @@
 /* Reductions: sum, max, min and argmax over one axis are primitives; several axes are one after the other, the last one
  * first. Kernels: reduce.kernel.c, where it stands what a sum is to the bit, and extreme.kernel.c. */
-#include "ops/reduce.h"
+#include "ops/kernels/reduce.h"
 
 #include <string.h>
 

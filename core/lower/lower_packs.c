@@ -12,9 +12,10 @@ static bool same_axes(int n, const reel__axis *a, int m, const reel__axis *b)
 
 static bool same_pack(const reel__pack *p, const reel__pack *q)
 {
-    return p->source == q->source && p->offset == q->offset && p->use == q->use && p->element == q->element &&
-           same_axes(p->side.row_axes, p->side.row, q->side.row_axes, q->side.row) &&
-           same_axes(p->side.k_axes, p->side.k, q->side.k_axes, q->side.k);
+    const reel__product_layout *a = &p->layout, *b = &q->layout;
+    return p->source == q->source && p->offset == q->offset && a->use == b->use && a->element == b->element &&
+           same_axes(a->side.row_axes, a->side.row, b->side.row_axes, b->side.row) &&
+           same_axes(a->side.k_axes, a->side.k, b->side.k_axes, b->side.k);
 }
 
 static reel__pack *pack_at(const reel__steps *s, int64_t i) { return REEL__AT(s->packs, reel__pack *, i); }
@@ -28,10 +29,6 @@ reel__pack *reel__pack_ahead(reel__steps *s, int32_t g, const reel_tensor *y, in
     const int element = (int)reel__element_of(x);
     const reel__pack wanted = { .source = access->source,
                                 .offset = access->offset,
-                                .side = *side,
-                                .use = use,
-                                .isa = s->plan.isa,
-                                .element = element,
                                 .layout = api->layout(s->plan.isa, element, side, use),
                                 .first = s->list.count };
     for (int64_t i = s->packs.count; i-- > 0 && i >= s->packs.count - PACKS_BACK;)

@@ -119,9 +119,6 @@ typedef struct reel__reduce_step {
 typedef struct reel__pack {
     int32_t source;
     int64_t offset;
-    reel__side side;
-    reel__product_use use;
-    int isa, element;
     reel__product_layout layout;
     int64_t first, last; /* the steps that write it and that read it last */
     size_t at;           /* in the steps' memory for packs */

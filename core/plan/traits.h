@@ -60,15 +60,16 @@ typedef struct reel__product_axes {
     int8_t b_batch[REEL_MAX_RANK], b_n[REEL_MAX_RANK], b_k[REEL_MAX_RANK];
 } reel__product_axes;
 
+/* The functions of a product's family; their structs are in product.h. */
 typedef struct reel__product_api {
     const reel__product_axes *(*axes)(const reel_tensor *y);
     reel__product_plan (*plan)(const reel__product *p);
-    void (*block)(const reel__product_plan *plan, const void *a, const void *b, int64_t m0, int64_t m1, int64_t n0,
-                  int64_t n1, void *c, int64_t c_m, int64_t c_n, void *workspace,
-                  const reel__product_prefetch *prefetch);
+    void (*block)(const reel__product_plan *plan, const reel__product_block *block);
     reel__product_layout (*layout)(int isa, int element, const reel__side *side, reel__product_use use);
-    void (*pack)(int isa, int element, const reel__side *side, const reel__product_layout *layout, const void *from,
-                 int64_t p0, int64_t p1, void *to);
+
+    /* Packs panels [p0, p1) of the operand at `from` into `to`, the start of the whole packed operand: threads share
+     * them out. */
+    void (*pack)(const reel__product_layout *layout, const void *from, int64_t p0, int64_t p1, void *to);
 } reel__product_api;
 
 typedef struct reel__traits {

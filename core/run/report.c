@@ -60,7 +60,7 @@ static void put_step(reel__writer *w, const reel__steps *steps, int64_t i)
     if (pack)
         reel__writer_print(w, " %lld panels of %d rows, %zu bytes, as the operand in %s",
                            (long long)pack->layout.panels, pack->layout.width, pack->layout.bytes,
-                           pack->use == REEL__PACKED_X ? "vectors" : "single elements");
+                           pack->layout.use == REEL__PACKED_X ? "vectors" : "single elements");
     if (tiles)
         reel__writer_print(w, " %d instructions on [%lld,%lld] by tiles of %lldx%lld, %d slots of %zu bytes",
                            tiles->count, (long long)tiles->rows, (long long)tiles->columns, (long long)tiles->tile_rows,

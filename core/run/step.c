@@ -112,17 +112,27 @@ static void run_product_block(const reel__product_step *s, char *scratch, int64_
     }
     reel__product_prefetch prefetch = s->prefetch;
     if (prefetch.at) prefetch.at += m0 * prefetch.row + n0 * p->element;
-    s->api->block(p, s->a + s->offsets[2 * batch], s->b + s->offsets[2 * batch + 1], m0, m1, n0, n1, part.c, part.c_row,
-                  1, workspace, prefetch.at ? &prefetch : NULL);
+    const reel__product_block block = { .a = s->a + s->offsets[2 * batch],
+                                        .b = s->b + s->offsets[2 * batch + 1],
+                                        .m0 = m0,
+                                        .m1 = m1,
+                                        .n0 = n0,
+                                        .n1 = n1,
+                                        .c = part.c,
+                                        .c_m = part.c_row,
+                                        .c_n = 1,
+                                        .workspace = workspace,
+                                        .prefetch = prefetch.at ? &prefetch : NULL };
+    s->api->block(p, &block);
     if (tiles->single) run_single(tiles);
     else if (tiles->count) run_tiles(tiles, part, m0, m1, n0, n1);
 }
 
 static void run_pack(const reel__pack_step *s, int64_t share)
 {
-    const reel__pack *p = s->pack;
-    s->api->pack(p->isa, p->element, &p->side, &p->layout, s->from, share * REEL__PACK_PANELS,
-                 reel__smaller(p->layout.panels, (share + 1) * REEL__PACK_PANELS), s->to);
+    const reel__product_layout *layout = &s->pack->layout;
+    const int64_t end = reel__smaller(layout->panels, (share + 1) * REEL__PACK_PANELS);
+    s->api->pack(layout, s->from, share * REEL__PACK_PANELS, end, s->to);
 }
 
 void reel__step_run(const reel__step *step, char *scratch, int64_t share)
