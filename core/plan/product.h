@@ -21,8 +21,8 @@
 
 /* An operand: rows (m of a, n of b) by k, each index a row-major list of axes with strides in
  * elements, of any sign. A plain matrix has one axis of each; a convolution's windows, or a
- * weight gradient's k = (batch, time), have more, as many as a tensor can have. Lists that are one
- * axis in memory are recognised. Nothing outside these elements is ever read. */
+ * weight gradient's k = (batch, time), have more, as many as a tensor can have. Lists are merged
+ * (axes.h) and have one axis at least. Nothing outside these elements is ever read. */
 enum { REEL__PRODUCT_AXES = 8 };
 
 typedef struct {
