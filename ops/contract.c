@@ -95,7 +95,7 @@ static void contract_run(const reel_call *call)
 
 /* ---- Gradients --------------------------------------------------------------------------------------------------- */
 
-static reel_tensor *contract_merge(reel_tensor *x, const reel_contribution *contributions, int count);
+static reel_tensor *contract_merge(reel_tensor *x, const reel_contribution *const *contributions, int count);
 
 static const reel__product_api api = { .axes = attr_of,
                                        .plan = reel__product_plan_make,
@@ -250,13 +250,13 @@ static reel_tensor *sum_of_shares(reel_tape *tape, const int64_t *x_size, int co
     return enough ? sum : reel__out_of_memory(tape, "gradients");
 }
 
-static reel_tensor *contract_merge(reel_tensor *x, const reel_contribution *c, int count)
+static reel_tensor *contract_merge(reel_tensor *x, const reel_contribution *const *c, int count)
 {
     const size_t bytes = (size_t)count * sizeof(share);
     share *s = reel__allocate(&x->tape->allocator, bytes);
     if (!s) return reel__out_of_memory(x->tape, "gradients");
     for (int i = 0; i < count; i++)
-        s[i] = (share){ *attr_of(c[i].y), c[i].y->inputs[1 - c[i].input], c[i].gy, c[i].input };
+        s[i] = (share){ *attr_of(c[i]->y), c[i]->y->inputs[1 - c[i]->input], c[i]->gy, c[i]->input };
     reel_tensor *sum = sum_of_shares(x->tape, x->size, count, s);
     reel__release(&x->tape->allocator, s, bytes);
     return sum;
@@ -324,16 +324,16 @@ static share without_axes(const reel_contribution *c, uint32_t out)
 }
 
 /* Takes the shares that leave out the same axes as the first one does; what they leave to x's own operand. */
-static reel_tensor *pass_alike(reel_tensor *x, uint32_t out, reel_contribution *c, int count, share *s)
+static reel_tensor *pass_alike(reel_tensor *x, uint32_t out, reel_contribution *const *c, int count, share *s)
 {
     reel_tensor *inner = x->inputs[0];
     reel_shape small = { 0 };
     int64_t rest[REEL_MAX_RANK];
     int n = 0;
     for (int i = 0; i < count; i++) {
-        if (!c[i].y || c[i].y->op != &reel__contract_op || repeated_axes(c[i].y, c[i].input) != out) continue;
-        s[n++] = without_axes(&c[i], out);
-        c[i].y = NULL;
+        if (c[i]->taken || c[i]->y->op != &reel__contract_op || repeated_axes(c[i]->y, c[i]->input) != out) continue;
+        s[n++] = without_axes(c[i], out);
+        c[i]->taken = true;
     }
     for (int d = 0; d < x->rank; d++)
         if (!has(out, d)) rest[small.rank] = x->size[d], small.size[small.rank++] = inner->size[d];
@@ -341,14 +341,14 @@ static reel_tensor *pass_alike(reel_tensor *x, uint32_t out, reel_contribution *
     return reel_reshape(reel_sum_to(g, small), reel_shape_of(inner));
 }
 
-reel_tensor *reel__contract_past(reel_tensor *x, reel_contribution *c, int count)
+reel_tensor *reel__contract_past(reel_tensor *x, reel_contribution *const *c, int count)
 {
     const size_t bytes = (size_t)count * sizeof(share);
     share *s = reel__allocate(&x->tape->allocator, bytes);
     if (!s) return reel__out_of_memory(x->tape, "gradients");
     reel_tensor *sum = NULL;
     for (int i = 0; i < count; i++) {
-        uint32_t out = c[i].y && c[i].y->op == &reel__contract_op ? repeated_axes(c[i].y, c[i].input) : 0;
+        uint32_t out = !c[i]->taken && c[i]->y->op == &reel__contract_op ? repeated_axes(c[i]->y, c[i]->input) : 0;
         if (!out) continue;
         reel_tensor *g = pass_alike(x, out, c, count, s);
         sum = sum ? reel_add(sum, g) : g;

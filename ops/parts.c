@@ -89,34 +89,34 @@ static void sort(piece *p, int count)
 static reel_tensor *add_up(reel_tensor *sum, reel_tensor *g) { return sum ? reel_add(sum, g) : g; }
 
 /* The slices of one axis: one concat if they are disjoint, else padded and added in order of arrival. */
-static reel_tensor *merge_axis(reel_tensor *x, int axis, const reel_contribution *c, int count, piece *pieces)
+static reel_tensor *merge_axis(reel_tensor *x, int axis, const reel_contribution *const *c, int count, piece *pieces)
 {
     int n = 0;
     bool disjoint = true;
     for (int i = 0; i < count; i++) {
-        const slice_attr *s = c[i].y->attr;
+        const slice_attr *s = c[i]->y->attr;
         if (s->axis != axis) continue;
         disjoint &= s->step == 1;
-        pieces[n++] = (piece){ s->start, s->size, c[i].gy };
+        pieces[n++] = (piece){ s->start, s->size, c[i]->gy };
     }
     sort(pieces, n);
     for (int i = 1; i < n; i++) disjoint &= pieces[i - 1].start + pieces[i - 1].size <= pieces[i].start;
     if (disjoint && n > 1) return side_by_side(x, axis, n, pieces);
     reel_tensor *sum = NULL;
     for (int i = 0; i < count; i++)
-        if (((const slice_attr *)c[i].y->attr)->axis == axis) sum = add_up(sum, padded(c[i].y, c[i].gy));
+        if (((const slice_attr *)c[i]->y->attr)->axis == axis) sum = add_up(sum, padded(c[i]->y, c[i]->gy));
     return sum;
 }
 
-static reel_tensor *slice_merge(reel_tensor *x, const reel_contribution *c, int count)
+static reel_tensor *slice_merge(reel_tensor *x, const reel_contribution *const *c, int count)
 {
-    if (count == 1) return padded(c[0].y, c[0].gy);
+    if (count == 1) return padded(c[0]->y, c[0]->gy);
     piece *pieces = reel__allocate(&x->tape->allocator, (size_t)count * sizeof *pieces);
     if (!pieces) return reel__out_of_memory(x->tape, "gradients");
     bool done[REEL_MAX_RANK] = { false };
     reel_tensor *sum = NULL;
     for (int i = 0; i < count; i++) {
-        int axis = (int)((const slice_attr *)c[i].y->attr)->axis;
+        int axis = (int)((const slice_attr *)c[i]->y->attr)->axis;
         if (done[axis]) continue;
         done[axis] = true;
         sum = add_up(sum, merge_axis(x, axis, c, count, pieces));
@@ -263,7 +263,7 @@ static reel_tensor *concat_vjp(reel_tensor *y, reel_tensor *gy, int input)
 }
 
 static int concat_axis(const reel_tensor *y) { return (int)((const concat_attr *)y->attr)->axis; }
-static const reel__traits concat_traits = { .joined = concat_axis };
+static const reel__traits concat_traits = { .concat_axis = concat_axis };
 
 static const reel_op concat_op = {
     .size = sizeof(reel_op),

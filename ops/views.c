@@ -36,28 +36,22 @@ static bool reshape_shape(reel_tensor *y)
     return reel_set_shape(y, (reel_dtype)y->inputs[0]->dtype, shape->rank, shape->size);
 }
 
-/* Axes of x that step as one are matched with the axes of y that cover the same elements. */
+/* Each merged axis of x is cut into the axes of y that cover the same elements. */
 static bool reshape_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offset, int64_t *y_stride)
 {
     const reel_tensor *x = y->inputs[0];
+    reel__axis axis[REEL_MAX_RANK];
+    for (int d = 0; d < x->rank; d++) axis[d] = (reel__axis){ x->size[d], x_stride[d] };
+    const int count = reel__merge_axes(x->rank, axis, axis);
+    int d = y->rank - 1;
     *offset = 0;
-    int xd = x->rank - 1, yd = y->rank - 1;
-    while (xd >= 0 || yd >= 0) {
-        while (xd >= 0 && x->size[xd] == 1) xd--;
-        while (yd >= 0 && y->size[yd] == 1) y_stride[yd--] = 0;
-        if (xd < 0 || yd < 0) break;
-        int64_t stride = x_stride[xd], x_count = x->size[xd--], y_count = y->size[yd];
-        y_stride[yd--] = stride;
-        while (x_count != y_count) {
-            if (x_count < y_count) {
-                if (x->size[xd] != 1 && x_stride[xd] != stride * x_count) return false;
-                x_count *= x->size[xd--];
-            } else {
-                y_stride[yd] = stride * y_count;
-                y_count *= y->size[yd--];
-            }
+    for (int i = count; i-- > 0;)
+        for (int64_t left = axis[i].size, stride = axis[i].stride; left > 1; d--) {
+            if (left % y->size[d] != 0) return false;
+            y_stride[d] = stride;
+            left /= y->size[d], stride *= y->size[d];
         }
-    }
+    while (d >= 0) y_stride[d--] = 0;
     return true;
 }
 

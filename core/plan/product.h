@@ -14,6 +14,8 @@
 #ifndef REEL_CORE_PLAN_PRODUCT_H
 #define REEL_CORE_PLAN_PRODUCT_H
 
+#include "core/base/axes.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,10 +24,6 @@
  * weight gradient's k = (batch, time), have more, as many as a tensor can have. Lists that are one
  * axis in memory are recognised. Nothing outside these elements is ever read. */
 enum { REEL__PRODUCT_AXES = 8 };
-
-typedef struct {
-    int64_t size, stride;
-} reel__axis;
 
 typedef struct {
     int row_axes, k_axes;
