@@ -9,33 +9,13 @@ int reel__product_y_rows(int most, int64_t rows)
     return (int)((rows + tiles - 1) / tiles);
 }
 
-/* Merges neighbours that are one axis in memory and drops axes of one element; at least one axis
- * is left. */
-static int merge_axes(int axes, const reel__axis *from, reel__axis *to)
-{
-    int n = 0;
-    for (int i = 0; i < axes; i++) {
-        if (from[i].size == 1) continue;
-        if (n > 0 && to[n - 1].stride == from[i].size * from[i].stride) {
-            to[n - 1].size *= from[i].size;
-            to[n - 1].stride = from[i].stride;
-        } else {
-            to[n++] = from[i];
-        }
-    }
-    if (n == 0) to[n++] = (reel__axis){ 1, 1 };
-    return n;
-}
-
 static reel__product_operand operand_of(const reel__side *side, reel__product_use use)
 {
-    reel__product_operand o = { .use = use, .rows = 1, .k = 1 };
-    o.side.row_axes = merge_axes(side->row_axes, side->row, o.side.row);
-    o.side.k_axes = merge_axes(side->k_axes, side->k, o.side.k);
-    for (int i = 0; i < o.side.row_axes; i++) o.rows *= o.side.row[i].size;
-    for (int i = 0; i < o.side.k_axes; i++) o.k *= o.side.k[i].size;
-    o.row_stride = o.side.row[0].stride;
-    o.k_stride = o.side.k[0].stride;
+    reel__product_operand o = { .side = *side, .use = use, .rows = 1, .k = 1 };
+    for (int i = 0; i < side->row_axes; i++) o.rows *= side->row[i].size;
+    for (int i = 0; i < side->k_axes; i++) o.k *= side->k[i].size;
+    o.row_stride = side->row[0].stride;
+    o.k_stride = side->k[0].stride;
     return o;
 }
 
