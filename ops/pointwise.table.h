@@ -33,8 +33,8 @@ BINARY( sub,     NUMBERS, ORDERED,  VECTORS, a - b,              gy,            
 BINARY( mul,     NUMBERS, COMMUTES, VECTORS, a * b,              reel_mul(gy, b),       reel_mul(gy, a),        -2.0, 2.0)
 BINARY( div,     FLOATS,  ORDERED,  VECTORS, a / b,              reel_div(gy, b),       reel_neg(reel_div(reel_mul(gy, y), b)), 0.4, 2.0)
 BINARY( pow,     FLOATS,  ORDERED,  LOOP,    FN(pow)(a, b),      power_base(gy, a, b),  power_exponent(gy, y, a, b), 0.4, 2.0)
-BINARY( minimum, NUMBERS, COMMUTES, VECTORS, FN(minimum)(a, b),  share_less(gy, a, b),  share_less(gy, b, a),   -2.0, 2.0)
-BINARY( maximum, NUMBERS, COMMUTES, VECTORS, FN(maximum)(a, b),  share_more(gy, a, b),  share_more(gy, b, a),   -2.0, 2.0)
+BINARY( minimum, NUMBERS, COMMUTES, VECTORS, FN(minimum)(a, b),  share_less(gy, a, b),  share_less(gy, b, a),   -9.0, 9.0)
+BINARY( maximum, NUMBERS, COMMUTES, VECTORS, FN(maximum)(a, b),  share_more(gy, a, b),  share_more(gy, b, a),   -9.0, 9.0)
 
 /*       op  order     y = */
 COMPARE( eq, COMMUTES, a == b)
