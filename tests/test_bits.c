@@ -6,9 +6,9 @@
 #include "naive.h"
 
 #include "core/base/random.h"
-#include "ops/contract.h"
-#include "ops/pointwise.h"
-#include "ops/reduce.h"
+#include "ops/kernels/product/product_kernels.h"
+#include "ops/kernels/pointwise.h"
+#include "ops/kernels/reduce.h"
 
 #include <float.h>
 #include <stdio.h>
@@ -773,7 +773,7 @@ static void compare_link(const char *op, reel__row_kernel *row, const reel__link
                          const reel_dtype *x, int count, reel_dtype y, int from, int ones)
 {
     const reel__chain *chain = &link_sets[isa]->chain;
-    cr_assert(form->full && form->part, "%s has no link on %s (ops/link.kernel.c)", op, reel__isa_name(isa));
+    cr_assert(form->full && form->part, "%s has no link on %s (ops/kernels/link.kernel.c)", op, reel__isa_name(isa));
     for (int64_t n = 0; n < 300; n += n < MOST ? 1 : n < 120 ? 50 : n < 130 ? 1 : 43) {
         reel__tile tile = { .rows = 2, .columns = n, .y_row = n + 3 };
         reel__link links[] = { { .form = ones >> from & 1 ? chain->load_one : chain->load },
@@ -918,20 +918,20 @@ Test(sets, give_the_extremes_of_the_definition)
         }
 }
 
-static const reel__product_kernels *const product_sets[REEL__ISAS] = { REEL__EACH_SET(reel__product_naive) };
-
 Test(sets, give_the_same_bits_for_the_plain_product)
 {
     for (int isa = 1; isa < REEL__ISAS; isa++)
         for (int64_t n = 0; reel__isa_available(isa) && n <= MOST; n++)
             for (reel_dtype t = REEL_F32; t <= REEL_F64; t++) {
+                const int element = (int)reel__dtype_size(t);
                 reel__product_row row = { .columns = n, .k = n * 9, .k_axes = 1, .k_size = { n * 9 } };
                 row.a = &operands[0], row.b = &operands[1], row.a_stride[0] = 1, row.b_stride[0] = n;
                 for (int64_t j = 0; j < n; j++) row.column[j] = n % 2 ? j : n - 1 - j;
+                row.in_order = n % 2;
                 fill(&operands[0], n * 9, t), fill(&operands[1], n * n * 9, t);
                 clear_results();
-                row.y = &results[0], product_sets[REEL__BASELINE]->row[t](&row);
-                row.y = &results[1], product_sets[isa]->row[t](&row);
+                row.y = &results[0], reel__product_kernels_of(REEL__BASELINE, element)->plain(&row);
+                row.y = &results[1], reel__product_kernels_of(isa, element)->plain(&row);
                 expect_same_results("product", isa, n, n + 8, t);
             }
 }
@@ -948,7 +948,7 @@ Test(sets, round_a_fused_multiply_add_once)
                 float y = 0;
                 reel__product_row row = { .y = &y, .a = a, .b = b, .columns = 1, .k = 2, .k_axes = 1, .k_size = { 2 } };
                 row.a_stride[0] = row.b_stride[0] = 1;
-                product_sets[isa]->row[REEL_F32](&row);
+                reel__product_kernels_of(isa, sizeof(float))->plain(&row);
                 cr_expect_eq((double)y, c, "%s rounds twice: %a", reel__isa_name(isa), (double)y);
             }
 }

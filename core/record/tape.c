@@ -81,8 +81,7 @@ reel_tape *reel_tape_new_sized(reel_model *model, const reel_tape_options *optio
 void reel_tape_clear(reel_tape *tape)
 {
     if (!tape || tape->failed) return;
-    reel__nodes_clear(tape);
-    reel__spans_clear(tape);
+    reel__replay_begin(tape);
     reel__lists_clear(tape);
     reel__inputs_tidy(tape);
     tape->generation++;
@@ -90,7 +89,7 @@ void reel_tape_clear(reel_tape *tape)
     tape->site_file = NULL, tape->origin = NULL;
     tape->scope = &tape->root;
     tape->root.entry = ++tape->entries;
-    tape->uses.count = tape->unstamped_uses = tape->replacements.count = 0;
+    tape->node_count = tape->draws = tape->replacements.count = 0;
     tape->keeps.count = tape->losses.count = tape->assigns.count = 0;
     reel__names_tidy(tape);
 }
@@ -101,13 +100,12 @@ void reel_tape_free(reel_tape *tape)
     const reel_allocator allocator = tape->allocator;
     if (tape->program_free) tape->program_free(tape);
     reel__release(&allocator, tape->settings, tape->settings_size);
+    reel__replay_free(tape);
     reel__nodes_free(tape);
-    reel__spans_free(tape);
     reel__lists_free(tape);
     reel__names_free(tape);
     reel__values_free(&allocator, &tape->inputs);
     reel__values_free(&allocator, &tape->states);
-    reel__array_free(&allocator, &tape->uses, sizeof(reel__used *));
     reel__array_free(&allocator, &tape->replacements, sizeof(reel__replacement));
     reel__array_free(&allocator, &tape->keeps, sizeof(reel__named));
     reel__array_free(&allocator, &tape->losses, sizeof(reel_tensor *));
@@ -293,7 +291,7 @@ static void stamp(reel_tape *tape, const char *file, int line)
         if (!x->file) x->file = file, x->line = line;
     }
     tape->unstamped = tape->log.count;
-    reel__stamp_uses(tape, file, line);
+    reel__stamp_names(tape, file, line);
     locate(&tape->recording, file, line);
     tape->site_file = NULL;
 }

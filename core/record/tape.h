@@ -4,7 +4,7 @@
  *     tape.c    making, clearing, errors and lines     scope.c   scopes and names
  *     node.c    recording a node, finding the same one  leaf.c    inputs, parameters, states, assignments
  *     list.c    lists, patterns                         walk.c    the order of a program
- *     shape.c   shapes and their checks                 span.c    calls answered as a whole when made again
+ *     shape.c   shapes and their checks                 replay.c  calls answered from the recording before
  *     names.c   shared strings, forgetting old names    descriptor.c   the descriptors of ops
  *     results.c what can be read without being kept     dot.c     the picture of a program
  *     untaped.c errors of calls that have no tape */
@@ -41,7 +41,6 @@ struct reel_tensor {
         reel_tensor *next_free;    /* of a retired one */
     };
     reel_tensor *inline_inputs[REEL__INLINE_INPUTS];
-    uint64_t hash;
     uint32_t generation; /* of the recording that it belongs to */
     uint32_t mark;       /* of the walk that last saw it */
     int32_t line;
@@ -71,14 +70,14 @@ typedef struct reel__string {
 } reel__string;
 
 /* A name in a scope, and where it was last used. */
-typedef struct reel__used {
+typedef struct reel__name {
     const char *name, *file;
     const char *own; /* the name's end: without the scope's path */
     const reel__scope *scope;
     reel__scope *layer; /* the scope that a layer of this name opens, once it has */
     uint64_t entry;
     int line;
-} reel__used;
+} reel__name;
 
 struct reel__scope {
     reel__scope *parent;
@@ -113,31 +112,28 @@ typedef struct reel__replacement {
     int64_t before; /* the place that its string had for it */
 } reel__replacement;
 
-/* What a call that returns a list was asked for. Unused parts are NULL. */
-typedef struct reel__asked {
-    const char *call; /* a literal of that call alone */
-    const reel_tensor *y, *gy;
-    const reel_list *wrt;
-    const char *pattern;
-} reel__asked;
+/* What tells a call from others. What it does not have is NULL. */
+typedef struct reel__call_key {
+    const void *call;  /* the address of something that is that call's alone */
+    const void *a, *b; /* tensors, or the scope of a name */
+    const char *text;  /* a name or a pattern */
+    const reel_list *list;
+} reel__call_key;
 
-/* What such a call left in the log, [from, to), and the list that it returned. */
-typedef struct reel__span {
-    const char *call;
-    const reel_tensor *y, *gy;
-    reel__array wrt; /* reel_tensor *; their names are those of the list */
-    const char *pattern;
-    int64_t from, to, items;
-    uint64_t effects; /* beside the log, before the call */
-    reel_list *list;
-} reel__span;
-
-/* What a call of two tensors left in the log, [from, to); the last of it is what it returned. */
-typedef struct reel__composed {
-    const void *call; /* the address of something that is that call's alone */
-    const reel_tensor *a, *b;
+/* A call that was more than one node or none: where in the log it began, where it ended, and what it returned. */
+typedef struct reel__recorded_call {
+    const void *call, *a, *b; /* see reel__call_key; what a list is of stands in the list that was the answer */
+    const char *text;
     int64_t from, to;
-} reel__composed;
+    void *answer;
+    reel_list *list; /* the answer, if it is a list */
+} reel__recorded_call;
+
+/* How far a recording is: positions in the log, and of effects, see tape->effects. */
+typedef struct reel__point {
+    int64_t log;
+    uint64_t effects;
+} reel__point;
 
 struct reel_list {
     reel_tape *tape;
@@ -145,7 +141,9 @@ struct reel_list {
     uint32_t generation;
     bool is_bad;
     reel__array items; /* reel__named */
-    reel__table index; /* by name: places plus one of the first `indexed` items, made by reel_list_find() */
+    reel__array of;    /* reel_tensor *: of a list of gradients, what they are by; reel__remember_list() writes it */
+    int64_t returned;  /* how many items it had then: the user may append others */
+    reel__table index; /* by name: positions plus one of the first `indexed` items, made by reel_list_find() */
     int64_t indexed;
 };
 
@@ -169,15 +167,16 @@ struct reel_tape {
     reel__array chunks; /* of nodes */
     reel_tensor *free_first, *free_last;
     int64_t free_count, chunk_used, node_count;
-    reel__array log;   /* reel_tensor *: what each call of this recording returned, in order */
-    int64_t previous;  /* entries of the log beyond this recording's, from the one before */
-    int64_t unstamped; /* log entries from here on have no line yet */
-    reel__array spans; /* reel__span: of this recording; beyond count, those of the one before that are left */
-    int64_t previous_spans;
-    reel__array composed;                 /* reel__composed: of this recording */
-    int64_t next_composed, last_composed; /* those of the one before that are left */
-    reel_tensor **table;
-    int64_t table_size, table_used;
+    reel__array log;           /* reel_tensor *: what each call of this recording returned, in order, */
+    int64_t log_end;           /* behind it, and up to here, are those of the one before that may come again */
+    int64_t unstamped;         /* entries of the log from here on have no line yet */
+    reel__array calls;         /* reel__recorded_call: of this recording, in the order in which they ended, */
+    reel__array earlier_calls; /* of the one before, */
+    int64_t next_call;         /* of which those before this one are not looked at any more */
+    int64_t unstamped_calls;
+    uint64_t effects;    /* how often something happened that is not in the log: a name was used, a scope entered or
+                                  left, something kept, assigned, made a loss or replaced */
+    reel__table nodes;   /* by hash: those of this recording, and older ones */
     reel__table shapes;  /* int64_t *: a rank and the sizes, shared by nodes */
     reel__table strings; /* reel__string * */
     int64_t most_names;  /* strings, shapes, names and scopes that may be there when a recording begins */
@@ -185,10 +184,8 @@ struct reel_tape {
 
     reel__scope root, *scope;
     reel__table scopes; /* reel__scope *, by parent and name; all but the root */
-    reel__table names;  /* reel__used *, by scope and name */
+    reel__table names;  /* reel__name *, by scope and name */
     uint64_t entries;
-    reel__array uses;                           /* reel__used *: in order; beyond count, those of earlier recordings */
-    int64_t known_uses, unstamped_uses;         /* how many are in it; those from here on have no line yet */
     reel__array replacements;                   /* reel__replacement */
     reel__array keeps;                          /* reel__named */
     reel__array losses, assigns;                /* reel_tensor * */
@@ -281,6 +278,7 @@ bool reel__usable(reel_tape *tape, const reel_tensor *x, const char *what);
  * recorded. */
 const reel_op *reel__whole_descriptor(reel_tape *tape, const reel_op *op);
 bool reel__descriptor_good(reel_tape *tape, const reel_op *op);
+const char *reel__op_name(const reel_op *op, const char *otherwise); /* of a descriptor as it was given, or NULL */
 void reel__descriptors_free(reel_tape *tape);
 
 /* names.c */
@@ -296,11 +294,28 @@ void reel__names_free(reel_tape *tape);
 /* node.c */
 reel_tensor *reel__record(reel_tape *tape, const reel_op *op, reel_tensor *const *inputs, int count, const void *attr,
                           size_t attr_size);
-void reel__nodes_clear(reel_tape *tape);
 void reel__nodes_forget(reel_tape *tape); /* the recording before; no node has a name, scope or shape any more */
 void reel__nodes_free(reel_tape *tape);
-void reel__nodes_skip(reel_tape *tape, int64_t to); /* the log up to there is recorded again */
-const reel_tensor *reel__next_leaf(const reel_tape *tape, const reel_op *op, const char *full_name);
+void reel__node_retire(reel_tensor *x); /* unless it is of this recording */
+bool reel__node_is(const reel_tensor *x, const reel_op *op, reel_tensor *const *inputs, int count, const void *attr,
+                   size_t attr_size);
+
+/* replay.c: a call that was made at its place in the recording before is answered from there. A node, what a leaf is bound
+ * to and what is remembered of other calls; NULL: it has to be made. */
+void reel__replay_begin(reel_tape *tape); /* as a tape is cleared */
+void reel__replay_end(reel_tape *tape);   /* the recording before is given up */
+void reel__replay_free(reel_tape *tape);
+reel_tensor *reel__replay_node(reel_tape *tape, const reel_op *op, reel_tensor *const *inputs, int count,
+                               const void *attr, size_t attr_size);
+const reel_tensor *reel__replay_leaf(const reel_tape *tape, const reel_op *op, const char *full_name);
+void *reel__replay_call(reel_tape *tape, const reel__call_key *key);
+
+/* A call that is not answered is made and then remembered, with what it returns, unless it did more than record nodes. For
+ * what costs more than a node. False: out of memory. */
+reel__point reel__point_of(const reel_tape *tape); /* before it is made */
+bool reel__remember(reel_tape *tape, const reel__call_key *key, reel__point begin, void *answer, reel_list *list);
+reel_tensor *reel__remember_tensor(const reel__call_key *key, reel__point begin, reel_tensor *y);
+reel_list *reel__remember_list(const reel__call_key *key, reel__point begin, reel_list *list);
 
 /* shape.c */
 const int64_t *reel__intern_shape(reel_tape *tape, int rank, const int64_t *size);
@@ -310,7 +325,7 @@ void reel__shapes_free(reel_tape *tape);
 bool reel__use_name(reel_tape *tape, const char *what, const char *name, const char **full_name);
 reel_tensor *reel__replaced(const reel_tape *tape, const char *name); /* what stands for a parameter, or NULL */
 void reel__scopes_free(reel_tape *tape);
-void reel__stamp_uses(reel_tape *tape, const char *file, int line);
+void reel__stamp_names(reel_tape *tape, const char *file, int line);
 
 /* leaf.c */
 extern const reel_op reel__input_op, reel__parameter_op, reel__state_op, reel__assign_op;
@@ -332,20 +347,6 @@ void reel__list_retire(reel_tape *tape, reel_list *list);
 void reel__lists_clear(reel_tape *tape);
 void reel__lists_free(reel_tape *tape);
 bool reel__list_usable(reel_tape *tape, const reel_list *list, const char *what);
-
-/* span.c: `again` gives the list of the same call in the recording before, or NULL; then the call is made between `begin`
- * and `end`, which remembers it and returns its list. */
-reel_list *reel__span_again(reel_tape *tape, const reel__asked *asked);
-reel__span reel__span_begin(const reel_tape *tape);
-reel_list *reel__span_end(reel_tape *tape, reel__span span, const reel__asked *asked, reel_list *list);
-void reel__spans_drop(reel_tape *tape); /* those of the recording before */
-
-/* The same for a call of two tensors that returns one, for what costs more than to record a node. */
-reel_tensor *reel__composed_again(const void *call, const reel_tensor *a, const reel_tensor *b);
-reel_tensor *reel__composed_end(reel_tensor *y, const void *call, const reel_tensor *a, const reel_tensor *b,
-                                int64_t from);
-void reel__spans_clear(reel_tape *tape);
-void reel__spans_free(reel_tape *tape);
 
 /* walk.c: all nodes that the roots depend on, inputs before their users, in operand order; node->index is the place in
  * it. In tape->order until the next walk. False: out of memory, nothing is recorded. */

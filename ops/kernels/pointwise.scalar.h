@@ -5,7 +5,7 @@
 #define REEL_OPS_POINTWISE_SCALAR_H
 
 #include "core/base/elementary.h"
-#include "ops/pointwise.h"
+#include "ops/kernels/pointwise.h"
 
 /* Marks a loop: no element of y depends on another's operands, even where y is one of them. */
 #if defined(__clang__)

@@ -2,8 +2,8 @@
  * the result of the one before, reads its other operands, and calls the one after; the last returns. The values are those
  * of the row kernels (pointwise.kernel.c), bit for bit. Built once for each instruction set. */
 #include "core/base/elementary.h"
-#include "ops/least.h"
-#include "ops/pointwise.scalar.h"
+#include "ops/kernels/least.h"
+#include "ops/kernels/pointwise.scalar.h"
 
 enum { LANES = VECTOR_F32, CHUNK = 8 * LANES };
 typedef vector_f32 vec;

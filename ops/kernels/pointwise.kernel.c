@@ -1,7 +1,7 @@
 /* Row kernels of the pointwise ops: y[r,c] = expression of the operands at [r,c], once for each type. The expressions are
  * in pointwise.table.h. They define the ops and serve the plain executor, f64 and i32; what is f32 in a plan runs on the
  * links of link.kernel.c. Here are f64, i32 and casts; f32, which is to be small and not fast, is in pointwise.plain.c. */
-#include "ops/pointwise.scalar.h"
+#include "ops/kernels/pointwise.scalar.h"
 
 enum { SAME = 128 }; /* elements of an operand that is the same for all columns, as the loop is given them */
 
@@ -77,13 +77,13 @@ void reel__by_loop(const reel__tile *t, reel__loop *run, int count, size_t resul
 #define FN(f) f
 #define T double
 #define SUFFIX f64
-#include "ops/pointwise.rows.h"
+#include "ops/kernels/pointwise.rows.h"
 
 #define FLOATS(...)
 #define FN(f) f##_i32
 #define T int32_t
 #define SUFFIX i32
-#include "ops/pointwise.rows.h"
+#include "ops/kernels/pointwise.rows.h"
 
 /* f → i32 truncates, saturates, and makes 0 of NaN. */
 static inline int32_t to_i32_f32(float x)
