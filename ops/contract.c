@@ -4,6 +4,7 @@
  * To the bit: an element is a function of its k pairs alone. k, row-major over its axes, is cut every 512 from 0; a piece
  * is one ascending chain of fused multiply-adds that starts at −0; pieces are added in ascending order; no k gives +0. */
 #include "ops/contract.h"
+#include "ops/kernels/product/product_kernels.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,9 +29,7 @@ static bool contract_shape(reel_tensor *y)
     return reel_set_shape(y, (reel_dtype)a->dtype, rank, size);
 }
 
-/* ---- The plain kernel: operands packed to [batch, m, k] and [batch, k, n], then row by row ------------------------ */
-
-static const reel__product_kernels *const kernels[REEL__ISAS] = { REEL__EACH_SET(reel__product_naive) };
+/* ---- The plain product, row by row ------------------------------------------------------------------------------- */
 
 static int64_t extent(const int64_t *size, int count, const int8_t *axes)
 {
@@ -39,7 +38,7 @@ static int64_t extent(const int64_t *size, int count, const int8_t *axes)
     return n;
 }
 
-/* Strides of a list of axes of a contiguous tensor, and one position in it. */
+/* A list of axes of a contiguous tensor. */
 typedef struct walker {
     int count;
     int64_t size[REEL_MAX_RANK], stride[REEL_MAX_RANK];
@@ -65,28 +64,33 @@ static void contract_run(const reel_call *call)
 {
     const reel_tensor *y = call->node, *a = y->inputs[0], *b = y->inputs[1];
     const reel__product_axes *c = y->attr;
-    walker ab = walk_axes(a, c->batch, c->a_batch), am = walk_axes(a, c->m, c->a_m), ak = walk_axes(a, c->k, c->a_k);
-    walker bb = walk_axes(b, c->batch, c->b_batch), bn = walk_axes(b, c->n, c->b_n), bk = walk_axes(b, c->k, c->b_k);
-    int64_t batch = extent(a->size, c->batch, c->a_batch), m = extent(a->size, c->m, c->a_m);
-    int64_t n = extent(b->size, c->n, c->b_n), k = extent(a->size, c->k, c->a_k);
-    size_t element = reel__dtype_size((reel_dtype)y->dtype);
+    const walker ab = walk_axes(a, c->batch, c->a_batch), am = walk_axes(a, c->m, c->a_m),
+                 ak = walk_axes(a, c->k, c->a_k);
+    const walker bb = walk_axes(b, c->batch, c->b_batch), bn = walk_axes(b, c->n, c->b_n),
+                 bk = walk_axes(b, c->k, c->b_k);
+    const int64_t batch = extent(a->size, c->batch, c->a_batch), m = extent(a->size, c->m, c->a_m);
+    const int64_t n = extent(b->size, c->n, c->b_n), element = (int64_t)reel__dtype_size((reel_dtype)y->dtype);
+    const reel__product_kernels *kernels = reel__product_kernels_of(call->isa, (int)element);
+    reel__product_row p = { .k = extent(a->size, c->k, c->a_k), .k_axes = c->k };
+    memcpy(p.k_size, ak.size, sizeof p.k_size);
+    memcpy(p.a_stride, ak.stride, sizeof p.a_stride);
+    memcpy(p.b_stride, bk.stride, sizeof p.b_stride);
     if (!y->count) return;
-    for (int64_t i = 0; i < batch; i++)
-        for (int64_t row = 0; row < m; row++) {
-            char *out = (char *)call->y + (size_t)((i * m + row) * n) * element;
-            const char *x = (const char *)call->x[0] + (size_t)(offset_of(&ab, i) + offset_of(&am, row)) * element;
-            const char *w = (const char *)call->x[1] + (size_t)offset_of(&bb, i) * element;
-            for (int64_t column = 0; column < n; column += REEL__PRODUCT_COLUMNS) {
-                reel__product_row p = { .y = out + (size_t)column * element, .columns = n - column, .k = k };
-                if (p.columns > REEL__PRODUCT_COLUMNS) p.columns = REEL__PRODUCT_COLUMNS;
-                for (int64_t j = 0; j < p.columns; j++) p.column[j] = offset_of(&bn, column + j);
-                p.a = x, p.b = w, p.k_axes = c->k;
-                memcpy(p.k_size, ak.size, sizeof p.k_size);
-                memcpy(p.a_stride, ak.stride, sizeof p.a_stride);
-                memcpy(p.b_stride, bk.stride, sizeof p.b_stride);
-                kernels[call->isa]->row[y->dtype](&p);
-            }
+    for (int64_t j0 = 0; j0 < n; j0 += REEL__PRODUCT_COLUMNS) {
+        p.columns = n - j0 < REEL__PRODUCT_COLUMNS ? n - j0 : REEL__PRODUCT_COLUMNS;
+        p.in_order = true;
+        for (int64_t j = 0; j < p.columns; j++) {
+            p.column[j] = offset_of(&bn, j0 + j);
+            p.in_order &= p.column[j] == p.column[0] + j;
         }
+        for (int64_t i = 0; i < batch; i++)
+            for (int64_t row = 0; row < m; row++) {
+                p.y = (char *)call->y + ((i * m + row) * n + j0) * element;
+                p.a = (const char *)call->x[0] + (offset_of(&ab, i) + offset_of(&am, row)) * element;
+                p.b = (const char *)call->x[1] + offset_of(&bb, i) * element;
+                kernels->plain(&p);
+            }
+    }
 }
 
 /* ---- Gradients --------------------------------------------------------------------------------------------------- */
@@ -95,7 +99,7 @@ static reel_tensor *contract_merge(reel_tensor *x, const reel_contribution *cons
 
 static const reel__product_api api = { .axes = attr_of,
                                        .plan = reel__product_plan_make,
-                                       .block = reel__product_block,
+                                       .block = reel__product_block_run,
                                        .layout = reel__product_layout_of,
                                        .pack = reel__product_pack };
 static const reel__traits contract_traits = { .product = &api };
@@ -176,8 +180,8 @@ static reel_tensor *as_matrix(reel_tensor *x, const int8_t *rows, int row_count,
     return reel_reshape(reel_permute(x, order), REEL_SHAPE(r, n));
 }
 
-/* Whether two products can be stacked: x stands in the same place in both, and no batch axis keeps rows apart. */
-static bool stackable(const share *s, const share *other)
+/* Whether two shares can come from one product: x is the same operand of both, and no batch axis keeps rows apart. */
+static bool can_be_one(const share *s, const share *other)
 {
     const reel__product_axes *p = &s->axes, *q = &other->axes;
     if (s->input != other->input || p->batch || q->batch || p->k != q->k) return false;
@@ -186,9 +190,10 @@ static bool stackable(const share *s, const share *other)
     return p->n == q->n && !memcmp(p->b_n, q->b_n, sizeof p->b_n) && !memcmp(p->b_k, q->b_k, sizeof p->b_k);
 }
 
-/* One product over the rows of all, stacked in order of arrival: for x on the right, gx[k, n] = Σ_rows a[rows, k]
+/* One product over the rows of all, concatenated in order of arrival: for x on the right, gx[k, n] = Σ_rows a[rows, k]
  * gy[rows, n]; on the left, gx[m, k] = Σ_rows gy[m, rows] b[rows, k]. */
-static reel_tensor *stacked(const int64_t *x_size, int count, const share *s, const bool *chosen, reel_tensor **parts)
+static reel_tensor *one_product(const int64_t *x_size, int count, const share *s, const bool *chosen,
+                                reel_tensor **parts)
 {
     const reel__product_axes *first = NULL;
     bool right = false;
@@ -215,7 +220,7 @@ static reel_tensor *stacked(const int64_t *x_size, int count, const share *s, co
     return back_in_order(reel_reshape(product, shape), axes, rank);
 }
 
-/* The sum of all shares of an operand of these sizes, those that can be stacked as one product each. */
+/* The sum of all shares of an operand of these sizes, those that can be one product as one. */
 static reel_tensor *sum_of_shares(reel_tape *tape, const int64_t *x_size, int count, const share *s)
 {
     if (count == 1) return single(&s[0]);
@@ -231,12 +236,12 @@ static reel_tensor *sum_of_shares(reel_tape *tape, const int64_t *x_size, int co
             memset(chosen, 0, n);
             together = 0;
             for (int j = i; j < count; j++) {
-                chosen[j] = !done[j] && (j == i || stackable(&s[i], &s[j]));
+                chosen[j] = !done[j] && (j == i || can_be_one(&s[i], &s[j]));
                 done[j] |= chosen[j];
                 together += chosen[j];
             }
         }
-        reel_tensor *g = together == 1 ? single(&s[i]) : stacked(x_size, count, s, chosen, parts);
+        reel_tensor *g = together == 1 ? single(&s[i]) : one_product(x_size, count, s, chosen, parts);
         sum = sum ? reel_add(sum, g) : g;
     }
     reel__release(a, done, n);
@@ -358,7 +363,7 @@ typedef struct notation {
     char a[REEL_MAX_RANK + 1], b[REEL_MAX_RANK + 1], y[REEL_MAX_RANK + 1];
 } notation;
 
-static int place(const char *labels, char label)
+static int position(const char *labels, char label)
 {
     const char *p = label ? strchr(labels, label) : NULL;
     return p ? (int)(p - labels) : -1;
@@ -368,7 +373,7 @@ static bool read_labels(const char **p, char *labels)
 {
     int n = 0;
     for (; (**p >= 'a' && **p <= 'z') || (**p >= 'A' && **p <= 'Z'); (*p)++) {
-        if (n == REEL_MAX_RANK || place(labels, **p) >= 0) return false;
+        if (n == REEL_MAX_RANK || position(labels, **p) >= 0) return false;
         labels[n++] = **p, labels[n] = 0;
     }
     return true;
@@ -382,7 +387,7 @@ static bool parse(const char *spec, notation *s)
         !read_labels(&p, s->y) || *p)
         return false;
     for (const char *label = s->y; *label; label++)
-        if (place(s->a, *label) < 0 && place(s->b, *label) < 0) return false;
+        if (position(s->a, *label) < 0 && position(s->b, *label) < 0) return false;
     return true;
 }
 
@@ -392,7 +397,7 @@ static reel_tensor *sum_alone(reel_tensor *x, char *labels, const char *other, c
     reel_axes axes = { 0 };
     char rest[REEL_MAX_RANK + 1] = "";
     for (int i = 0; labels[i]; i++) {
-        if (place(other, labels[i]) < 0 && place(y, labels[i]) < 0) axes.axis[axes.count++] = i;
+        if (position(other, labels[i]) < 0 && position(y, labels[i]) < 0) axes.axis[axes.count++] = i;
         else rest[strlen(rest)] = labels[i];
     }
     if (!axes.count) return x;
@@ -403,7 +408,7 @@ static reel_tensor *sum_alone(reel_tensor *x, char *labels, const char *other, c
 static bool sizes_agree(const reel_tensor *a, const reel_tensor *b, const notation *s)
 {
     for (int i = 0; s->a[i]; i++) {
-        int j = place(s->b, s->a[i]);
+        int j = position(s->b, s->a[i]);
         if (j >= 0 && a->size[i] != b->size[j]) return false;
     }
     return true;
@@ -414,19 +419,19 @@ static reel_tensor *product(reel_tensor *a, reel_tensor *b, const notation *s)
     reel__product_axes c = { 0 };
     char natural[2 * REEL_MAX_RANK + 1] = "";
     for (const char *l = s->y; *l; l++)
-        if (place(s->a, *l) >= 0 && place(s->b, *l) >= 0) {
+        if (position(s->a, *l) >= 0 && position(s->b, *l) >= 0) {
             natural[strlen(natural)] = *l;
-            c.a_batch[c.batch] = (int8_t)place(s->a, *l), c.b_batch[c.batch++] = (int8_t)place(s->b, *l);
+            c.a_batch[c.batch] = (int8_t)position(s->a, *l), c.b_batch[c.batch++] = (int8_t)position(s->b, *l);
         }
     for (const char *l = s->y; *l; l++)
-        if (place(s->b, *l) < 0) natural[strlen(natural)] = *l, c.a_m[c.m++] = (int8_t)place(s->a, *l);
+        if (position(s->b, *l) < 0) natural[strlen(natural)] = *l, c.a_m[c.m++] = (int8_t)position(s->a, *l);
     for (const char *l = s->y; *l; l++)
-        if (place(s->a, *l) < 0) natural[strlen(natural)] = *l, c.b_n[c.n++] = (int8_t)place(s->b, *l);
+        if (position(s->a, *l) < 0) natural[strlen(natural)] = *l, c.b_n[c.n++] = (int8_t)position(s->b, *l);
     for (const char *l = s->a; *l; l++)
-        if (place(s->b, *l) >= 0 && place(s->y, *l) < 0)
-            c.a_k[c.k] = (int8_t)place(s->a, *l), c.b_k[c.k++] = (int8_t)place(s->b, *l);
+        if (position(s->b, *l) >= 0 && position(s->y, *l) < 0)
+            c.a_k[c.k] = (int8_t)position(s->a, *l), c.b_k[c.k++] = (int8_t)position(s->b, *l);
     reel_axes order = { .count = (int)strlen(s->y) };
-    for (int i = 0; i < order.count; i++) order.axis[i] = place(natural, s->y[i]);
+    for (int i = 0; i < order.count; i++) order.axis[i] = position(natural, s->y[i]);
     return reel_permute(record(a, b, &c), order);
 }
 
@@ -439,7 +444,7 @@ static bool misfit(const reel_tensor *a, const reel_tensor *b, const notation *s
         if ((int)strlen(labels[i]) != x[i]->rank)
             return snprintf(why, size, "\"%s\" is not the axes of operand %d", labels[i], i + 1) > 0;
     for (int i = 0; s->a[i]; i++) {
-        int j = place(s->b, s->a[i]);
+        int j = position(s->b, s->a[i]);
         if (j >= 0 && a->size[i] != b->size[j])
             return snprintf(why, size, "%c is %lld in one and %lld in the other", s->a[i], (long long)a->size[i],
                             (long long)b->size[j]) > 0;

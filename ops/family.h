@@ -1,5 +1,5 @@
 /* What the families share: running pointwise ops and views, strided copies, and the checks that shape rules have in
- * common. What the planner knows of an op, its kind, is declared in core/plan/traits.h. */
+ * common. What the planner may know of an op, its traits, is declared in core/plan/traits.h. */
 #ifndef REEL_OPS_FAMILY_H
 #define REEL_OPS_FAMILY_H
 
@@ -36,7 +36,7 @@ static inline bool reel__good_one(const char *op, reel_tensor *x)
     return good || reel__good(op, &x, 1);
 }
 
-/* One operand, and a number beside it that its dtype has. */
+/* One operand, and a number that its dtype has. */
 bool reel__good_with(const char *op, reel_tensor *x, double value);
 
 /* The same, and all of them f32 or f64, of one dtype. */

@@ -7,17 +7,18 @@
  * A scatter_add sums the sources of a destination, in ascending order, by the second rule, whatever its last axis is.
  *
  * Since a level of blocks is finished from left to right, one open block for each level is all that has to be kept. */
-#include "ops/reduce.h"
+#include "ops/kernels/reduce.h"
+#include "ops/kernels/per_type.h"
 
 enum {
-    LANES = 16,
+    LANES = 16, /* of a block of a last axis, by definition */
     ROW_BLOCK = REEL__ROW_BLOCK,
-    COLUMN_BLOCK = 64,
-    COLUMN_ROOM = 2048,
-    LEVELS = 11,
-    SIDE = 8,
-    AHEAD = 24,
-    ABREAST = 32
+    COLUMN_BLOCK = REEL__COLUMN_BLOCK,
+    LEVELS = 11,        /* of blocks of 64: more than an array has */
+    COLUMN_ROOM = 2048, /* elements of an array on the stack */
+    ABREAST = 32,       /* short rows that are summed at once */
+    SIDE = 8,           /* blocks of listed elements that are summed at once */
+    AHEAD = 24          /* listed rows that are asked for before they are read */
 };
 
 #if defined(__clang__)
@@ -26,17 +27,13 @@ enum {
 #define UNROLL _Pragma("GCC unroll 8")
 #endif
 
-#define T float
-#define S f32
-#include "ops/reduce.rows.h"
-#undef T
-#undef S
+#define SUFFIX f32
+#include "ops/kernels/reduce.rows.h"
+#undef SUFFIX
 #if !defined(REEL_ISA_AVX512)
-#define T double
-#define S f64
-#include "ops/reduce.rows.h"
-#undef T
-#undef S
+#define SUFFIX f64
+#include "ops/kernels/reduce.rows.h"
+#undef SUFFIX
 #endif
 
 /* Whole numbers wrap around, so order does not matter. */
