@@ -223,16 +223,23 @@ static bool same_keeps(const reel_tape *a, const reel_tape *b)
     return same;
 }
 
+static bool same_uses(const reel_tape *a, const reel_tape *b)
+{
+    bool same = a->uses.count == b->uses.count;
+    for (int64_t i = 0; same && i < a->uses.count; i++) {
+        const reel__name *p = REEL__AT(a->uses, reel__name *, i), *q = REEL__AT(b->uses, reel__name *, i);
+        same = same_text(p->name, q->name) && same_text(p->file, q->file) && p->line == q->line;
+    }
+    return same;
+}
+
 static bool same_calls(const reel_tape *a, const reel_tape *b)
 {
     bool same = a->calls.count == b->calls.count;
     for (int64_t i = 0; same && i < a->calls.count; i++) {
         const reel__recorded_call *p = &REEL__AT(a->calls, reel__recorded_call, i),
                                   *q = &REEL__AT(b->calls, reel__recorded_call, i);
-        same = p->call == q->call && same_text(p->text, q->text) && p->from == q->from && p->to == q->to;
-        if (!same || !p->text || p->list) continue; /* it is no name */
-        const reel__name *m = p->answer, *n = q->answer;
-        same = same_text(m->name, n->name) && same_text(m->file, n->file) && m->line == n->line;
+        same = p->call == q->call && p->from == q->from && p->to == q->to && same_text(p->pattern, q->pattern);
     }
     return same;
 }
@@ -253,7 +260,8 @@ static const char *difference(const reel_tape *a, const reel_tape *b)
     if (!same_places(a, b, &a->losses, &b->losses)) return "losses";
     if (!same_places(a, b, &a->assigns, &b->assigns)) return "assignments";
     if (!same_keeps(a, b)) return "kept values";
-    if (!same_calls(a, b)) return "calls and names";
+    if (!same_uses(a, b)) return "names";
+    if (!same_calls(a, b)) return "calls";
     return a->draws == b->draws && a->node_count == b->node_count ? NULL : "counts";
 }
 

@@ -64,4 +64,5 @@ void reel__names_tidy(reel_tape *tape)
     reel__nodes_forget(tape);
     reel__names_free(tape);
     reel__shapes_free(tape);
+    tape->uses_end = 0;
 }

@@ -105,15 +105,15 @@ typedef struct reel__replacement {
 /* What tells a call from others. What it does not have is NULL. */
 typedef struct reel__call_key {
     const void *call;  /* the address of something that is that call's alone */
-    const void *a, *b; /* tensors, or the scope of a name */
-    const char *text;  /* a name or a pattern */
+    const void *a, *b; /* tensors */
+    const char *pattern;
     const reel_list *list;
 } reel__call_key;
 
 /* A call that was more than one node or none: where in the log it began, where it ended, and what it returned. */
 typedef struct reel__recorded_call {
     const void *call, *a, *b; /* see reel__call_key; what a list is of stands in the list that was the answer */
-    const char *text;
+    const char *pattern;
     int64_t from, to;
     void *answer;
     reel_list *list; /* the answer, if it is a list */
@@ -163,7 +163,6 @@ struct reel_tape {
     reel__array calls;         /* reel__recorded_call: of this recording, in the order in which they ended, */
     reel__array earlier_calls; /* of the one before, */
     int64_t next_call;         /* of which those before this one are not looked at any more */
-    int64_t unstamped_calls;
     uint64_t effects;    /* how often something happened that is not in the log: a name was used, a scope entered or
                                   left, something kept, assigned, made a loss or replaced */
     reel__table nodes;   /* by hash: those of this recording, and older ones */
@@ -175,6 +174,9 @@ struct reel_tape {
     reel__scope root, *scope;
     reel__table scopes; /* reel__scope *, by parent and name; all but the root */
     reel__table names;  /* reel__name *, by scope and name */
+    reel__array uses;   /* reel__name *: in order, */
+    int64_t uses_end;   /* and behind them, up to here, those of earlier recordings at their places */
+    int64_t unstamped_uses;
     uint64_t entries;
     reel__array replacements;                   /* reel__replacement */
     reel__array keeps;                          /* reel__named */
@@ -266,8 +268,7 @@ void reel__names_tidy(reel_tape *tape); /* as a recording begins: forgets old na
 void reel__names_free(reel_tape *tape);
 
 /* node.c */
-reel_tensor *reel__record(reel_tape *tape, const reel_op *op, reel_tensor *const *inputs, int count, const void *attr,
-                          size_t attr_size);
+reel_tensor *reel__record_leaf(reel_tape *tape, const reel_op *op, const void *attr, size_t attr_size);
 void reel__nodes_forget(reel_tape *tape); /* the recording before; no node has a name, scope or shape any more */
 void reel__nodes_free(reel_tape *tape);
 void reel__node_retire(reel_tensor *x); /* unless it is of this recording */
@@ -282,12 +283,12 @@ void reel__replay_free(reel_tape *tape);
 reel_tensor *reel__replay_node(reel_tape *tape, const reel_op *op, reel_tensor *const *inputs, int count,
                                const void *attr, size_t attr_size);
 const reel_tensor *reel__replay_leaf(const reel_tape *tape, const reel_op *op, const char *full_name);
+reel__name *reel__replay_name(const reel_tape *tape, const char *name);
 void *reel__replay_call(reel_tape *tape, const reel__call_key *key);
 
 /* A call that is not answered is made and then remembered, with what it returns, unless it did more than record nodes. For
  * what costs more than a node. False: out of memory. */
 reel__point reel__point_of(const reel_tape *tape); /* before it is made */
-bool reel__remember(reel_tape *tape, const reel__call_key *key, reel__point begin, void *answer, reel_list *list);
 reel_tensor *reel__remember_tensor(const reel__call_key *key, reel__point begin, reel_tensor *y);
 reel_list *reel__remember_list(const reel__call_key *key, reel__point begin, reel_list *list);
 
