@@ -7,6 +7,6 @@
 extern const reel_op reel__contract_op;
 
 /* An expand's rule `past` (reel/op.h): products that take it with a repeated axis as a batch axis. */
-reel_tensor *reel__contract_past(reel_tensor *x, reel_contribution *contributions, int count);
+reel_tensor *reel__contract_past(reel_tensor *x, reel_contribution *const *contributions, int count);
 
 #endif

@@ -209,7 +209,7 @@ void program_contractions(graph *g)
 }
 
 /* Longer chains of ops on leaves alone than may be deferred, into several users of other spaces. */
-void program_deferred_chains(graph *g)
+void program_deferred(graph *g)
 {
     reel_tensor *x = real_input(g, "x", REEL_SHAPE(6, 7)), *p = parameter(x, "p", REEL_SHAPE(7)), *q = p;
     reel_tensor *shared = reel_tanh(reel_scale(p, 3)), *column = reel_sin(parameter(x, "c", REEL_SHAPE(6, 1)));
@@ -282,7 +282,7 @@ void program_partial_parts(graph *g)
 }
 
 /* Several partial reductions in one group, whose blocks a tile must not cut. */
-void program_partial_together(graph *g)
+void program_partials_together(graph *g)
 {
     reel_axes last = REEL_AXES(1);
     reel_tensor *x = real_input(g, "x", REEL_SHAPE(3, 2049)), *e = reel_exp(x), *f = reel_tanh(x), *h = reel_mul(e, f);

@@ -61,12 +61,12 @@ void graph_write(const graph *g, int run);
     ALONE(scalars, 53) \
     ALONE(empty_and_one, 53) \
     IN_BOTH(contractions, 97) \
-    IN_BOTH(deferred_chains, 53) \
+    IN_BOTH(deferred, 53) \
     ALONE(wide_pointwise, 97) \
     ALONE(mixed_types, 53) \
     ALONE(wide_rows, 97) \
     IN_BOTH(partial_parts, 97) \
-    IN_BOTH(partial_together, 97) \
+    IN_BOTH(partials_together, 97) \
     IN_BOTH(one_weight, 97) \
     IN_BOTH(old_values, 97) \
     ALONE(whole_rows, 197) \

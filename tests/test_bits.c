@@ -795,29 +795,29 @@ static void compare_link(const char *op, reel__row_kernel *row, const reel__link
 static void compare_pointwise(int isa)
 {
     const reel__pointwise_links *set = link_sets[isa];
+    const reel__pointwise_rows *rows = &reel__rows_f32;
     const reel_dtype alike[] = { REEL_F32, REEL_F32 }, choice[] = { REEL_I32, REEL_F32, REEL_F32 };
     const reel_dtype ints[] = { REEL_I32 };
     for (int ones = 0; ones < 8; ones++) {
         const int one[] = { ones & 1, ones >> 1 & 1, ones >> 2 & 1 };
 #define UNARY(op, ...)                                                                                                 \
-    if (ones < 2) compare_link(#op, reel__pointwise.op[REEL_F32], &set->op, isa, alike, 1, REEL_F32, 0, ones);
+    if (ones < 2)                                                                                                      \
+        compare_link(#op, rows->unary[REEL__OP_##op], &set->unary[REEL__OP_##op], isa, alike, 1, REEL_F32, 0, ones);
 #define PAIR(op, y)                                                                                                    \
     for (int from = 0; from < 2 && ones < 4; from++)                                                                   \
-        compare_link(#op, reel__pointwise.op[REEL_F32], &set->op[from][one[1 - from]], isa, alike, 2, y, from, ones);
+        compare_link(#op, rows->binary[REEL__OP_##op], &set->binary[REEL__OP_##op][from][one[1 - from]], isa, alike,   \
+                     2, y, from, ones);
 #define BINARY(op, ...) PAIR(op, REEL_F32)
 #define COMPARE(op, ...) PAIR(op, REEL_I32)
 #include "ops/pointwise.table.h"
-#undef UNARY
 #undef PAIR
-#undef BINARY
-#undef COMPARE
-        reel__row_kernel *where = reel__pointwise.where[REEL_F32];
+        reel__row_kernel *where = rows->where;
         compare_link("where", where, &set->where[one[1]][one[2]], isa, choice, 3, REEL_F32, 0, ones);
         if (!one[0]) compare_link("where, yes", where, &set->yes[one[2]], isa, choice, 3, REEL_F32, 1, ones);
         if (!one[0]) compare_link("where, no", where, &set->no[one[1]], isa, choice, 3, REEL_F32, 2, ones);
     }
-    compare_link("cast", reel__pointwise.cast[REEL_F32][REEL_I32], &set->to_i32, isa, alike, 1, REEL_I32, 0, 0);
-    compare_link("cast", reel__pointwise.cast[REEL_I32][REEL_F32], &set->to_f32, isa, ints, 1, REEL_F32, 0, 0);
+    compare_link("cast", reel__cast_rows[REEL_F32][REEL_I32], &set->to_i32, isa, alike, 1, REEL_I32, 0, 0);
+    compare_link("cast", reel__cast_rows[REEL_I32][REEL_F32], &set->to_f32, isa, ints, 1, REEL_F32, 0, 0);
 }
 
 Test(sets, give_the_bits_of_the_row_kernels_in_every_link)

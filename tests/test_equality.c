@@ -4,8 +4,7 @@
  *     REEL_EQUALITY_SEED=n    only this random program, with its trace; FIRST and COUNT: others than the usual ones
  *     REEL_EQUALITY_STRIDE=n  of the cross product every n-th; 1: all of it (minutes) */
 #include "core/base/cpu.h"
-#include "core/lower/step.h"
-#include "core/run/program.h"
+#include "core/run/executor.h"
 
 #include "chance.h"
 #include "fixture.h"
@@ -204,15 +203,22 @@ static void count_steps(const reel__steps *steps, census *fired)
         const reel__product_step *product = &step->product;
         fired->blocks |= step->shares > product->batch;
         fired->prefetches |= product->prefetch.at != NULL;
-        readers += (product->pack[0] >= 0) + (product->pack[1] >= 0);
+        readers += (product->pack[0] != NULL) + (product->pack[1] != NULL);
     }
     fired->packs = steps->packs.count > 0;
     fired->shared_packs = readers > steps->packs.count;
 }
 
+/* The steps of the program that was used last; NULL: it is plain. */
+static const reel__steps *last_steps(void)
+{
+    const reel__program *program = tape->executor ? reel__last_program(&tape->executor->programs) : NULL;
+    return program ? program->steps : NULL;
+}
+
 static void take_census(const trace *t, census *c)
 {
-    const reel__steps *steps = tape->program ? tape->program->steps : NULL;
+    const reel__steps *steps = last_steps();
     census fired = { .programs = 1, .finite = t->finite };
     if (!steps) return;
     const reel__plan *plan = &steps->plan;
@@ -220,6 +226,7 @@ static void take_census(const trace *t, census *c)
         const reel__group *group = &plan->group[g];
         fired.groups |= group->product < 0 && group->count > 1;
         fired.epilogues |= group->product >= 0 && group->count > 1;
+        fired.batched |= group->batch_count > 1;
         fired.long_batches |= group->batch_count > 2;
     }
     for (int64_t i = 0; i < plan->count; i++) {
@@ -231,7 +238,6 @@ static void take_census(const trace *t, census *c)
         fired.deferred |= was_deferred(plan, i);
     }
     fired.ordered = plan->moved > 0, fired.in_concats = plan->in_concats > 0;
-    fired.batched = plan->batched > 0;
     fired.first = plan->group_count && plan->group[0].count > 0;
     fired.copies = plan->copies.count > 0, fired.in_place = plan->in_place > 0;
     count_steps(steps, &fired);
@@ -259,7 +265,7 @@ static void show_node(const reel__plan *plan, int64_t i)
 
 static void show(void)
 {
-    const reel__steps *steps = tape->program ? tape->program->steps : NULL;
+    const reel__steps *steps = last_steps();
     for (int64_t i = 0; steps && i < steps->plan.count; i++) show_node(&steps->plan, i);
 }
 
@@ -275,12 +281,18 @@ static void record(const workload *w, const mode *m, graph *g, int number)
     if (!m->plain && reel__settings(tape)) *reel__settings(tape) = m->settings;
 }
 
+/* A team although others need the cores. */
+static void with_a_team(void)
+{
+    if (tape->executor) tape->executor->disturbance = (reel__disturbance){ 0 };
+}
+
 /* What can be read after an evaluation of all that is kept; nothing is assigned. */
 static void evaluate(trace *t)
 {
     reel_tensor **kept = calloc((size_t)tape->keeps.count + 1, sizeof *kept);
     for (int64_t i = 0; i < tape->keeps.count; i++) kept[i] = REEL__AT(tape->keeps, reel__named, i).x;
-    tape->alone_until = 0;
+    with_a_team();
     if (reel_eval(tape, kept, (int)tape->keeps.count) != REEL_OK)
         snprintf(t->error, sizeof t->error, "eval: %s", reel_tape_error(tape));
     for (int64_t i = 0; i < tape->keeps.count && !*t->error; i++) see_tensor(t, "(evaluated)", RUNS, kept[i]);
@@ -290,7 +302,7 @@ static void evaluate(trace *t)
 /* A bit of a folded constant: what a plan that goes wrong might do. */
 static void plant_fault(void)
 {
-    const reel__plan *plan = &tape->program->steps->plan;
+    const reel__plan *plan = &last_steps()->plan;
     for (int64_t i = 0; i < plan->count; i++)
         if (plan->node[i].role == REEL__CONSTANT && plan->node[i].x->dtype != REEL_I32) plan->node[i].data[2] ^= 1;
 }
@@ -303,7 +315,7 @@ static trace run_workload(const workload *w, const mode *m, census *c)
     for (int run = 0; run < RUNS && !*t.error; run++) {
         record(w, m, g, run);
         graph_write(g, run);
-        tape->alone_until = 0; /* a team although others need the cores */
+        with_a_team();
         if (run && m->fault) plant_fault();
         if (reel_run(tape) == REEL_OK) look_at_values(&t, run);
         else snprintf(t.error, sizeof t.error, "run %d: %s", run, reel_tape_error(tape));
@@ -472,7 +484,10 @@ Test(named, only_equal_distances_are_batched)
     program_distances(g);
     graph_write(g, 0);
     run();
-    cr_expect_eq(tape->program->steps->plan.batched, 21, "%d", (int)tape->program->steps->plan.batched);
+    const reel__plan *plan = &last_steps()->plan;
+    int others = 0;
+    for (int32_t i = 0; i < plan->group_count; i++) others += plan->group[i].batch_head >= 0;
+    cr_expect_eq(others, 21, "%d", others);
     free(g);
     end();
 }

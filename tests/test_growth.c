@@ -1,7 +1,6 @@
 /* Growth: a program with eight times as many of anything is recorded, differentiated, planned, run, saved, listed in some
  * eight times the work. Work is counted, not timed: see counted.h. */
-#include "core/plan/plan.h"
-#include "core/run/program.h"
+#include "core/run/executor.h"
 
 #include "counted.h"
 

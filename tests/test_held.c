@@ -1,6 +1,6 @@
 /* What a tape holds is bounded by what its programs need, however often it is recorded differently, and no step costs more
  * than those before; what is forgotten is nothing that a plan still reads. Work is counted as counted.h says. */
-#include "core/run/program.h"
+#include "core/run/executor.h"
 
 #include "counted.h"
 
@@ -133,7 +133,7 @@ Test(held, is_the_plan_when_names_are_forgotten_and_old_handles_are_refused)
         reel_sgd(total(reel_tanh(reel_add(reel_linear(in, "l", 2), noise))), (reel_sgd_options){ .lr = 0.1 });
         reel_keep(in, "k");
         run();
-        cr_expect_eq(tape->plans, 1);
+        cr_expect_eq(tape->executor->programs.made, 1);
         cr_expect_eq(reel_list_count(list), 0);
         if (!before) continue;
         cr_expect(reel_is_bad(reel_relu(before)));
@@ -186,7 +186,7 @@ Test(held, are_eight_lengths_that_take_turns)
         run();
         if (step == 8) inputs = tape->inputs.list.count;
     }
-    cr_expect_eq(tape->plans, 8);
+    cr_expect_eq(tape->executor->programs.made, 8);
     cr_expect_eq(inputs, 8);
     cr_expect_eq(tape->inputs.list.count, inputs);
     end_counted();

@@ -29,44 +29,13 @@ typedef void part_code(const reel__link *link, int64_t at, int n, vec a0);
 
 /* ---- Vectors ----------------------------------------------------------------------------------------------------- */
 
-INLINE vec at_vector(const char *p, int64_t at, int i) { return *((const loose *)(p + at) + i); }
-INLINE vec at_first(const char *p, int64_t at, int n) { return load_first_f32((const float *)(p + at), first_f32(n)); }
+INLINE vec vector_at(const char *p, int64_t at, int i) { return *((const loose *)(p + at) + i); }
+INLINE vec first_at(const char *p, int64_t at, int n) { return load_first_f32((const float *)(p + at), first_f32(n)); }
 INLINE vec same(const char *p) { return splat_f32(*(const float *)p); }
-
-/* A truth of each lane; a comparison's result is 1 or 0 as int32. */
-#if defined(REEL_ISA_AVX512)
-typedef __mmask16 truth;
-#define COMPARED(a, b, how) _mm512_cmp_ps_mask((__m512)(a), (__m512)(b), how)
-INLINE truth is_true(vec a) { return _mm512_test_epi32_mask((__m512i)a, (__m512i)a); }
-INLINE vec choose(truth t, vec yes, vec no) { return (vec)_mm512_mask_blend_ps(t, (__m512)no, (__m512)yes); }
-INLINE vec one_or_zero(truth t) { return (vec)_mm512_maskz_set1_epi32(t, 1); }
-#elif defined(REEL_ISA_AVX2)
-typedef __m256 truth;
-#define COMPARED(a, b, how) _mm256_cmp_ps((__m256)(a), (__m256)(b), how)
-INLINE truth is_true(vec a) { return (truth)((ints)a != 0); }
-INLINE vec choose(truth t, vec yes, vec no) { return (vec)_mm256_blendv_ps((__m256)no, (__m256)yes, t); }
-INLINE vec one_or_zero(truth t) { return (vec)((ints)t & 1); }
-#else
-typedef ints truth;
-INLINE truth is_true(vec a) { return (ints)a != 0; }
-INLINE vec choose(truth t, vec yes, vec no) { return (vec)(((ints)yes & t) | ((ints)no & ~t)); }
-INLINE vec one_or_zero(truth t) { return (vec)(t & 1); }
-#endif
-#if defined(COMPARED)
-INLINE truth is_less(vec a, vec b) { return COMPARED(a, b, _CMP_LT_OQ); }
-INLINE truth is_most(vec a, vec b) { return COMPARED(a, b, _CMP_LE_OQ); }
-INLINE truth is_equal(vec a, vec b) { return COMPARED(a, b, _CMP_EQ_OQ); }
-INLINE truth is_other(vec a, vec b) { return COMPARED(a, b, _CMP_NEQ_UQ); }
-#else
-INLINE truth is_less(vec a, vec b) { return a < b; }
-INLINE truth is_most(vec a, vec b) { return a <= b; }
-INLINE truth is_equal(vec a, vec b) { return a == b; }
-INLINE truth is_other(vec a, vec b) { return a != b; }
-#endif
 
 /* ---- Ends -------------------------------------------------------------------------------------------------------- */
 
-#define LOAD_VECTOR(i) a##i = at_vector(link->x[0], at, i);
+#define LOAD_VECTOR(i) a##i = vector_at(link->x[0], at, i);
 FULL(load)
 {
     EACH(LOAD_VECTOR)
@@ -74,7 +43,7 @@ FULL(load)
 }
 PART(load)
 {
-    a0 = at_first(link->x[0], at, n);
+    a0 = first_at(link->x[0], at, n);
     NEXT_PART;
 }
 
@@ -106,171 +75,136 @@ PART(store)
 FULL(end) { (void)link, (void)at, (void)a0, (void)a1, (void)a2, (void)a3, (void)a4, (void)a5, (void)a6, (void)a7; }
 PART(end) { (void)link, (void)at, (void)n, (void)a0; }
 
-/* ---- Ops in a vector's own instructions ---------------------------------------------------------------------------- */
+/* ---- Ops of a few instructions: the expression, compiled for vectors ----------------------------------------------- */
 
-#define LINK1(name, f)                                                                                                 \
-    FULL(name)                                                                                                         \
-    {                                                                                                                  \
-        a0 = f(a0), a1 = f(a1), a2 = f(a2), a3 = f(a3), a4 = f(a4), a5 = f(a5), a6 = f(a6), a7 = f(a7);                \
-        NEXT_FULL;                                                                                                     \
-    }                                                                                                                  \
-    PART(name)                                                                                                         \
-    {                                                                                                                  \
-        a0 = f(a0);                                                                                                    \
-        NEXT_PART;                                                                                                     \
-    }
-#define NEGATIVE(a) -(a)
-#define MAGNITUDE(a) choose(is_most(a, (vec){ 0 }), 0 - (a), a)
-LINK1(neg, NEGATIVE)
-LINK1(abs, MAGNITUDE)
-
-/* The instruction makes the least number of what does not fit, which is right for what is too small. */
-#if defined(REEL_ISA_AVX512)
-#define TRUNCATED(a) ((vec)_mm512_cvttps_epi32((__m512)(a)))
-#elif defined(REEL_ISA_AVX2)
-#define TRUNCATED(a) ((vec)_mm256_cvttps_epi32((__m256)(a)))
-#elif defined(__SSE2__)
-#define TRUNCATED(a) ((vec)_mm_cvttps_epi32((__m128)(a)))
-#endif
-#if defined(TRUNCATED)
-INLINE vec whole(vec a)
-{
-    const vec high = choose(is_most(splat_f32(2147483648.0f), a), (vec)((ints){ 0 } + INT32_MAX), TRUNCATED(a));
-    return choose(is_equal(a, a), high, (vec){ 0 });
-}
-LINK1(to_i32, whole)
-#define TO_I32 FORM(to_i32)
-#else
-#define TO_I32 ARRAY_FORM(unary, to_i32)
-#endif
-
-/* With an operand from memory, b, a vector for each or the same for all: a is what comes from the link before. */
-#define LINK2(name, f)                                                                                                 \
-    FULL(name##_each)                                                                                                  \
-    {                                                                                                                  \
-        a0 = f(a0, at_vector(link->x[0], at, 0)), a1 = f(a1, at_vector(link->x[0], at, 1));                            \
-        a2 = f(a2, at_vector(link->x[0], at, 2)), a3 = f(a3, at_vector(link->x[0], at, 3));                            \
-        a4 = f(a4, at_vector(link->x[0], at, 4)), a5 = f(a5, at_vector(link->x[0], at, 5));                            \
-        a6 = f(a6, at_vector(link->x[0], at, 6)), a7 = f(a7, at_vector(link->x[0], at, 7));                            \
-        NEXT_FULL;                                                                                                     \
-    }                                                                                                                  \
-    PART(name##_each)                                                                                                  \
-    {                                                                                                                  \
-        a0 = f(a0, at_first(link->x[0], at, n));                                                                       \
-        NEXT_PART;                                                                                                     \
-    }                                                                                                                  \
-    FULL(name##_one)                                                                                                   \
-    {                                                                                                                  \
-        const vec b = same(link->x[0]);                                                                                \
-        a0 = f(a0, b), a1 = f(a1, b), a2 = f(a2, b), a3 = f(a3, b);                                                    \
-        a4 = f(a4, b), a5 = f(a5, b), a6 = f(a6, b), a7 = f(a7, b);                                                    \
-        NEXT_FULL;                                                                                                     \
-    }                                                                                                                  \
-    PART(name##_one)                                                                                                   \
-    {                                                                                                                  \
-        a0 = f(a0, same(link->x[0]));                                                                                  \
-        NEXT_PART;                                                                                                     \
-    }
-#define SUM(a, b) (a) + (b)
-#define DIFFERENCE(a, b) (a) - (b)
-#define DIFFERENCE_FROM(a, b) (b) - (a)
-#define PRODUCT(a, b) (a) * (b)
-#define QUOTIENT(a, b) (a) / (b)
-#define QUOTIENT_OF(a, b) (b) / (a)
-#define LEAST(a, b) least_f32(a, b)
-#define GREATEST(a, b) -least_f32(-(a), -(b))
-#define LESS(a, b) one_or_zero(is_less(a, b))
-#define MORE(a, b) one_or_zero(is_less(b, a))
-#define AT_MOST(a, b) one_or_zero(is_most(a, b))
-#define AT_LEAST(a, b) one_or_zero(is_most(b, a))
-#define EQUAL(a, b) one_or_zero(is_equal(a, b))
-#define OTHER(a, b) one_or_zero(is_other(a, b))
-LINK2(add, SUM)
-LINK2(sub, DIFFERENCE)
-LINK2(sub_from, DIFFERENCE_FROM)
-LINK2(mul, PRODUCT)
-LINK2(div, QUOTIENT)
-LINK2(div_of, QUOTIENT_OF)
-LINK2(minimum, LEAST)
-LINK2(maximum, GREATEST)
-LINK2(lt, LESS)
-LINK2(gt, MORE)
-LINK2(le, AT_MOST)
-LINK2(ge, AT_LEAST)
-LINK2(eq, EQUAL)
-LINK2(ne, OTHER)
-
-/* where(c, a, b), with c, a or b from the link before, and how the other two, x[0] and x[1] in this order, are read. */
-#define EACH_0(i) at_vector(link->x[0], at, i)
-#define EACH_1(i) at_vector(link->x[1], at, i)
-#define ONE_0(i) one
-#define ONE_1(i) other
-#define LINK3(name, first, second, read_0, read_1)                                                                     \
-    FULL(name)                                                                                                         \
-    {                                                                                                                  \
-        const vec one = first, other = second;                                                                         \
-        (void)one, (void)other;                                                                                        \
-        a0 = name##_of(a0, read_0(0), read_1(0)), a1 = name##_of(a1, read_0(1), read_1(1));                            \
-        a2 = name##_of(a2, read_0(2), read_1(2)), a3 = name##_of(a3, read_0(3), read_1(3));                            \
-        a4 = name##_of(a4, read_0(4), read_1(4)), a5 = name##_of(a5, read_0(5), read_1(5));                            \
-        a6 = name##_of(a6, read_0(6), read_1(6)), a7 = name##_of(a7, read_0(7), read_1(7));                            \
-        NEXT_FULL;                                                                                                     \
-    }                                                                                                                  \
-    PART(name)                                                                                                         \
-    {                                                                                                                  \
-        const vec one = PART_##read_0(0), other = PART_##read_1(1);                                                    \
-        a0 = name##_of(a0, one, other);                                                                                \
-        NEXT_PART;                                                                                                     \
-    }
-#define PART_EACH_0(j) at_first(link->x[j], at, n)
-#define PART_EACH_1(j) at_first(link->x[j], at, n)
-#define PART_ONE_0(j) same(link->x[j])
-#define PART_ONE_1(j) same(link->x[j])
-#define CHOICE(a, x, y) choose(is_true(a), x, y)
-#define CHOSEN(a, x, y) choose(is_true(x), a, y)
-#define NOT_CHOSEN(a, x, y) choose(is_true(x), y, a)
-#define where_each_each_of CHOICE
-#define where_each_one_of CHOICE
-#define where_one_each_of CHOICE
-#define where_one_one_of CHOICE
-#define yes_each_of CHOSEN
-#define yes_one_of CHOSEN
-#define no_each_of NOT_CHOSEN
-#define no_one_of NOT_CHOSEN
-#define NOTHING                                                                                                        \
+/* How a link reads an operand: a vector for each of its own, one element for all, or none. */
+#define EACH_FULL(j, i) vector_at(link->x[j], at, i)
+#define EACH_PART(j) first_at(link->x[j], at, n)
+#define ONE_FULL(j, i) same(link->x[j])
+#define ONE_PART(j) same(link->x[j])
+#define NONE_FULL(j, i)                                                                                                \
     (vec) { 0 }
-LINK3(where_each_each, NOTHING, NOTHING, EACH_0, EACH_1)
-LINK3(where_each_one, NOTHING, same(link->x[1]), EACH_0, ONE_1)
-LINK3(where_one_each, same(link->x[0]), NOTHING, ONE_0, EACH_1)
-LINK3(where_one_one, same(link->x[0]), same(link->x[1]), ONE_0, ONE_1)
-LINK3(yes_each, NOTHING, NOTHING, EACH_0, EACH_1)
-LINK3(yes_one, NOTHING, same(link->x[1]), EACH_0, ONE_1)
-LINK3(no_each, NOTHING, NOTHING, EACH_0, EACH_1)
-LINK3(no_one, NOTHING, same(link->x[1]), EACH_0, ONE_1)
+#define NONE_PART(j)                                                                                                   \
+    (vec) { 0 }
 
-/* ---- Ops by way of an array: a loop over it that the compiler vectorises ------------------------------------------- */
-
-/* y[i] from a[i] and b[i], for n a multiple of LANES; y may be a. */
-typedef void array_code(float *y, const float *a, const float *b, int n);
-#define ARRAY_FORM(name, array)                                                                                        \
+/* A link whose result is f(a, x, y) of what comes from the link before, a, and of its operands, read as X and Y say. */
+#define LINK(name, f, X, Y)                                                                                            \
+    FULL(name)                                                                                                         \
     {                                                                                                                  \
-        (reel__link_code *)name##_full, (reel__link_code *)name##_part, (reel__link_code *)array##_array               \
+        a0 = f(a0, X##_FULL(0, 0), Y##_FULL(1, 0)), a1 = f(a1, X##_FULL(0, 1), Y##_FULL(1, 1));                        \
+        a2 = f(a2, X##_FULL(0, 2), Y##_FULL(1, 2)), a3 = f(a3, X##_FULL(0, 3), Y##_FULL(1, 3));                        \
+        a4 = f(a4, X##_FULL(0, 4), Y##_FULL(1, 4)), a5 = f(a5, X##_FULL(0, 5), Y##_FULL(1, 5));                        \
+        a6 = f(a6, X##_FULL(0, 6), Y##_FULL(1, 6)), a7 = f(a7, X##_FULL(0, 7), Y##_FULL(1, 7));                        \
+        NEXT_FULL;                                                                                                     \
+    }                                                                                                                  \
+    PART(name)                                                                                                         \
+    {                                                                                                                  \
+        a0 = f(a0, X##_PART(0), Y##_PART(1));                                                                          \
+        NEXT_PART;                                                                                                     \
     }
+
+#define MATH(f) vector_##f
+INLINE vec vector_fabs(vec x) { return (vec)((ints)x & INT32_MAX); }
+INLINE vec vector_minimum(vec a, vec b) { return least_f32(a, b); }
+INLINE vec vector_maximum(vec a, vec b) { return -least_f32(-a, -b); }
+
+/* What the link before brings is x, or one of a and b, and the other is read. If they commute, which of them is all one. */
+#define VECTORS_LINK_1(op, expression)                                                                                 \
+    INLINE vec op##_of(vec x, vec none, vec no) { return (void)none, (void)no, expression; }                           \
+    LINK(op, op##_of, NONE, NONE)
+#define VECTORS_LINK_2(op, order, expression)                                                                          \
+    INLINE vec op##_from_a(vec a, vec b, vec none) { return (void)none, expression; }                                  \
+    LINK(op##_a_each, op##_from_a, EACH, NONE)                                                                         \
+    LINK(op##_a_one, op##_from_a, ONE, NONE)                                                                           \
+    order##_LINKS(op, expression)
+#define COMMUTES_LINKS(op, expression)
+#define ORDERED_LINKS(op, expression)                                                                                  \
+    INLINE vec op##_from_b(vec b, vec a, vec none) { return (void)none, expression; }                                  \
+    LINK(op##_b_each, op##_from_b, EACH, NONE)                                                                         \
+    LINK(op##_b_one, op##_from_b, ONE, NONE)
+#define LOOP_LINK_1(op, expression)
+#define LOOP_LINK_2(op, order, expression)
+#define OWN_LOOP_LINK_1(op, expression)
+#define UNARY(op, types, link, expression, ...) link##_LINK_1(op, expression)
+#define BINARY(op, types, order, link, expression, ...) link##_LINK_2(op, order, expression)
+#define COMPARE(op, order, expression) VECTORS_LINK_2(op, order, (vec)((expression)&1)) /* 1 or 0 as int32 */
+#include "ops/pointwise.table.h"
+#undef MATH
+
+/* where(c, x, y), in each lane: x where c, an i32, is not 0, else y. */
+INLINE vec chosen(vec c, vec x, vec y)
+{
+#if defined(REEL_ISA_AVX512)
+    return (vec)_mm512_mask_blend_ps(_mm512_test_epi32_mask((__m512i)c, (__m512i)c), (__m512)y, (__m512)x);
+#elif defined(REEL_ISA_AVX2)
+    return (vec)_mm256_blendv_ps((__m256)y, (__m256)x, (__m256)((ints)c != 0));
+#else
+    const ints mask = (ints)c != 0;
+    return (vec)(((ints)x & mask) | ((ints)y & ~mask));
+#endif
+}
+
+/* What comes from the link before is the condition, or x, or y; the other two are read. */
+INLINE vec where_from_c(vec c, vec x, vec y) { return chosen(c, x, y); }
+INLINE vec where_from_x(vec x, vec c, vec y) { return chosen(c, x, y); }
+INLINE vec where_from_y(vec y, vec c, vec x) { return chosen(c, x, y); }
+LINK(where_each_each, where_from_c, EACH, EACH)
+LINK(where_each_one, where_from_c, EACH, ONE)
+LINK(where_one_each, where_from_c, ONE, EACH)
+LINK(where_one_one, where_from_c, ONE, ONE)
+LINK(yes_each, where_from_x, EACH, EACH)
+LINK(yes_one, where_from_x, EACH, ONE)
+LINK(no_each, where_from_y, EACH, EACH)
+LINK(no_one, where_from_y, EACH, ONE)
+
+/* Truncated to i32; what does not fit becomes the least i32. */
+INLINE ints whole(vec a)
+{
+#if defined(REEL_ISA_AVX512)
+    return (ints)_mm512_cvttps_epi32((__m512)a);
+#elif defined(REEL_ISA_AVX2)
+    return (ints)_mm256_cvttps_epi32((__m256)a);
+#elif defined(__SSE2__)
+    return (ints)_mm_cvttps_epi32((__m128)a);
+#else
+    const vec end = splat_f32(2147483648.0f);
+    const ints fits = (-end <= a) & (a < end);
+    return __builtin_convertvector((vec)(((ints)a & fits) | ((ints)-end & ~fits)), ints);
+#endif
+}
+
+/* Casts. What is too large becomes the greatest i32, which is the complement of the least; NaN becomes 0. */
+INLINE vec to_i32_of(vec a, vec none, vec no)
+{
+    const ints large = splat_f32(2147483648.0f) <= a, number = a == a;
+    return (void)none, (void)no, (vec)((whole(a) ^ large) & number);
+}
+INLINE vec to_f32_of(vec a, vec none, vec no) { return (void)none, (void)no, __builtin_convertvector((ints)a, vec); }
+LINK(to_i32, to_i32_of, NONE, NONE)
+LINK(to_f32, to_f32_of, NONE, NONE)
+
+/* ---- Ops of many instructions: a loop over an array, which the compiler vectorises ---------------------------------- */
+
+/* y[i] from a[i] and b[i], or a[i] alone, for n a multiple of LANES; y may be a. One function for an op, which links for
+ * whole chunks and for parts of a vector call; it is in their form. */
+typedef void array_code(float *y, const float *a, const float *b, int n);
 #define CALL_ARRAY(...) ((array_code *)link->form.array)(__VA_ARGS__)
+#define ALIGNED __attribute__((aligned(4 * VECTOR_F32)))
 #define TO_ARRAY(i) *(vec *)(void *)(a + (i)*LANES) = a##i;
 #define FROM_ARRAY(i) a##i = *(vec *)(void *)(a + (i)*LANES);
-#define EACH_SECOND(i) *(vec *)(void *)(b + (i)*LANES) = at_vector(link->x[0], at, i);
-#define ONE_SECOND(i) *(vec *)(void *)(b + (i)*LANES) = same(link->x[0]);
+#define EACH_TO_ARRAY(i) *(vec *)(void *)(b + (i)*LANES) = EACH_FULL(0, i);
+#define ONE_TO_ARRAY(i) *(vec *)(void *)(b + (i)*LANES) = ONE_FULL(0, i);
+#define NONE_TO_ARRAY(i) (void)b;
 
-#define ALIGNED __attribute__((aligned(4 * VECTOR_F32)))
-
-#define THROUGH_ARRAY(name, FILL, first, left, right)                                                                  \
+/* The vectors to an array, what is read (X) to another, the call, and back. Braces, so that the arrays are gone when the
+ * next link is called: else it would be no jump. */
+#define ARRAY_LINK(name, X, left, right)                                                                               \
     FULL(name)                                                                                                         \
     {                                                                                                                  \
         {                                                                                                              \
             float a[CHUNK] ALIGNED, b[CHUNK] ALIGNED;                                                                  \
             EACH(TO_ARRAY)                                                                                             \
-            EACH(FILL)                                                                                                 \
+            EACH(X##_TO_ARRAY)                                                                                         \
             CALL_ARRAY(a, left, right, CHUNK);                                                                         \
             EACH(FROM_ARRAY)                                                                                           \
         }                                                                                                              \
@@ -281,66 +215,75 @@ typedef void array_code(float *y, const float *a, const float *b, int n);
         {                                                                                                              \
             float a[LANES] ALIGNED, b[LANES] ALIGNED;                                                                  \
             TO_ARRAY(0)                                                                                                \
-            *(vec *)(void *)b = first;                                                                                 \
+            *(vec *)(void *)b = X##_PART(0);                                                                           \
             CALL_ARRAY(a, left, right, LANES);                                                                         \
             FROM_ARRAY(0)                                                                                              \
         }                                                                                                              \
         NEXT_PART;                                                                                                     \
     }
-#define NO_SECOND(i) (void)b;
-THROUGH_ARRAY(unary, NO_SECOND, (vec){ 0 }, a, a)
-THROUGH_ARRAY(binary_each, EACH_SECOND, at_first(link->x[0], at, n), a, b)
-THROUGH_ARRAY(binary_one, ONE_SECOND, same(link->x[0]), a, b)
-THROUGH_ARRAY(second_each, EACH_SECOND, at_first(link->x[0], at, n), b, a)
-THROUGH_ARRAY(second_one, ONE_SECOND, same(link->x[0]), b, a)
+ARRAY_LINK(unary, NONE, a, a)
+ARRAY_LINK(binary_a_each, EACH, a, b)
+ARRAY_LINK(binary_a_one, ONE, a, b)
+ARRAY_LINK(binary_b_each, EACH, b, a)
+ARRAY_LINK(binary_b_one, ONE, b, a)
 
-#define ARRAY(name, From, To, expression)                                                                              \
-    static void name##_array(float *y, const float *a, const float *b, int n)                                          \
+#define MATH(f) MATH_f32(f)
+#define VECTORS_ARRAY_1(op, expression)
+#define VECTORS_ARRAY_2(op, expression)
+#define OWN_LOOP_ARRAY_1(op, expression)
+#define LOOP_ARRAY_1(op, expression)                                                                                   \
+    static void op##_array(float *y, const float *xs, const float *none, int n)                                        \
     {                                                                                                                  \
-        (void)b;                                                                                                       \
+        (void)none;                                                                                                    \
         if (n % LANES) __builtin_unreachable();                                                                        \
         INDEPENDENT for (int i = 0; i < n; i++)                                                                        \
         {                                                                                                              \
-            From x;                                                                                                    \
-            memcpy(&x, &a[i], sizeof x);                                                                               \
-            const To result = (To)(expression);                                                                        \
-            memcpy(&y[i], &result, sizeof result);                                                                     \
+            const float x = xs[i];                                                                                     \
+            y[i] = expression;                                                                                         \
         }                                                                                                              \
     }
-ARRAY(sign, float, float, x > 0 ? 1 : x < 0 ? -1 : x)
-ARRAY(floor, float, float, floorf(x))
-ARRAY(exp, float, float, reel__exp_f32(x))
-ARRAY(log, float, float, reel__log_f32(x))
-ARRAY(expm1, float, float, reel__expm1_f32(x))
-ARRAY(log1p, float, float, reel__log1p_f32(x))
+#define LOOP_ARRAY_2(op, expression)                                                                                   \
+    static void op##_array(float *y, const float *as, const float *bs, int n)                                          \
+    {                                                                                                                  \
+        if (n % LANES) __builtin_unreachable();                                                                        \
+        INDEPENDENT for (int i = 0; i < n; i++)                                                                        \
+        {                                                                                                              \
+            const float a = as[i], b = bs[i];                                                                          \
+            y[i] = expression;                                                                                         \
+        }                                                                                                              \
+    }
+#define UNARY(op, types, link, expression, ...) link##_ARRAY_1(op, expression)
+#define BINARY(op, types, order, link, expression, ...) link##_ARRAY_2(op, expression)
+#define COMPARE(...)
+#include "ops/pointwise.table.h"
+
 /* All as if they were small, which a compiler vectorises, and then those again that are not. */
-#define TRIGONOMETRIC(name)                                                                                            \
-    static void name##_array(float *y, const float *a, const float *b, int n)                                          \
-    {                                                                                                                  \
-        float x[CHUNK];                                                                                                \
-        int large = 0;                                                                                                 \
-        (void)b;                                                                                                       \
-        if (n % LANES) __builtin_unreachable();                                                                        \
-        memcpy(x, a, (size_t)n * sizeof *x);                                                                           \
-        INDEPENDENT for (int i = 0; i < n; i++)                                                                        \
-        {                                                                                                              \
-            y[i] = reel__##name##_small_f32(x[i]);                                                                     \
-            large |= !(reel__f32_abs(x[i]) <= REEL__TRIG_SMALL);                                                       \
-        }                                                                                                              \
-        for (int i = 0; large && i < n; i++)                                                                           \
-            if (!(reel__f32_abs(x[i]) <= REEL__TRIG_SMALL)) y[i] = reel__##name##_f32(x[i]);                           \
+INLINE void large_again(float *y, const float *a, int n, float (*small)(float), float (*any)(float))
+{
+    float x[CHUNK];
+    int large = 0;
+    if (n % LANES) __builtin_unreachable();
+    memcpy(x, a, (size_t)n * sizeof *x);
+    INDEPENDENT for (int i = 0; i < n; i++)
+    {
+        y[i] = small(x[i]);
+        large |= !(reel__f32_abs(x[i]) <= REEL__TRIG_SMALL);
     }
-TRIGONOMETRIC(sin)
-TRIGONOMETRIC(cos)
-ARRAY(tanh, float, float, reel__tanh_f32(x))
-ARRAY(erf, float, float, reel__erf_f32(x))
-ARRAY(sqrt, float, float, sqrtf(x))
-ARRAY(rsqrt, float, float, 1 / sqrtf(x))
-ARRAY(pow, float, float, reel__pow_f32(x, b[i]))
-#if !defined(TRUNCATED)
-ARRAY(to_i32, float, int32_t, to_i32_f32(x))
-#endif
-ARRAY(to_f32, int32_t, float, x)
+    for (int i = 0; large && i < n; i++)
+        if (!(reel__f32_abs(x[i]) <= REEL__TRIG_SMALL)) y[i] = any(x[i]);
+}
+
+static void sin_array(float *y, const float *x, const float *none, int n)
+{
+    (void)none;
+    large_again(y, x, n, reel__sin_small_f32, reel__sin_f32);
+}
+
+static void cos_array(float *y, const float *x, const float *none, int n)
+{
+    (void)none;
+    large_again(y, x, n, reel__cos_small_f32, reel__cos_f32);
+}
 
 /* ---- All ----------------------------------------------------------------------------------------------------------- */
 
@@ -367,47 +310,41 @@ static void run(reel__link *links, int count, int64_t rows, int64_t columns)
 #endif
 }
 
-#define BOTH(left, right)                                                                                              \
+#define ARRAY_FORM(name, op)                                                                                           \
     {                                                                                                                  \
-        { FORM(left##_each), FORM(left##_one) }, { FORM(right##_each), FORM(right##_one) }                             \
+        (reel__link_code *)name##_full, (reel__link_code *)name##_part, (reel__link_code *)op##_array                  \
     }
-#define ARRAYS(op)                                                                                                     \
+#define VECTORS_FORM_1(op) FORM(op)
+#define LOOP_FORM_1(op) ARRAY_FORM(unary, op)
+#define OWN_LOOP_FORM_1(op) ARRAY_FORM(unary, op)
+#define VECTORS_FORM_2(op, order)                                                                                      \
     {                                                                                                                  \
-        { ARRAY_FORM(binary_each, op), ARRAY_FORM(binary_one, op) },                                                   \
+        { FORM(op##_a_each), FORM(op##_a_one) }, order##_FORMS(op)                                                     \
+    }
+#define COMMUTES_FORMS(op)                                                                                             \
+    {                                                                                                                  \
+        FORM(op##_a_each), FORM(op##_a_one)                                                                            \
+    }
+#define ORDERED_FORMS(op)                                                                                              \
+    {                                                                                                                  \
+        FORM(op##_b_each), FORM(op##_b_one)                                                                            \
+    }
+#define LOOP_FORM_2(op, order)                                                                                         \
+    {                                                                                                                  \
+        { ARRAY_FORM(binary_a_each, op), ARRAY_FORM(binary_a_one, op) },                                               \
         {                                                                                                              \
-            ARRAY_FORM(second_each, op), ARRAY_FORM(second_one, op)                                                    \
+            ARRAY_FORM(binary_b_each, op), ARRAY_FORM(binary_b_one, op)                                                \
         }                                                                                                              \
     }
 const reel__pointwise_links K(reel__links) = {
     .chain = { .load = FORM(load), .load_one = FORM(load_one), .store = FORM(store), .end = FORM(end), .run = run },
-    .neg = FORM(neg),
-    .abs = FORM(abs),
-    .sign = ARRAY_FORM(unary, sign),
-    .floor = ARRAY_FORM(unary, floor),
-    .exp = ARRAY_FORM(unary, exp),
-    .log = ARRAY_FORM(unary, log),
-    .expm1 = ARRAY_FORM(unary, expm1),
-    .log1p = ARRAY_FORM(unary, log1p),
-    .sin = ARRAY_FORM(unary, sin),
-    .cos = ARRAY_FORM(unary, cos),
-    .tanh = ARRAY_FORM(unary, tanh),
-    .erf = ARRAY_FORM(unary, erf),
-    .sqrt = ARRAY_FORM(unary, sqrt),
-    .rsqrt = ARRAY_FORM(unary, rsqrt),
-    .add = BOTH(add, add),
-    .sub = BOTH(sub, sub_from),
-    .mul = BOTH(mul, mul),
-    .div = BOTH(div, div_of),
-    .pow = ARRAYS(pow),
-    .minimum = BOTH(minimum, minimum),
-    .maximum = BOTH(maximum, maximum),
-    .eq = BOTH(eq, eq),
-    .ne = BOTH(ne, ne),
-    .lt = BOTH(lt, gt),
-    .le = BOTH(le, ge),
+#define UNARY(op, types, link, ...) .unary[REEL__OP_##op] = link##_FORM_1(op),
+#define BINARY(op, types, order, link, ...) .binary[REEL__OP_##op] = link##_FORM_2(op, order),
+#define COMPARE(op, order, ...) .binary[REEL__OP_##op] = VECTORS_FORM_2(op, order),
+#include "ops/pointwise.table.h"
     .where = { { FORM(where_each_each), FORM(where_each_one) }, { FORM(where_one_each), FORM(where_one_one) } },
     .yes = { FORM(yes_each), FORM(yes_one) },
     .no = { FORM(no_each), FORM(no_one) },
-    .to_i32 = TO_I32,
-    .to_f32 = ARRAY_FORM(unary, to_f32),
+    .to_i32 = FORM(to_i32),
+    .to_f32 = FORM(to_f32),
 };
