@@ -2,7 +2,7 @@
  * and line by line, and computes the same bits, whatever differs from the recording before. */
 #include "core/run/executor.h"
 
-#include <criterion/criterion.h>
+#include "fixture.h"
 
 #include <math.h>
 #include <reel/op.h>
@@ -185,10 +185,10 @@ static void write_inputs(const step *s, int number)
 
 static bool same_text(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }
 
-static int64_t place_in_log(const reel_tape *tape, const reel_tensor *x)
+static int64_t place_in_log(const reel_tape *of, const reel_tensor *x)
 {
     int64_t i = 0;
-    while (i < tape->log.count && REEL__AT(tape->log, reel_tensor *, i) != x) i++;
+    while (i < of->log.count && REEL__AT(of->log, reel_tensor *, i) != x) i++;
     return i;
 }
 
@@ -271,33 +271,33 @@ typedef struct image {
     int64_t count;
 } image;
 
-static void image_of(image *now, reel_model *model, reel_tape *tape)
+static void image_of(image *now, reel_model *m, reel_tape *t)
 {
     memset(now, 0, sizeof *now);
-    for (int64_t i = 0; i < reel_model_count(model); i++) {
-        const char *name = reel_model_name(model, i);
-        const reel_shape shape = reel_model_shape(model, name);
+    for (int64_t i = 0; i < reel_model_count(m); i++) {
+        const char *name = reel_model_name(m, i);
+        const reel_shape shape = reel_model_shape(m, name);
         int64_t n = 1;
         for (int d = 0; d < shape.rank; d++) n *= shape.size[d];
         cr_assert(now->count + n <= 600);
-        cr_assert_eq(reel_model_read_f32(model, name, now->values + now->count, n), REEL_OK);
+        cr_assert_eq(reel_model_read_f32(m, name, now->values + now->count, n), REEL_OK);
         now->count += n;
     }
-    for (int64_t i = 0; reel_tape_status(tape) == REEL_OK && i < tape->keeps.count; i++) {
-        reel_tensor *x = REEL__AT(tape->keeps, reel__named, i).x;
+    for (int64_t i = 0; reel_tape_status(t) == REEL_OK && i < t->keeps.count; i++) {
+        reel_tensor *x = REEL__AT(t->keeps, reel__named, i).x;
         cr_assert(now->count + reel_count(x) <= 600);
-        cr_assert_eq(reel_read_f32(x, now->values + now->count, reel_count(x)), REEL_OK, "%s", reel_tape_error(tape));
+        cr_assert_eq(reel_read_f32(x, now->values + now->count, reel_count(x)), REEL_OK, "%s", reel_tape_error(t));
         now->count += reel_count(x);
     }
 }
 
 /* The value of the first that is kept, from an evaluation. */
-static void evaluate(reel_tape *tape, image *now)
+static void evaluate(reel_tape *t, image *now)
 {
-    reel_tensor *x = REEL__AT(tape->keeps, reel__named, 0).x;
+    reel_tensor *x = REEL__AT(t->keeps, reel__named, 0).x;
     cr_assert(now->count + reel_count(x) <= 600);
-    cr_assert_eq(reel_eval(tape, &x, 1), REEL_OK, "%s", reel_tape_error(tape));
-    cr_assert_eq(reel_read_f32(x, now->values + now->count, reel_count(x)), REEL_OK, "%s", reel_tape_error(tape));
+    cr_assert_eq(reel_eval(t, &x, 1), REEL_OK, "%s", reel_tape_error(t));
+    cr_assert_eq(reel_read_f32(x, now->values + now->count, reel_count(x)), REEL_OK, "%s", reel_tape_error(t));
     now->count += reel_count(x);
 }
 
@@ -561,21 +561,6 @@ Test(again, an_ending_after_any_other_is_as_if_recorded_for_the_first_time)
 }
 
 /* ---- What is answered at once ------------------------------------------------------------------------------------ */
-
-static reel_model *model;
-static reel_tape *tape;
-
-static void begin(void)
-{
-    model = reel_model_new((reel_model_options){ .seed = 2 });
-    tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
-}
-
-static void end(void)
-{
-    reel_tape_free(tape);
-    reel_model_free(model);
-}
 
 static int rule_calls;
 

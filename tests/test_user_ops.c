@@ -1,25 +1,23 @@
 /* Ops of users, on the public headers alone. Whatever a descriptor leaves out or a rule of it gets wrong gets a message,
  * as text, with the line of the user's call; a program with such an op runs to the same bits on every executor. */
-#include <criterion/criterion.h>
+#include "fixture.h"
+#include "heap.h"
 
 #include <math.h>
-#include <reel.h>
 #include <reel/op.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static reel_model *model;
-static reel_tape *tape, *other;
+static reel_tape *other;
 static reel_tensor *x, *v, *idx, *foreign, *old; /* f32 [2,3], [3]; i32 [3]; on the other tape; from before a clear */
 
 static const float numbers[6] = { 1, 2, 3, 4, 5, 6 };
 
-static void begin_with(reel_tape_options options)
+static void begin_small_with(reel_tape_options options)
 {
-    model = reel_model_new((reel_model_options){ .seed = 7 });
-    tape = reel_tape_new(model, options);
+    begin_with((reel_model_options){ .seed = 7 }, options);
     other = reel_tape_new(model, (reel_tape_options){ 0 });
     old = reel_input(tape, "old", REEL_F32, REEL_SHAPE(2, 3));
     reel_tape_clear(tape);
@@ -36,13 +34,12 @@ static void write_inputs(void)
     cr_assert_eq(reel_write_i32(idx, (int32_t[]){ 0, 1, 2 }, 3), REEL_OK);
 }
 
-static void begin(void) { begin_with((reel_tape_options){ .threads = 1 }); }
+static void begin_small(void) { begin_small_with((reel_tape_options){ .threads = 1 }); }
 
-static void end(void)
+static void end_small(void)
 {
     reel_tape_free(other);
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end_after_error();
 }
 
 /* ---- Rules, right and wrong -------------------------------------------------------------------------------------- */
@@ -185,7 +182,7 @@ static void expect_error(const reel_tensor *y, reel_status status, const char *m
 /* x has no line here, so that messages that show it are the same in every row. */
 static void begin_without_lines(void)
 {
-    begin();
+    begin_small();
     reel_tape_clear(tape);
     x = (reel_input)(tape, "x", REEL_F32, REEL_SHAPE(2, 3));
 }
@@ -202,26 +199,26 @@ Test(user_ops, what_a_descriptor_or_its_shape_rule_leaves_out_or_gets_wrong_is_a
         reel_tape_clear(tape);
         x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2, 3));
         cr_expect_eq(reel_is_bad(reel_record(&TWICE(), &x, 1, NULL, 0)), false, "%s", reel_tape_error(tape));
-        end();
+        end_small();
     }
 }
 
 Test(user_ops, a_shape_rule_that_records_is_told_so)
 {
-    begin();
+    begin_small();
     cr_expect(reel_is_bad(reel_record(&OP(.name = "mine", .shape = that_records, .run = twice_run), &x, 1, NULL, 0)));
     cr_expect_eq(reel_tape_status(tape), REEL_BAD_STATE);
     cr_expect(strstr(reel_tape_error(tape), "exp: the shape rule of mine recorded it; it may only set a shape"));
-    end();
+    end_small();
 }
 
 #define SAYS(status, message, call)                                                                                    \
     do {                                                                                                               \
-        begin();                                                                                                       \
+        begin_small();                                                                                                 \
         const int line = __LINE__;                                                                                     \
         reel_tensor *y = reel_here(call, REEL_HERE);                                                                   \
         expect_error(y, status, message, line);                                                                        \
-        end();                                                                                                         \
+        end_small();                                                                                                   \
     } while (0)
 
 static reel_op sized(size_t size)
@@ -267,21 +264,21 @@ Test(user_ops, what_a_call_of_record_gets_wrong_is_an_error)
 
 Test(user_ops, operands_of_another_tape_or_from_before_a_clear_are_refused)
 {
-    begin();
+    begin_small();
     reel_tensor *y = reel_record(&TWICE(), (reel_tensor *[]){ x, foreign }, 2, NULL, 0);
     cr_expect(reel_is_bad(y) &&
               strstr(reel_tape_error(tape), "twice: operand 2 belongs to another tape than the rest"));
-    end();
-    begin();
+    end_small();
+    begin_small();
     y = reel_record(&TWICE(), (reel_tensor *[]){ x, old }, 2, NULL, 0);
     cr_expect(reel_is_bad(y) && strstr(reel_tape_error(tape), "twice: operand 2 is from before reel_tape_clear()"));
-    end();
+    end_small();
 }
 
 /* There is no tape to complain to. */
 Test(user_ops, a_call_of_record_without_a_tape_returns_a_bad_tensor)
 {
-    begin();
+    begin_small();
     cr_expect(reel_is_bad(reel_record(&TWICE(), &x, 0, NULL, 0)));
     cr_expect(reel_is_bad(reel_record(&TWICE(), &x, -3, NULL, 0)));
     cr_expect(reel_is_bad(reel_record(&TWICE(), NULL, 2, NULL, 0)));
@@ -289,12 +286,12 @@ Test(user_ops, a_call_of_record_without_a_tape_returns_a_bad_tensor)
     cr_expect(reel_is_bad(reel_record(&TWICE(), (reel_tensor *[]){ NULL }, 1, NULL, 0)));
     cr_expect(reel_is_bad(reel_record_leaf(NULL, &TWICE(), NULL, 0)));
     cr_expect(reel_is_bad(reel_record_leaf(NULL, NULL, NULL, 0)));
-    end();
+    end_small();
 }
 
 Test(user_ops, what_is_asked_of_no_tensor_or_a_bad_one_is_answered)
 {
-    begin();
+    begin_small();
     reel_tensor *bad[] = { NULL, old, reel_list_at(NULL, 0), reel_list_at(reel_list_new(tape), 3) };
     for (int i = 0; i < 4; i++) {
         cr_expect_null(reel_attr(bad[i]));
@@ -307,13 +304,13 @@ Test(user_ops, what_is_asked_of_no_tensor_or_a_bad_one_is_answered)
     cr_expect_null(reel_tape_error(tape));
     cr_expect_eq(reel_fail_shape(bad[3], REEL_BAD_SHAPE, "no"), false);
     cr_expect_str_eq(reel_tape_error(tape), "fail_shape: no");
-    end();
+    end_small();
 }
 
 /* A hit in the log of the recording before must not read what is not there. */
 Test(user_ops, a_missing_attribute_is_an_error_when_recorded_again_too)
 {
-    begin();
+    begin_small();
     reel_record(&TWICE(), &x, 1, numbers, 8);
     static const reel_op op = { .size = sizeof op, .name = "twice", .shape = like_input, .run = twice_run };
     reel_record(&op, &x, 1, numbers, 8);
@@ -321,7 +318,7 @@ Test(user_ops, a_missing_attribute_is_an_error_when_recorded_again_too)
     x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2, 3));
     cr_expect(reel_is_bad(reel_record(&op, &x, 1, NULL, 8)));
     cr_expect_str_eq(reel_tape_error(tape), "twice: attr is NULL and attr_size is 8");
-    end();
+    end_small();
 }
 
 /* ---- Descriptors of an older, shorter struct ----------------------------------------------------------------------- */
@@ -356,7 +353,7 @@ Test(user_ops, a_shorter_descriptor_reads_as_zero_beyond_its_end)
                             offsetof(reel_op, traits) };
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         for (int plain = 0; plain < 2; plain++) {
-            begin_with((reel_tape_options){ .threads = 1, .keep_everything = plain });
+            begin_small_with((reel_tape_options){ .threads = 1, .keep_everything = plain });
             const older o = older_of(&whole, ends[i]);
             reel_tensor *y = reel_keep(reel_record(&o.op, &x, 1, NULL, 0), "y");
             cr_expect_eq(y, reel_record(&o.op, &x, 1, NULL, 0), "it is one op");
@@ -372,13 +369,13 @@ Test(user_ops, a_shorter_descriptor_reads_as_zero_beyond_its_end)
                 reel_gradient(reel_sum(y, REEL_ALL, REEL_DROP), x);
                 cr_expect_eq(reel_tape_status(tape), REEL_UNREACHED);
             }
-            end();
+            end_small();
         }
 }
 
 Test(user_ops, a_shorter_descriptor_is_completed_once_and_found_when_recorded_again)
 {
-    begin();
+    begin_small();
     const reel_op whole = TWICE(.vjp = twice_vjp);
     const older o = older_of(&whole, offsetof(reel_op, merge));
     reel_tensor *first = NULL;
@@ -389,13 +386,13 @@ Test(user_ops, a_shorter_descriptor_is_completed_once_and_found_when_recorded_ag
         if (!first) first = y;
         cr_expect_eq(y, first);
     }
-    end();
+    end_small();
 }
 
 /* Not even its name, for the message of a call that has no tape. */
 Test(user_ops, nothing_is_read_beyond_the_end_of_a_descriptor)
 {
-    begin();
+    begin_small();
     size_t *only_size = malloc(sizeof *only_size); /* a sanitizer sees its end */
     *only_size = sizeof *only_size;
     const reel_op *op = (const reel_op *)only_size;
@@ -407,34 +404,26 @@ Test(user_ops, nothing_is_read_beyond_the_end_of_a_descriptor)
     cr_expect_eq(reel_run(tape), REEL_BAD_ARGUMENT);
     cr_expect_str_eq(reel_tape_error(tape), "record_leaf: the tape is NULL");
     free(only_size);
-    end();
+    end_small();
 }
 
-static int64_t allowed;
-static void *limited(void *context, void *block, size_t old_size, size_t new_size)
-{
-    (void)context, (void)old_size;
-    if (new_size == 0) return free(block), NULL;
-    return allowed-- > 0 ? realloc(block, new_size) : NULL;
-}
-
-/* Under a sanitizer, what is lost shows too. */
 Test(user_ops, a_shorter_descriptor_without_memory_is_an_error)
 {
     const reel_op whole = TWICE(.vjp = twice_vjp);
     const older o = older_of(&whole, offsetof(reel_op, merge));
     bool done = false;
     for (int64_t most = 0; !done && most < 100; most++) {
-        allowed = 1000;
-        reel_model *m = reel_model_new((reel_model_options){ .allocator = { .resize = limited } });
+        heap h = { 0 };
+        reel_model *m = model_on(&h);
         reel_tape *t = reel_tape_new(m, (reel_tape_options){ .threads = 1 });
         reel_tensor *in = reel_input(t, "x", REEL_F32, REEL_SHAPE(2, 3));
-        allowed = most;
+        fail_after(&h, most);
         done = !reel_is_bad(reel_record(&o.op, &in, 1, numbers, 4));
         if (!done) cr_expect_eq(reel_tape_status(t), REEL_OUT_OF_MEMORY, "%s", reel_tape_error(t));
         cr_expect_eq(done, most >= 3, "%d: the table, the descriptor, the attribute", (int)most);
         reel_tape_free(t);
         reel_model_free(m);
+        expect_all_back(&h);
     }
     cr_expect(done);
 }
@@ -442,7 +431,7 @@ Test(user_ops, a_shorter_descriptor_without_memory_is_an_error)
 /* A descriptor at the address of another: what it says counts, not where it is. */
 Test(user_ops, a_shorter_descriptor_that_has_changed_is_another_op)
 {
-    begin();
+    begin_small();
     const reel_op whole = TWICE(.vjp = twice_vjp), one = OP(.name = "one", .shape = scalar, .run = one_run);
     older o = older_of(&whole, offsetof(reel_op, merge));
     reel_tensor *y = reel_record(&o.op, &x, 1, NULL, 0);
@@ -450,7 +439,7 @@ Test(user_ops, a_shorter_descriptor_that_has_changed_is_another_op)
     reel_tensor *z = reel_record(&o.op, &x, 1, NULL, 0);
     cr_expect_str_eq(reel_op_name(y), "twice");
     cr_expect_str_eq(reel_op_name(z), "one");
-    end();
+    end_small();
 }
 
 /* ---- Derivatives --------------------------------------------------------------------------------------------------- */
@@ -498,13 +487,13 @@ static reel_tensor *no_merge(reel_tensor *at, const reel_contribution *const *c,
 /* The gradient leaves to the last operand first. */
 static void expect_derivative_error(const reel_op *op, reel_status status, const char *message)
 {
-    begin();
+    begin_small();
     reel_tensor *w = reel_scale(x, 3);
     const int line = __LINE__ + 1;
     reel_tensor *y = reel_here(reel_record(op, (reel_tensor *[]){ x, w }, 2, NULL, 0), REEL_HERE);
     reel_tensor *g = reel_gradient(reel_sum(reel_exp(y), REEL_ALL, REEL_DROP), x);
     expect_error(g, status, message, line);
-    end();
+    end_small();
 }
 
 Test(user_ops, a_derivative_of_wrong_shape_dtype_or_tape_is_an_error_at_the_line_of_the_op)
@@ -522,13 +511,13 @@ Test(user_ops, a_derivative_of_wrong_shape_dtype_or_tape_is_an_error_at_the_line
 
 static void expect_derivative_error_with(const reel_op *op, reel_status status, const char *part)
 {
-    begin();
+    begin_small();
     reel_tensor *y = reel_record(op, &x, 1, NULL, 0);
     reel_tensor *g = reel_gradient(reel_sum(reel_exp(y), REEL_ALL, REEL_DROP), x);
     cr_expect(reel_is_bad(g));
     cr_expect_eq(reel_tape_status(tape), status);
     cr_expect(reel_tape_error(tape) && strstr(reel_tape_error(tape), part), "%s", reel_tape_error(tape));
-    end();
+    end_small();
 }
 
 static reel_tensor *(*wrong)(reel_tensor *y, reel_tensor *gy, int input);
@@ -586,7 +575,7 @@ Test(user_ops, a_derivative_of_NULL_is_zero)
 {
     const reel_op ops[] = { TWICE(.vjp = no_vjp), TWICE(.merge = no_merge) };
     for (int i = 0; i < 2; i++) {
-        begin();
+        begin_small();
         reel_tensor *y = reel_record(&ops[i], &x, 1, NULL, 0);
         reel_tensor *g = reel_keep(reel_gradient(reel_sum(y, REEL_ALL, REEL_DROP), x), "g");
         float value[6] = { 1, 1, 1, 1, 1, 1 };
@@ -594,7 +583,7 @@ Test(user_ops, a_derivative_of_NULL_is_zero)
         cr_expect_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
         cr_expect_eq(reel_read_f32(g, value, 6), REEL_OK);
         for (int k = 0; k < 6; k++) cr_expect_eq(value[k], 0);
-        end();
+        end_small();
     }
 }
 
@@ -614,7 +603,7 @@ static reel_tensor *cube_vjp(reel_tensor *y, reel_tensor *gy, int input)
 
 Test(user_ops, a_derivative_may_ask_for_a_gradient_itself)
 {
-    begin();
+    begin_small();
     const reel_op cube = OP(.name = "cube", .shape = like_input, .run = cube_run, .vjp = cube_vjp);
     reel_tensor *in = reel_exp(reel_scale(x, 0.5)); /* nodes before and after, whose places must stay */
     reel_tensor *y = reel_mul(reel_record(&cube, &in, 1, NULL, 0), reel_sin(x));
@@ -632,7 +621,7 @@ Test(user_ops, a_derivative_may_ask_for_a_gradient_itself)
         cr_expect(fabs((double)value[k] - first) <= 1e-5 * e, "%g, not %g", (double)value[k], first);
         cr_expect(fabs((double)second[k] - right) <= 1e-5 * e * 3, "%g, not %g", (double)second[k], right);
     }
-    end();
+    end_small();
 }
 
 /* ---- Checks of values ---------------------------------------------------------------------------------------------- */
@@ -668,15 +657,15 @@ static void expect_run_error(reel_status status, const char *message)
 Test(user_ops, a_check_may_give_no_reason_or_fill_all_of_its_text)
 {
     for (int plain = 0; plain < 2; plain++) {
-        begin_with((reel_tape_options){ .threads = 1, .keep_everything = plain });
+        begin_small_with((reel_tape_options){ .threads = 1, .keep_everything = plain });
         reel_keep(reel_record(&TWICE(.check = refuse_silently), &x, 1, NULL, 0), "y");
         expect_run_error(REEL_BAD_INDEX, "twice: the check refused its operands");
-        end();
-        begin_with((reel_tape_options){ .threads = 1, .keep_everything = plain });
+        end_small();
+        begin_small_with((reel_tape_options){ .threads = 1, .keep_everything = plain });
         reel_keep(reel_record(&TWICE(.check = refuse_endlessly), &x, 1, NULL, 0), "y");
         expect_run_error(REEL_BAD_INDEX, "twice: aaaa");
         cr_expect_leq(strlen(reel_tape_error(tape)), 999);
-        end();
+        end_small();
     }
 }
 
@@ -685,14 +674,14 @@ Test(user_ops, a_leaf_may_be_checked)
     const reel_op good = OP(.name = "one", .shape = scalar, .run = one_run, .check = accept);
     const reel_op bad = OP(.name = "one", .shape = scalar, .run = one_run, .check = refuse_silently);
     for (int plain = 0; plain < 2; plain++) {
-        begin_with((reel_tape_options){ .threads = 1, .keep_everything = plain });
+        begin_small_with((reel_tape_options){ .threads = 1, .keep_everything = plain });
         reel_tensor *y = reel_keep(reel_shift(reel_record_leaf(tape, &good, NULL, 0), 2), "y");
         write_inputs();
         cr_expect_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
         cr_expect_eq(reel_item(y), 3);
         reel_keep(reel_record_leaf(tape, &bad, NULL, 0), "bad");
         expect_run_error(REEL_BAD_INDEX, "one: the check refused its operands");
-        end();
+        end_small();
     }
 }
 
@@ -702,13 +691,13 @@ Test(user_ops, a_check_of_several_operands_waits_for_all_of_them)
     const reel_op op = OP(.name = "ordered", .shape = like_input, .run = copy_run, .check = ordered);
     for (int plain = 0; plain < 2; plain++)
         for (int fault = 0; fault < 2; fault++) {
-            begin_with((reel_tape_options){ .threads = 1, .keep_everything = plain });
+            begin_small_with((reel_tape_options){ .threads = 1, .keep_everything = plain });
             reel_tensor *larger = reel_shift(x, fault ? -1 : 1);
             reel_keep(reel_record(&op, (reel_tensor *[]){ x, larger }, 2, NULL, 0), "y");
             write_inputs();
             cr_expect_eq(reel_run(tape), fault ? REEL_BAD_INDEX : REEL_OK, "%s", reel_tape_error(tape));
             if (fault) cr_expect(strstr(reel_tape_error(tape), "ordered: 1 is above 0"), "%s", reel_tape_error(tape));
-            end();
+            end_small();
         }
 }
 
@@ -717,25 +706,25 @@ static void never_run(const reel_call *call) { (void)call, abort(); }
 /* Its kernel may rely on its check, and its value is of a run. */
 Test(user_ops, a_leaf_is_drawn_without_calling_its_kernel)
 {
-    begin();
+    begin_small();
     const reel_op op = OP(.name = "one", .shape = scalar, .run = never_run, .check = accept);
     reel_keep(reel_mul(reel_exp(x), reel_record_leaf(tape, &op, NULL, 0)), "y");
     char path[64];
     snprintf(path, sizeof path, "/tmp/reel-user-op-%ld.dot", (long)getpid());
     cr_expect_eq(reel_tape_write_dot(tape, path), REEL_OK, "%s", reel_tape_error(tape));
     remove(path);
-    end();
+    end_small();
 }
 
 static void nan_run(const reel_call *call) { *(float *)call->y = NAN; }
 
 Test(user_ops, a_leaf_that_makes_a_nan_is_named_in_checked_mode)
 {
-    begin_with((reel_tape_options){ .checked = true });
+    begin_small_with((reel_tape_options){ .checked = true });
     const reel_op op = OP(.name = "broken", .shape = scalar, .run = nan_run);
     reel_keep(reel_exp(reel_record_leaf(tape, &op, NULL, 0)), "y");
     expect_run_error(REEL_NOT_FINITE, "broken: element [] of [] is NaN, the first value that is not finite");
-    end();
+    end_small();
 }
 
 /* ---- Kernels that record or run ------------------------------------------------------------------------------------ */
@@ -755,7 +744,7 @@ static void recording_run(const reel_call *call)
 Test(user_ops, a_kernel_that_runs_its_tape_is_told_so)
 {
     for (int plain = 0; plain < 2; plain++) {
-        begin_with((reel_tape_options){ .threads = 1, .keep_everything = plain });
+        begin_small_with((reel_tape_options){ .threads = 1, .keep_everything = plain });
         const reel_op op = OP(.name = "running", .shape = like_input, .run = running_run);
         reel_keep(reel_record(&op, &x, 1, NULL, 0), "y");
         write_inputs();
@@ -763,20 +752,20 @@ Test(user_ops, a_kernel_that_runs_its_tape_is_told_so)
         reel_run(tape);
         cr_expect_eq(inner, REEL_BAD_STATE);
         cr_expect(reel_tape_error(tape) && strstr(reel_tape_error(tape), "run: the tape is running"));
-        end();
+        end_small();
     }
 }
 
 Test(user_ops, a_kernel_that_records_is_told_so)
 {
-    begin();
+    begin_small();
     const reel_op op = OP(.name = "recording", .shape = like_input, .run = recording_run);
     reel_keep(reel_record(&op, &x, 1, NULL, 0), "y");
     write_inputs();
     reel_run(tape);
     cr_expect_eq(reel_tape_status(tape), REEL_BAD_STATE);
     cr_expect(reel_tape_error(tape) && strstr(reel_tape_error(tape), "exp: recorded while the tape is running"));
-    end();
+    end_small();
 }
 
 /* ---- Draws --------------------------------------------------------------------------------------------------------- */
@@ -832,12 +821,12 @@ Test(user_ops, draws_are_keyed_by_the_name_of_the_op_its_order_and_the_run)
     drawn first[2], second[2];
     reel_tensor *y[DRAWS];
     for (int plain = 0; plain < 2; plain++) {
-        begin_with((reel_tape_options){ .threads = 1, .keep_everything = plain });
+        begin_small_with((reel_tape_options){ .threads = 1, .keep_everything = plain });
         record_draws(false, y);
         first[plain] = draw(y);
         if (plain) record_draws(true, y); /* recorded again, in another order */
         second[plain] = draw(y);
-        end();
+        end_small();
     }
     cr_expect_arr_eq(&first[0], &first[1], sizeof first[0]);
     cr_expect_arr_eq(&second[0], &second[1], sizeof second[0]);
@@ -851,7 +840,7 @@ Test(user_ops, draws_are_keyed_by_the_name_of_the_op_its_order_and_the_run)
 
 Test(user_ops, a_draw_is_not_that_of_a_uniform_of_its_name)
 {
-    begin();
+    begin_small();
     reel_tensor *dice = reel_keep(reel_record_leaf(tape, &dice_op, NULL, 0), "d");
     reel_keep(reel_uniform(x, "dice", REEL_SHAPE(4)), "u");
     int32_t with[WORDS], without[WORDS];
@@ -865,7 +854,7 @@ Test(user_ops, a_draw_is_not_that_of_a_uniform_of_its_name)
     cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
     cr_assert_eq(reel_read_i32(dice, without, WORDS), REEL_OK);
     cr_expect(memcmp(with, without, sizeof with) != 0, "another run");
-    end();
+    end_small();
 }
 
 /* ---- The same bits on every executor ------------------------------------------------------------------------------- */
@@ -985,7 +974,7 @@ Test(user_ops, a_unique_op_makes_two_nodes_of_two_calls)
     static const reel_op op = {
         .size = sizeof op, .name = "own", .shape = like_input, .run = twice_run, .unique = true
     };
-    begin();
+    begin_small();
     reel_tensor *a = reel_record(&op, &x, 1, NULL, 0), *b = reel_record(&op, &x, 1, NULL, 0);
     cr_expect_neq(a, b);
     reel_tape_clear(tape);
@@ -994,7 +983,7 @@ Test(user_ops, a_unique_op_makes_two_nodes_of_two_calls)
     idx = reel_input(tape, "idx", REEL_I32, REEL_SHAPE(3));
     cr_expect_eq(reel_record(&op, &x, 1, NULL, 0), a);
     cr_expect_eq(reel_record(&op, &x, 1, NULL, 0), b);
-    end();
+    end_small();
 }
 
 /* y = x + attr, which is data. */
@@ -1016,7 +1005,7 @@ Test(user_ops, an_attribute_that_is_data_changes_in_its_node)
                                 .unique = true,
                                 .attr_is_data = true };
     for (int plain = 0; plain < 2; plain++) {
-        begin_with((reel_tape_options){ .threads = 1, .keep_everything = plain });
+        begin_small_with((reel_tape_options){ .threads = 1, .keep_everything = plain });
         reel_tensor *first[3] = { NULL };
         for (int i = 0; i < 4; i++) {
             const float by[2] = { (float)i, (float)(i * i) };
@@ -1036,7 +1025,7 @@ Test(user_ops, an_attribute_that_is_data_changes_in_its_node)
             for (int k = 0; k < 6; k++) cr_expect_eq(value[k], numbers[k] + by[0] + by[1]);
             for (int k = 0; k < 6; k++) cr_expect_eq(slope[k], 2 * value[k]);
         }
-        end();
+        end_small();
     }
 }
 
@@ -1045,7 +1034,7 @@ Test(user_ops, a_very_long_name_does_not_spoil_a_report)
 {
     static char name[2000];
     memset(name, 'n', sizeof name - 1);
-    begin();
+    begin_small();
     const reel_op op = OP(.name = name, .shape = like_input, .run = twice_run, .draws = true);
     reel_keep(reel_record(&op, &x, 1, NULL, 0), "y");
     write_inputs();
@@ -1057,5 +1046,5 @@ Test(user_ops, a_very_long_name_does_not_spoil_a_report)
     remove(path);
     reel_record(&OP(.name = name, .shape = no_reason, .run = twice_run), &x, 1, NULL, 0);
     cr_expect_eq(reel_tape_status(tape), REEL_BAD_SHAPE);
-    end();
+    end_small();
 }
