@@ -115,12 +115,28 @@ typedef struct reel__plan {
     int64_t in_place;
 } reel__plan;
 
-/* The passes. False: out of memory. */
+/* The passes, in their order. False: out of memory. */
+typedef struct reel__plan_pass {
+    const char *name;
+    bool (*pass)(reel__plan *plan);
+} reel__plan_pass;
+
+enum { REEL__PLAN_PASSES = 5 };
+extern const reel__plan_pass reel__plan_passes[REEL__PLAN_PASSES];
+
 bool reel__plan_roles(reel__plan *plan);
 bool reel__plan_group(reel__plan *plan);
 bool reel__plan_batch(reel__plan *plan);
 bool reel__plan_order(reel__plan *plan);
-bool reel__plan_memory(reel__plan *plan);
+bool reel__plan_storage(reel__plan *plan);
+
+/* plan.c: a plan of these nodes, inputs first, whose index is their number; of the outputs the first `assigned` are
+ * assignments that are to be made. False: out of memory, or an error in the environment, which is recorded. The plan is
+ * to be freed in any case. `begin` stops before the first pass. */
+bool reel__plan_make(reel__plan *plan, reel_tape *tape, const reel__array *nodes, const reel__array *outputs,
+                     int64_t assigned);
+bool reel__plan_begin(reel__plan *plan, reel_tape *tape, const reel__array *nodes, const reel__array *outputs,
+                      int64_t assigned);
 
 /* What tests force; zero at first, read from REEL_FORCE in the environment. NULL: out of memory. */
 reel__plan_settings *reel__settings(reel_tape *tape);

@@ -298,7 +298,7 @@ static bool place_constants(reel__plan *plan)
     return true;
 }
 
-bool reel__plan_memory(reel__plan *plan)
+bool reel__plan_storage(reel__plan *plan)
 {
     find_stored(plan);
     if (plan->assigns && !plan->settings.no_in_place) find_in_place(plan), find_shared(plan);

@@ -9,31 +9,6 @@
 #include <sched.h>
 #include <string.h>
 
-static bool make_plan(reel_tape *tape, reel__program *program, reel__plan *plan)
-{
-    const reel__plan_settings *settings = reel__settings(tape);
-    if (!settings || tape->recording.status != REEL_OK) return false;
-    size_t n = (size_t)program->nodes.count;
-    *plan = (reel__plan){ .tape = tape,
-                          .allocator = tape->allocator,
-                          .settings = *settings,
-                          .count = program->nodes.count,
-                          .assigns = program->assigns };
-    plan->isa = settings->isa ? settings->isa - 1 : reel__isa_best();
-    plan->node = reel__allocate(&tape->allocator, n * sizeof *plan->node);
-    plan->access = reel__allocate(&tape->allocator, n * sizeof *plan->access);
-    if (!plan->node || !plan->access) return false;
-    for (size_t i = 0; i < n; i++) plan->node[i].x = REEL__AT(program->nodes, reel_tensor *, i);
-    const int64_t assigned = program->assigns ? tape->assigns.count : 0; /* they are the first */
-    for (int64_t i = 0; i < program->outputs.count; i++) {
-        reel__planned *p = &plan->node[REEL__AT(program->outputs, reel_tensor *, i)->index];
-        p->output = true;
-        p->kept |= i >= assigned;
-    }
-    return reel__plan_roles(plan) && reel__plan_group(plan) && reel__plan_batch(plan) && reel__plan_order(plan) &&
-           reel__plan_memory(plan);
-}
-
 bool reel__steps_prepare(reel_tape *tape, reel__program *program)
 {
     reel__steps *steps = reel__allocate(&tape->allocator, sizeof *steps);
@@ -42,7 +17,8 @@ bool reel__steps_prepare(reel_tape *tape, reel__program *program)
     steps->plan.allocator = tape->allocator;
     steps->threads = reel__threads_for(tape->options.threads);
     program->numbers = tape->numbers - 1;
-    return make_plan(tape, program, &steps->plan) && reel__lower(steps);
+    const int64_t assigned = program->assigns ? tape->assigns.count : 0; /* they are the first */
+    return reel__plan_make(&steps->plan, tape, &program->nodes, &program->outputs, assigned) && reel__lower(steps);
 }
 
 static void rebind_all(const reel__plan *plan, reel__array *steps)
