@@ -4,6 +4,7 @@
  * To the bit: an element is a function of its k pairs alone. k, row-major over its axes, is cut every 512 from 0; a piece
  * is one ascending chain of fused multiply-adds that starts at −0; pieces are added in ascending order; no k gives +0. */
 #include "ops/contract.h"
+#include "ops/kernels/product/product_kernels.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,9 +29,7 @@ static bool contract_shape(reel_tensor *y)
     return reel_set_shape(y, (reel_dtype)a->dtype, rank, size);
 }
 
-/* ---- The plain kernel: operands packed to [batch, m, k] and [batch, k, n], then row by row ------------------------ */
-
-static const reel__product_kernels *const kernels[REEL__ISAS] = { REEL__EACH_SET(reel__product_naive) };
+/* ---- The plain product, row by row ------------------------------------------------------------------------------- */
 
 static int64_t extent(const int64_t *size, int count, const int8_t *axes)
 {
@@ -65,37 +64,42 @@ static void contract_run(const reel_call *call)
 {
     const reel_tensor *y = call->node, *a = y->inputs[0], *b = y->inputs[1];
     const reel__product_axes *c = y->attr;
-    walker ab = walk_axes(a, c->batch, c->a_batch), am = walk_axes(a, c->m, c->a_m), ak = walk_axes(a, c->k, c->a_k);
-    walker bb = walk_axes(b, c->batch, c->b_batch), bn = walk_axes(b, c->n, c->b_n), bk = walk_axes(b, c->k, c->b_k);
-    int64_t batch = extent(a->size, c->batch, c->a_batch), m = extent(a->size, c->m, c->a_m);
-    int64_t n = extent(b->size, c->n, c->b_n), k = extent(a->size, c->k, c->a_k);
-    size_t element = reel__dtype_size((reel_dtype)y->dtype);
+    const walker ab = walk_axes(a, c->batch, c->a_batch), am = walk_axes(a, c->m, c->a_m),
+                 ak = walk_axes(a, c->k, c->a_k);
+    const walker bb = walk_axes(b, c->batch, c->b_batch), bn = walk_axes(b, c->n, c->b_n),
+                 bk = walk_axes(b, c->k, c->b_k);
+    const int64_t batch = extent(a->size, c->batch, c->a_batch), m = extent(a->size, c->m, c->a_m);
+    const int64_t n = extent(b->size, c->n, c->b_n), element = (int64_t)reel__dtype_size((reel_dtype)y->dtype);
+    const reel__product_kernels *kernels = reel__product_kernels_of(call->isa, (int)element);
+    reel__product_row p = { .k = extent(a->size, c->k, c->a_k), .k_axes = c->k };
+    memcpy(p.k_size, ak.size, sizeof p.k_size);
+    memcpy(p.a_stride, ak.stride, sizeof p.a_stride);
+    memcpy(p.b_stride, bk.stride, sizeof p.b_stride);
     if (!y->count) return;
-    for (int64_t i = 0; i < batch; i++)
-        for (int64_t row = 0; row < m; row++) {
-            char *out = (char *)call->y + (size_t)((i * m + row) * n) * element;
-            const char *x = (const char *)call->x[0] + (size_t)(offset_of(&ab, i) + offset_of(&am, row)) * element;
-            const char *w = (const char *)call->x[1] + (size_t)offset_of(&bb, i) * element;
-            for (int64_t column = 0; column < n; column += REEL__PRODUCT_COLUMNS) {
-                reel__product_row p = { .y = out + (size_t)column * element, .columns = n - column, .k = k };
-                if (p.columns > REEL__PRODUCT_COLUMNS) p.columns = REEL__PRODUCT_COLUMNS;
-                for (int64_t j = 0; j < p.columns; j++) p.column[j] = offset_of(&bn, column + j);
-                p.a = x, p.b = w, p.k_axes = c->k;
-                memcpy(p.k_size, ak.size, sizeof p.k_size);
-                memcpy(p.a_stride, ak.stride, sizeof p.a_stride);
-                memcpy(p.b_stride, bk.stride, sizeof p.b_stride);
-                kernels[call->isa]->row[y->dtype](&p);
-            }
+    for (int64_t j0 = 0; j0 < n; j0 += REEL__PRODUCT_COLUMNS) {
+        p.columns = n - j0 < REEL__PRODUCT_COLUMNS ? n - j0 : REEL__PRODUCT_COLUMNS;
+        p.in_order = true;
+        for (int64_t j = 0; j < p.columns; j++) {
+            p.column[j] = offset_of(&bn, j0 + j);
+            p.in_order &= p.column[j] == p.column[0] + j;
         }
+        for (int64_t i = 0; i < batch; i++)
+            for (int64_t row = 0; row < m; row++) {
+                p.y = (char *)call->y + ((i * m + row) * n + j0) * element;
+                p.a = (const char *)call->x[0] + (offset_of(&ab, i) + offset_of(&am, row)) * element;
+                p.b = (const char *)call->x[1] + offset_of(&bb, i) * element;
+                kernels->plain(&p);
+            }
+    }
 }
 
 /* ---- Gradients --------------------------------------------------------------------------------------------------- */
 
-static reel_tensor *contract_merge(reel_tensor *x, const reel_contribution *contributions, int count);
+static reel_tensor *contract_merge(reel_tensor *x, const reel_contribution *const *contributions, int count);
 
 static const reel__product_api api = { .axes = attr_of,
                                        .plan = reel__product_plan_make,
-                                       .block = reel__product_block,
+                                       .block = reel__product_block_run,
                                        .layout = reel__product_layout_of,
                                        .pack = reel__product_pack };
 static const reel__traits contract_traits = { .product = &api };
@@ -245,13 +249,13 @@ static reel_tensor *sum_of_shares(reel_tape *tape, const int64_t *x_size, int co
     return enough ? sum : reel__out_of_memory(tape, "gradients");
 }
 
-static reel_tensor *contract_merge(reel_tensor *x, const reel_contribution *c, int count)
+static reel_tensor *contract_merge(reel_tensor *x, const reel_contribution *const *c, int count)
 {
     const size_t bytes = (size_t)count * sizeof(share);
     share *s = reel__allocate(&x->tape->allocator, bytes);
     if (!s) return reel__out_of_memory(x->tape, "gradients");
     for (int i = 0; i < count; i++)
-        s[i] = (share){ *attr_of(c[i].y), c[i].y->inputs[1 - c[i].input], c[i].gy, c[i].input };
+        s[i] = (share){ *attr_of(c[i]->y), c[i]->y->inputs[1 - c[i]->input], c[i]->gy, c[i]->input };
     reel_tensor *sum = sum_of_shares(x->tape, x->size, count, s);
     reel__release(&x->tape->allocator, s, bytes);
     return sum;
@@ -319,16 +323,16 @@ static share without_axes(const reel_contribution *c, uint32_t out)
 }
 
 /* Takes the shares that leave out the same axes as the first one does; what they leave to x's own operand. */
-static reel_tensor *pass_alike(reel_tensor *x, uint32_t out, reel_contribution *c, int count, share *s)
+static reel_tensor *pass_alike(reel_tensor *x, uint32_t out, reel_contribution *const *c, int count, share *s)
 {
     reel_tensor *inner = x->inputs[0];
     reel_shape small = { 0 };
     int64_t rest[REEL_MAX_RANK];
     int n = 0;
     for (int i = 0; i < count; i++) {
-        if (!c[i].y || c[i].y->op != &reel__contract_op || repeated_axes(c[i].y, c[i].input) != out) continue;
-        s[n++] = without_axes(&c[i], out);
-        c[i].y = NULL;
+        if (c[i]->taken || c[i]->y->op != &reel__contract_op || repeated_axes(c[i]->y, c[i]->input) != out) continue;
+        s[n++] = without_axes(c[i], out);
+        c[i]->taken = true;
     }
     for (int d = 0; d < x->rank; d++)
         if (!has(out, d)) rest[small.rank] = x->size[d], small.size[small.rank++] = inner->size[d];
@@ -336,14 +340,14 @@ static reel_tensor *pass_alike(reel_tensor *x, uint32_t out, reel_contribution *
     return reel_reshape(reel_sum_to(g, small), reel_shape_of(inner));
 }
 
-reel_tensor *reel__contract_past(reel_tensor *x, reel_contribution *c, int count)
+reel_tensor *reel__contract_past(reel_tensor *x, reel_contribution *const *c, int count)
 {
     const size_t bytes = (size_t)count * sizeof(share);
     share *s = reel__allocate(&x->tape->allocator, bytes);
     if (!s) return reel__out_of_memory(x->tape, "gradients");
     reel_tensor *sum = NULL;
     for (int i = 0; i < count; i++) {
-        uint32_t out = c[i].y && c[i].y->op == &reel__contract_op ? repeated_axes(c[i].y, c[i].input) : 0;
+        uint32_t out = !c[i]->taken && c[i]->y->op == &reel__contract_op ? repeated_axes(c[i]->y, c[i]->input) : 0;
         if (!out) continue;
         reel_tensor *g = pass_alike(x, out, c, count, s);
         sum = sum ? reel_add(sum, g) : g;

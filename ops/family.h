@@ -1,5 +1,5 @@
 /* What the families share: running pointwise ops and views, strided copies, and the checks that shape rules have in
- * common. What the planner knows of an op, its kind, is declared in core/plan/traits.h. */
+ * common. What the planner may know of an op, its traits, is declared in core/plan/traits.h. */
 #ifndef REEL_OPS_FAMILY_H
 #define REEL_OPS_FAMILY_H
 

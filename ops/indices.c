@@ -1,9 +1,9 @@
 /* Ops with indices. Every index goes through in_range, which is where it is checked, so gather and scatter_add can trust
  * theirs: an index that is an input is checked before anything is computed, a computed one before anything is assigned.
  * Kernels: indices.kernel.c, and that of scatter_add's sums in reduce.kernel.c. */
-#include "ops/indices.h"
+#include "ops/kernels/indices.h"
 #include "ops/family.h"
-#include "ops/reduce.h"
+#include "ops/kernels/reduce.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -37,28 +37,22 @@ static bool reshape_shape(reel_tensor *y)
     return reel_set_shape(y, (reel_dtype)y->inputs[0]->dtype, shape->rank, shape->size);
 }
 
-/* Axes of x that step as one are matched with the axes of y that cover the same elements. */
+/* Each merged axis of x is cut into the axes of y that cover the same elements. */
 static bool reshape_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offset, int64_t *y_stride)
 {
     const reel_tensor *x = y->inputs[0];
+    reel__axis axis[REEL_MAX_RANK];
+    for (int d = 0; d < x->rank; d++) axis[d] = (reel__axis){ x->size[d], x_stride[d] };
+    const int count = reel__merge_axes(x->rank, axis, axis);
+    int d = y->rank - 1;
     *offset = 0;
-    int xd = x->rank - 1, yd = y->rank - 1;
-    while (xd >= 0 || yd >= 0) {
-        while (xd >= 0 && x->size[xd] == 1) xd--;
-        while (yd >= 0 && y->size[yd] == 1) y_stride[yd--] = 0;
-        if (xd < 0 || yd < 0) break;
-        int64_t stride = x_stride[xd], x_count = x->size[xd--], y_count = y->size[yd];
-        y_stride[yd--] = stride;
-        while (x_count != y_count) {
-            if (x_count < y_count) {
-                if (x->size[xd] != 1 && x_stride[xd] != stride * x_count) return false;
-                x_count *= x->size[xd--];
-            } else {
-                y_stride[yd] = stride * y_count;
-                y_count *= y->size[yd--];
-            }
+    for (int i = count; i-- > 0;)
+        for (int64_t left = axis[i].size, stride = axis[i].stride; left > 1; d--) {
+            if (left % y->size[d] != 0) return false;
+            y_stride[d] = stride;
+            left /= y->size[d], stride *= y->size[d];
         }
-    }
+    while (d >= 0) y_stride[d--] = 0;
     return true;
 }
 
@@ -305,34 +299,34 @@ static void sort(piece *p, int count)
 static reel_tensor *add_up(reel_tensor *sum, reel_tensor *g) { return sum ? reel_add(sum, g) : g; }
 
 /* The slices of one axis: one concat if they are disjoint, else padded and added in order of arrival. */
-static reel_tensor *merge_axis(reel_tensor *x, int axis, const reel_contribution *c, int count, piece *pieces)
+static reel_tensor *merge_axis(reel_tensor *x, int axis, const reel_contribution *const *c, int count, piece *pieces)
 {
     int n = 0;
     bool disjoint = true;
     for (int i = 0; i < count; i++) {
-        const slice_attr *s = c[i].y->attr;
+        const slice_attr *s = c[i]->y->attr;
         if (s->axis != axis) continue;
         disjoint &= s->step == 1;
-        pieces[n++] = (piece){ s->start, s->size, c[i].gy };
+        pieces[n++] = (piece){ s->start, s->size, c[i]->gy };
     }
     sort(pieces, n);
     for (int i = 1; i < n; i++) disjoint &= pieces[i - 1].start + pieces[i - 1].size <= pieces[i].start;
     if (disjoint && n > 1) return side_by_side(x, axis, n, pieces);
     reel_tensor *sum = NULL;
     for (int i = 0; i < count; i++)
-        if (((const slice_attr *)c[i].y->attr)->axis == axis) sum = add_up(sum, padded(c[i].y, c[i].gy));
+        if (((const slice_attr *)c[i]->y->attr)->axis == axis) sum = add_up(sum, padded(c[i]->y, c[i]->gy));
     return sum;
 }
 
-static reel_tensor *slice_merge(reel_tensor *x, const reel_contribution *c, int count)
+static reel_tensor *slice_merge(reel_tensor *x, const reel_contribution *const *c, int count)
 {
-    if (count == 1) return padded(c[0].y, c[0].gy);
+    if (count == 1) return padded(c[0]->y, c[0]->gy);
     piece *pieces = reel__allocate(&x->tape->allocator, (size_t)count * sizeof *pieces);
     if (!pieces) return reel__out_of_memory(x->tape, "gradients");
     bool done[REEL_MAX_RANK] = { false };
     reel_tensor *sum = NULL;
     for (int i = 0; i < count; i++) {
-        int axis = (int)((const slice_attr *)c[i].y->attr)->axis;
+        int axis = (int)((const slice_attr *)c[i]->y->attr)->axis;
         if (done[axis]) continue;
         done[axis] = true;
         sum = add_up(sum, merge_axis(x, axis, c, count, pieces));
@@ -516,7 +510,7 @@ static reel_tensor *concat_vjp(reel_tensor *y, reel_tensor *gy, int input)
 }
 
 static int concat_axis(const reel_tensor *y) { return (int)((const concat_attr *)y->attr)->axis; }
-static const reel__traits concat_traits = { .joined = concat_axis };
+static const reel__traits concat_traits = { .concat_axis = concat_axis };
 
 static const reel_op concat_op = {
     .size = sizeof(reel_op),

@@ -34,6 +34,7 @@ static const reel_op number_op = { .size = sizeof(reel_op),
                                    .shape = number_shape,
                                    .run = number_run,
                                    .unique = true,
+                                   .attr_is_data = true,
                                    .traits = &number_traits };
 
 static bool is_structural(double value)

@@ -1,11 +1,13 @@
 /* The pointwise ops: descriptors, derivatives and constructors, made from the rows of pointwise.table.h, and those that
- * are no rows: where and cast, whose operands differ in type; detach and variable, which compute nothing. Kernels are in pointwise.kernel.c. */
-#include "ops/pointwise.h"
+ * are no rows: where and cast, whose operands differ in type; detach and variable, which compute nothing. Their kernels are in
+ * pointwise.kernel.c, and for chains of f32 in link.kernel.c. */
+#include "ops/kernels/pointwise.h"
 
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
+static const reel__pointwise_rows *const rows[REEL__DTYPES] = { &reel__rows_f32, &reel__rows_f64, &reel__rows_i32 };
 static const reel__pointwise_links *const links[REEL__ISAS] = { REEL__EACH_SET(reel__links) };
 
 static const reel__chain *chain_of(int isa) { return &links[isa]->chain; }
@@ -94,32 +96,29 @@ static reel_tensor *power_exponent(reel_tensor *gy, reel_tensor *y, reel_tensor 
 
 /* ---- The rows ---------------------------------------------------------------------------------------------------- */
 
-#define FLOATS floats_shape
-#define NUMBERS numbers_shape
-#define DESCRIPTOR(OP, rule, derivative)                                                                               \
-    static reel__row_kernel *OP##_row(const reel_tensor *y) { return reel__pointwise.OP[type_of(y)]; }                 \
-    static const reel__traits OP##_traits = { .row = OP##_row, .link = OP##_link, .chain = chain_of };                 \
-    static const reel_op OP##_op = { .size = sizeof(reel_op),                                                          \
-                                     .name = #OP,                                                                      \
-                                     .shape = rule,                                                                    \
-                                     .run = reel__pointwise_run,                                                       \
-                                     .vjp = derivative,                                                                \
-                                     .traits = &OP##_traits };
+/* The traits of a row of the table, and its number there. */
+typedef struct row_traits {
+    reel__traits traits;
+    int op;
+} row_traits;
 
-#define UNARY(OP, types, expression, gx, low, high)                                                                    \
-    static reel_tensor *OP##_vjp(reel_tensor *y, reel_tensor *gy, int input)                                           \
-    {                                                                                                                  \
-        reel_tensor *x = y->inputs[input];                                                                             \
-        return (void)x, (void)gy, gx;                                                                                  \
-    }                                                                                                                  \
-    static bool OP##_link(const reel_tensor *y, int isa, int from, const bool *one, reel__link_form *form)             \
-    {                                                                                                                  \
-        (void)from, (void)one;                                                                                         \
-        *form = links[isa]->OP;                                                                                        \
-        return type_of(y) == REEL_F32 && form->full;                                                                   \
-    }                                                                                                                  \
-    DESCRIPTOR(OP, types, OP##_vjp)                                                                                    \
-    reel_tensor *reel_##OP(reel_tensor *x) { return reel_record(&OP##_op, &x, 1, NULL, 0); }
+static int op_of(const reel_tensor *y) { return ((const row_traits *)(const void *)y->op->traits)->op; }
+
+static reel__row_kernel *unary_row(const reel_tensor *y) { return rows[type_of(y)]->unary[op_of(y)]; }
+static reel__row_kernel *binary_row(const reel_tensor *y) { return rows[type_of(y)]->binary[op_of(y)]; }
+
+static bool unary_link(const reel_tensor *y, int isa, int from, const bool *one, reel__link_form *form)
+{
+    (void)from, (void)one;
+    *form = links[isa]->unary[op_of(y)];
+    return type_of(y) == REEL_F32;
+}
+
+static bool binary_link(const reel_tensor *y, int isa, int from, const bool *one, reel__link_form *form)
+{
+    *form = links[isa]->binary[op_of(y)][from][one[1 - from]];
+    return type_of(y) == REEL_F32;
+}
 
 static reel_tensor *binary(const reel_op *op, reel_tensor *a, reel_tensor *b)
 {
@@ -131,26 +130,39 @@ static reel_tensor *binary(const reel_op *op, reel_tensor *a, reel_tensor *b)
     return x[0] != a || x[1] != b ? reel__composed_end(y, op, a, b, from) : y;
 }
 
-#define LINK_OF_TWO(OP)                                                                                                \
-    static bool OP##_link(const reel_tensor *y, int isa, int from, const bool *one, reel__link_form *form)             \
-    {                                                                                                                  \
-        *form = links[isa]->OP[from][one[1 - from]];                                                                   \
-        return type_of(y) == REEL_F32 && form->full;                                                                   \
-    }
+#define FLOATS floats_shape
+#define NUMBERS numbers_shape
+#define DESCRIPTOR(OP, operands, rule, derivative)                                                                     \
+    static const row_traits OP##_traits = {                                                                            \
+        .traits = { .row = operands##_row, .link = operands##_link, .chain = chain_of }, .op = REEL__OP_##OP           \
+    };                                                                                                                 \
+    static const reel_op OP##_op = { .size = sizeof(reel_op),                                                          \
+                                     .name = #OP,                                                                      \
+                                     .shape = rule,                                                                    \
+                                     .run = reel__pointwise_run,                                                       \
+                                     .vjp = derivative,                                                                \
+                                     .traits = &OP##_traits.traits };
 
-#define BINARY(OP, types, expression, ga, gb, low, high)                                                               \
+#define UNARY(OP, types, link, expression, gx, ...)                                                                    \
+    static reel_tensor *OP##_vjp(reel_tensor *y, reel_tensor *gy, int input)                                           \
+    {                                                                                                                  \
+        reel_tensor *x = y->inputs[input];                                                                             \
+        return (void)x, (void)gy, gx;                                                                                  \
+    }                                                                                                                  \
+    DESCRIPTOR(OP, unary, types, OP##_vjp)                                                                             \
+    reel_tensor *reel_##OP(reel_tensor *x) { return reel_record(&OP##_op, &x, 1, NULL, 0); }
+
+#define BINARY(OP, types, order, link, expression, ga, gb, ...)                                                        \
     static reel_tensor *OP##_vjp(reel_tensor *y, reel_tensor *gy, int input)                                           \
     {                                                                                                                  \
         reel_tensor *a = y->inputs[0], *b = y->inputs[1];                                                              \
         return (void)a, (void)b, input == 0 ? ga : gb;                                                                 \
     }                                                                                                                  \
-    LINK_OF_TWO(OP)                                                                                                    \
-    DESCRIPTOR(OP, types, OP##_vjp)                                                                                    \
+    DESCRIPTOR(OP, binary, types, OP##_vjp)                                                                            \
     reel_tensor *reel_##OP(reel_tensor *a, reel_tensor *b) { return binary(&OP##_op, a, b); }
 
-#define COMPARE(OP, expression)                                                                                        \
-    LINK_OF_TWO(OP)                                                                                                    \
-    DESCRIPTOR(OP, compare_shape, NULL)                                                                                \
+#define COMPARE(OP, order, expression)                                                                                 \
+    DESCRIPTOR(OP, binary, compare_shape, NULL)                                                                        \
     reel_tensor *reel_##OP(reel_tensor *a, reel_tensor *b) { return binary(&OP##_op, a, b); }
 
 #include "ops/pointwise.table.h"
@@ -166,7 +178,7 @@ static reel_tensor *swapped(const char *name, const reel_op *op, reel_tensor *a,
 reel_tensor *reel_gt(reel_tensor *a, reel_tensor *b) { return swapped("gt", &lt_op, a, b); }
 reel_tensor *reel_ge(reel_tensor *a, reel_tensor *b) { return swapped("ge", &le_op, a, b); }
 
-/* ---- where, cast, detach, variable ----------------------------------------------------------------------------------------- */
+/* ---- where, cast, detach, variable ------------------------------------------------------------------------------- */
 
 static bool where_shape(reel_tensor *y)
 {
@@ -193,7 +205,14 @@ static bool where_link(const reel_tensor *y, int isa, int from, const bool *one,
     return type_of(y) == REEL_F32 && (from == 0 || !one[0]);
 }
 
-DESCRIPTOR(where, where_shape, where_vjp)
+static reel__row_kernel *where_row(const reel_tensor *y) { return rows[type_of(y)]->where; }
+static const reel__traits where_traits = { .row = where_row, .link = where_link, .chain = chain_of };
+static const reel_op where_op = { .size = sizeof(reel_op),
+                                  .name = "where",
+                                  .shape = where_shape,
+                                  .run = reel__pointwise_run,
+                                  .vjp = where_vjp,
+                                  .traits = &where_traits };
 
 reel_tensor *reel_where(reel_tensor *condition, reel_tensor *a, reel_tensor *b)
 {
@@ -213,7 +232,7 @@ static reel_tensor *cast_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return y->dtype == REEL_I32 ? NULL : reel_cast(gy, (reel_dtype)y->inputs[input]->dtype);
 }
 
-static reel__row_kernel *cast_row(const reel_tensor *y) { return reel__pointwise.cast[type_of(y)][y->dtype]; }
+static reel__row_kernel *cast_row(const reel_tensor *y) { return reel__cast_rows[type_of(y)][y->dtype]; }
 static bool cast_link(const reel_tensor *y, int isa, int from, const bool *one, reel__link_form *form)
 {
     (void)from, (void)one;

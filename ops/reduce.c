@@ -1,6 +1,6 @@
 /* Reductions: sum, max, min and argmax over one axis are primitives; several axes are one after the other, the last one
  * first. Kernels: reduce.kernel.c, where it stands what a sum is to the bit, and extreme.kernel.c. */
-#include "ops/reduce.h"
+#include "ops/kernels/reduce.h"
 
 #include <string.h>
 
@@ -58,45 +58,31 @@ static bool argmax_shape(reel_tensor *y)
     return not_empty(y) && reel_set_shape(y, REEL_I32, shape.rank, shape.size);
 }
 
-static void reduce(const reel_call *call, reel__reduce_kernel *kernel)
+static reel__reduction by(const reel_tensor *y, reel__reduce_kernel *kernel)
 {
-    const reel_tensor *x = call->node->inputs[0];
-    int axis = axis_of(call->node);
-    int64_t outer = 1, inner = 1;
-    for (int d = 0; d < axis; d++) outer *= x->size[d];
-    for (int d = axis + 1; d < x->rank; d++) inner *= x->size[d];
-    if (call->node->count) kernel(call->y, call->x[0], outer, x->size[axis], inner);
+    const reel_tensor *x = y->inputs[0];
+    const int axis = axis_of(y);
+    reel__reduction r = { .kernel = kernel, .outer = 1, .n = x->size[axis], .inner = 1, .block = REEL__ROW_BLOCK };
+    for (int d = 0; d < axis; d++) r.outer *= x->size[d];
+    for (int d = axis + 1; d < x->rank; d++) r.inner *= x->size[d];
+    return r;
 }
 
-static reel__reduce_kernel *sum_reduce(const reel_tensor *y, int isa, int *axis, int64_t *block)
+static reel__reduction sum_reduce(const reel_tensor *y, int isa) { return by(y, kernels_of(y, isa)->sum[y->dtype]); }
+static reel__reduction max_reduce(const reel_tensor *y, int isa) { return by(y, extremes_of(y, isa)->max[y->dtype]); }
+static reel__reduction min_reduce(const reel_tensor *y, int isa) { return by(y, extremes_of(y, isa)->min[y->dtype]); }
+
+static void reduce(const reel_call *call, const reel__reduction r)
 {
-    *axis = axis_of(y), *block = REEL__ROW_BLOCK;
-    return kernels_of(y, isa)->sum[y->dtype];
+    if (call->node->count) r.kernel(call->y, call->x[0], r.outer, r.n, r.inner);
 }
 
-static reel__reduce_kernel *max_reduce(const reel_tensor *y, int isa, int *axis, int64_t *block)
-{
-    *axis = axis_of(y), *block = REEL__ROW_BLOCK;
-    return extremes_of(y, isa)->max[y->dtype];
-}
-
-static reel__reduce_kernel *min_reduce(const reel_tensor *y, int isa, int *axis, int64_t *block)
-{
-    *axis = axis_of(y), *block = REEL__ROW_BLOCK;
-    return extremes_of(y, isa)->min[y->dtype];
-}
-
-static void kind_run(const reel_call *call)
-{
-    int axis;
-    int64_t block;
-    reduce(call, call->node->op->traits->reduce(call->node, call->isa, &axis, &block));
-}
+static void traits_run(const reel_call *call) { reduce(call, call->node->op->traits->reduce(call->node, call->isa)); }
 
 static void argmax_run(const reel_call *call)
 {
     const reel_tensor *x = call->node->inputs[0];
-    reduce(call, extremes_of(x, call->isa)->argmax[x->dtype]);
+    reduce(call, by(call->node, extremes_of(x, call->isa)->argmax[x->dtype]));
 }
 
 /* A reduced tensor back in the shape of the operand; the axes are a set of bits. */
@@ -136,19 +122,19 @@ static const reel__traits sum_traits = { .reduce = sum_reduce }, max_traits = { 
 static const reel_op sum_op = { .size = sizeof(reel_op),
                                 .name = "sum",
                                 .shape = reduced_shape,
-                                .run = kind_run,
+                                .run = traits_run,
                                 .vjp = sum_vjp,
                                 .traits = &sum_traits };
 static const reel_op max_op = { .size = sizeof(reel_op),
                                 .name = "max",
                                 .shape = extreme_shape,
-                                .run = kind_run,
+                                .run = traits_run,
                                 .vjp = extreme_vjp,
                                 .traits = &max_traits };
 static const reel_op min_op = { .size = sizeof(reel_op),
                                 .name = "min",
                                 .shape = extreme_shape,
-                                .run = kind_run,
+                                .run = traits_run,
                                 .vjp = extreme_vjp,
                                 .traits = &min_traits };
 static const reel_op argmax_op = {

@@ -82,24 +82,19 @@ static void print_roles(const reel__plan *plan)
 
 /* ---- groups, batches, order -------------------------------------------------------------------------------------- */
 
-static void print_space(const reel__group *group)
-{
-    printf(" over [");
-    for (int d = 0; d < group->rank; d++) printf("%s%lld", d ? "," : "", (long long)group->size[d]);
-    printf("]");
-}
-
 static void print_groups(const reel__plan *plan)
 {
     static const char *const levels[] = { [REEL__FULL] = "", [REEL__ROW] = " of each row", [REEL__PARTIAL] = " by blocks" };
-    for (int32_t g = 0; g < plan->groups.count; g++) {
-        const reel__group *group = &REEL__AT(plan->groups, reel__group, g);
-        if (group->first < 0) continue; /* the first group had no use for its place */
+    for (int32_t g = 0; g < plan->group_count; g++) {
+        const reel__group *group = &plan->group[g];
+        if (group->count == 0) continue;
         printf("group %d", g);
-        if (group->tiled) print_space(group);
+        if (group->tiled) printf(", %lld rows of %lld", (long long)group->rows, (long long)group->columns);
         printf("\n");
-        for (int32_t i = group->first; i >= 0; i = plan->node[i].next)
-            printf("  %2d  %s%s\n", i, expression(plan->node[i].x), levels[plan->node[i].level]);
+        for (int32_t i = group->first; i < group->first + group->count; i++) {
+            const reel__planned *p = &plan->node[plan->member[i]];
+            printf("  %2d  %s%s\n", plan->member[i], expression(p->x), levels[p->level]);
+        }
     }
 }
 
@@ -115,54 +110,100 @@ static void print_order(const reel__plan *plan)
 
 /* ---- storage ----------------------------------------------------------------------------------------------------- */
 
+/* The last group that reads a node, itself or by a view. */
+static int32_t last_reader(const reel__plan *plan, int64_t node)
+{
+    int32_t last = REEL__NONE;
+    for (int64_t i = 0; i < plan->count; i++) {
+        const reel__planned *p = &plan->node[i];
+        for (int j = 0; p->group >= 0 && j < p->x->input_count; j++)
+            if (plan->access[p->x->inputs[j]->index].source == node && p->group > last) last = p->group;
+    }
+    return last;
+}
+
 static void print_storage(const reel__plan *plan)
 {
     int passed_on = 0;
     for (int64_t i = 0; i < plan->count; i++) {
         const reel__planned *p = &plan->node[i];
-        const ptrdiff_t at = p->stored && !p->in_place && p->group >= 0 ? p->data - plan->arena : 0;
         if (p->group < 0) continue;
         if (!p->stored) passed_on++;
-        else if (p->in_place) printf("%2lld  is written into what it is assigned to\n", (long long)i);
-        else if (p->last_use == INT_MAX) printf("%2lld  at byte %3td, from group %d on\n", (long long)i, at, p->group);
-        else printf("%2lld  at byte %3td, from group %d to group %d\n", (long long)i, at, p->group, p->last_use);
+        else if (p->in_place) printf("%2lld  in the memory of what it is assigned to\n", (long long)i);
+        else {
+            printf("%2lld  at byte %3td, from group %d ", (long long)i, p->data - plan->arena, p->group);
+            if (p->read) printf("on\n");
+            else printf("to group %d\n", last_reader(plan, i));
+        }
     }
-    printf("%d values are passed on within a tile; all others take %zu bytes\n", passed_on, plan->arena_size);
+    printf("%d values are passed on within a tile, the others take %zu bytes\n", passed_on, plan->arena_size);
 }
 
 /* ---- steps ------------------------------------------------------------------------------------------------------- */
 
+static const char *operand_text(const reel__operand *o)
+{
+    static char text[2][24];
+    static int turn;
+    char *t = text[turn = !turn];
+    if (o->slot >= 0) snprintf(t, sizeof text[0], "slot %d", o->slot);
+    else snprintf(t, sizeof text[0], "%s", o->block ? "the block" : "memory");
+    return t;
+}
+
+static void print_tiles(const reel__tiles *tiles)
+{
+    static const char *const kinds[] = { [REEL__TILE_FULL] = "one op",         [REEL__TILE_ROW] = "one op on rows",
+                                         [REEL__TILE_CHAIN] = "a chain",       [REEL__TILE_ROW_CHAIN] = "a chain on rows",
+                                         [REEL__TILE_REDUCE] = "a reduction",  [REEL__TILE_BLOCKS] = "a reduction by blocks" };
+    for (int32_t k = 0; k < tiles->count; k++) {
+        const reel__tile_op *op = &tiles->ops[k];
+        printf("      %s", kinds[op->kind]);
+        if (op->kind == REEL__TILE_CHAIN || op->kind == REEL__TILE_ROW_CHAIN) printf(" of %d links", op->count);
+        printf("\n");
+    }
+}
+
 static void print_steps(const reel__steps *steps)
 {
-    (void)steps;
+    static const char *const kinds[] = { [REEL__STEP_CALL] = "call", [REEL__STEP_COPY] = "copy", [REEL__STEP_REDUCE] = "reduce", [REEL__STEP_TILES] = "tiles", [REEL__STEP_PACK] = "pack", [REEL__STEP_PRODUCT] = "product" };
+    for (int64_t i = 0; i < steps->list.count; i++) {
+        const reel__step *step = &REEL__AT(steps->list, reel__step, i);
+        printf("%2lld  %s %d", (long long)i, kinds[step->kind], step->node);
+        printf("\n");
+        const reel__tiles *tiles = reel__tiles_of(step);
+        if (tiles) print_tiles(tiles);
+    }
+    (void)operand_text;
 }
 
 /* ---- all of them ------------------------------------------------------------------------------------------------- */
 
-static void (*const prints[REEL__PLAN_PASSES])(const reel__plan *) = { print_roles, print_groups, print_batches,
-                                                                      print_order, print_storage };
-
 static bool wanted(const char *word, const char *name)
 {
-    const bool all = !word;
-    if (all) printf("\n%s\n\n", name);
-    return all || strcmp(word, name) == 0;
+    if (!word) printf("\n%s\n\n", name);
+    return !word || strcmp(word, name) == 0;
 }
 
 static bool show(reel_tape *tape, reel__steps *steps, const char *word)
 {
-    reel__array outputs = tape->assigns; /* and the loss, which is the last */
-    if (!reel__reserve(&tape->allocator, &tape->assigns, tape->assigns.count, sizeof(reel_tensor *))) return false;
-    outputs = tape->assigns;
-    REEL__AT(outputs, reel_tensor *, outputs.count++) = REEL__AT(tape->losses, reel_tensor *, 0);
+    const int64_t assigned = tape->assigns.count;
     reel__plan *plan = &steps->plan;
-    if (!reel__walk(tape, outputs.items, (int)outputs.count)) return false;
-    if (!reel__plan_begin(plan, tape, &tape->order, &outputs, tape->assigns.count)) return false;
+    reel__array outputs = { 0 };
+    if (!reel__outputs_of_run(tape, &outputs)) return false;
+    if (!reel__walk(tape, outputs.items, outputs.count)) return false;
+    if (!reel__plan_begin(plan, tape, &tape->order, &outputs, assigned)) return false;
     if (wanted(word, "recorded")) print_recorded(plan);
-    for (int i = 0; i < REEL__PLAN_PASSES; i++) {
-        if (!reel__plan_passes[i].pass(plan)) return false;
-        if (wanted(word, reel__plan_passes[i].name)) prints[i](plan);
-    }
+    reel__plan_roles(plan);
+    if (wanted(word, "roles")) print_roles(plan);
+    if (!reel__plan_group(plan)) return false;
+    if (wanted(word, "groups")) print_groups(plan);
+    reel__plan_batch(plan);
+    if (wanted(word, "batches")) print_batches(plan);
+    if (!reel__plan_order(plan)) return false;
+    if (wanted(word, "order")) print_order(plan);
+    if (!reel__plan_storage(plan)) return false;
+    if (wanted(word, "storage")) print_storage(plan);
     if (!reel__lower(steps)) return false;
     if (wanted(word, "steps")) print_steps(steps);
     return true;

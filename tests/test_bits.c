@@ -6,9 +6,9 @@
 #include "naive.h"
 
 #include "core/base/random.h"
-#include "ops/contract.h"
-#include "ops/pointwise.h"
-#include "ops/reduce.h"
+#include "ops/kernels/product/product_kernels.h"
+#include "ops/kernels/pointwise.h"
+#include "ops/kernels/reduce.h"
 
 #include <float.h>
 #include <stdio.h>
@@ -773,7 +773,7 @@ static void compare_link(const char *op, reel__row_kernel *row, const reel__link
                          const reel_dtype *x, int count, reel_dtype y, int from, int ones)
 {
     const reel__chain *chain = &link_sets[isa]->chain;
-    cr_assert(form->full && form->part, "%s has no link on %s (ops/link.kernel.c)", op, reel__isa_name(isa));
+    cr_assert(form->full && form->part, "%s has no link on %s (ops/kernels/link.kernel.c)", op, reel__isa_name(isa));
     for (int64_t n = 0; n < 300; n += n < MOST ? 1 : n < 120 ? 50 : n < 130 ? 1 : 43) {
         reel__tile tile = { .rows = 2, .columns = n, .y_row = n + 3 };
         reel__link links[] = { { .form = ones >> from & 1 ? chain->load_one : chain->load },
@@ -797,29 +797,29 @@ static void compare_link(const char *op, reel__row_kernel *row, const reel__link
 static void compare_pointwise(int isa)
 {
     const reel__pointwise_links *set = link_sets[isa];
+    const reel__pointwise_rows *rows = &reel__rows_f32;
     const reel_dtype alike[] = { REEL_F32, REEL_F32 }, choice[] = { REEL_I32, REEL_F32, REEL_F32 };
     const reel_dtype ints[] = { REEL_I32 };
     for (int ones = 0; ones < 8; ones++) {
         const int one[] = { ones & 1, ones >> 1 & 1, ones >> 2 & 1 };
 #define UNARY(op, ...)                                                                                                 \
-    if (ones < 2) compare_link(#op, reel__pointwise.op[REEL_F32], &set->op, isa, alike, 1, REEL_F32, 0, ones);
+    if (ones < 2)                                                                                                      \
+        compare_link(#op, rows->unary[REEL__OP_##op], &set->unary[REEL__OP_##op], isa, alike, 1, REEL_F32, 0, ones);
 #define PAIR(op, y)                                                                                                    \
     for (int from = 0; from < 2 && ones < 4; from++)                                                                   \
-        compare_link(#op, reel__pointwise.op[REEL_F32], &set->op[from][one[1 - from]], isa, alike, 2, y, from, ones);
+        compare_link(#op, rows->binary[REEL__OP_##op], &set->binary[REEL__OP_##op][from][one[1 - from]], isa, alike,   \
+                     2, y, from, ones);
 #define BINARY(op, ...) PAIR(op, REEL_F32)
 #define COMPARE(op, ...) PAIR(op, REEL_I32)
 #include "ops/pointwise.table.h"
-#undef UNARY
 #undef PAIR
-#undef BINARY
-#undef COMPARE
-        reel__row_kernel *where = reel__pointwise.where[REEL_F32];
+        reel__row_kernel *where = rows->where;
         compare_link("where", where, &set->where[one[1]][one[2]], isa, choice, 3, REEL_F32, 0, ones);
         if (!one[0]) compare_link("where, yes", where, &set->yes[one[2]], isa, choice, 3, REEL_F32, 1, ones);
         if (!one[0]) compare_link("where, no", where, &set->no[one[1]], isa, choice, 3, REEL_F32, 2, ones);
     }
-    compare_link("cast", reel__pointwise.cast[REEL_F32][REEL_I32], &set->to_i32, isa, alike, 1, REEL_I32, 0, 0);
-    compare_link("cast", reel__pointwise.cast[REEL_I32][REEL_F32], &set->to_f32, isa, ints, 1, REEL_F32, 0, 0);
+    compare_link("cast", reel__cast_rows[REEL_F32][REEL_I32], &set->to_i32, isa, alike, 1, REEL_I32, 0, 0);
+    compare_link("cast", reel__cast_rows[REEL_I32][REEL_F32], &set->to_f32, isa, ints, 1, REEL_F32, 0, 0);
 }
 
 Test(sets, give_the_bits_of_the_row_kernels_in_every_link)
@@ -918,20 +918,20 @@ Test(sets, give_the_extremes_of_the_definition)
         }
 }
 
-static const reel__product_kernels *const product_sets[REEL__ISAS] = { REEL__EACH_SET(reel__product_naive) };
-
 Test(sets, give_the_same_bits_for_the_plain_product)
 {
     for (int isa = 1; isa < REEL__ISAS; isa++)
         for (int64_t n = 0; reel__isa_available(isa) && n <= MOST; n++)
             for (reel_dtype t = REEL_F32; t <= REEL_F64; t++) {
+                const int element = (int)reel__dtype_size(t);
                 reel__product_row row = { .columns = n, .k = n * 9, .k_axes = 1, .k_size = { n * 9 } };
                 row.a = &operands[0], row.b = &operands[1], row.a_stride[0] = 1, row.b_stride[0] = n;
                 for (int64_t j = 0; j < n; j++) row.column[j] = n % 2 ? j : n - 1 - j;
+                row.in_order = n % 2;
                 fill(&operands[0], n * 9, t), fill(&operands[1], n * n * 9, t);
                 clear_results();
-                row.y = &results[0], product_sets[REEL__BASELINE]->row[t](&row);
-                row.y = &results[1], product_sets[isa]->row[t](&row);
+                row.y = &results[0], reel__product_kernels_of(REEL__BASELINE, element)->plain(&row);
+                row.y = &results[1], reel__product_kernels_of(isa, element)->plain(&row);
                 expect_same_results("product", isa, n, n + 8, t);
             }
 }
@@ -948,7 +948,7 @@ Test(sets, round_a_fused_multiply_add_once)
                 float y = 0;
                 reel__product_row row = { .y = &y, .a = a, .b = b, .columns = 1, .k = 2, .k_axes = 1, .k_size = { 2 } };
                 row.a_stride[0] = row.b_stride[0] = 1;
-                product_sets[isa]->row[REEL_F32](&row);
+                reel__product_kernels_of(isa, sizeof(float))->plain(&row);
                 cr_expect_eq((double)y, c, "%s rounds twice: %a", reel__isa_name(isa), (double)y);
             }
 }

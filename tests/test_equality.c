@@ -155,17 +155,16 @@ static bool differ(const trace *a, const trace *b, char *text, size_t size)
 /* ---- What fired -------------------------------------------------------------------------------------------------- */
 
 typedef struct census {
-    int programs, finite, groups, epilogues, row_reductions, late, copies, in_place, folded, settled, teams, tiles,
-        singles, blocks, chains, row_chains, scattered, prefetches, ordered, packs, shared_packs, first, joined,
-        stacked, long_stacks;
+    int programs, finite, groups, epilogues, row_reductions, partial, copies, in_place, folded, deferred, teams, tiles,
+        singles, blocks, chains, row_chains, scattered, prefetches, ordered, packs, shared_packs, first, in_concats,
+        batched, long_batches;
 } census;
 
-/* Computed from what is known before the run alone, and yet placed beside something else. */
-static bool has_settled(const reel__plan *plan, int64_t i)
+/* Computed from what is known before the run alone, and yet in a group that begins with something else. */
+static bool was_deferred(const reel__plan *plan, int64_t i)
 {
     const reel__planned *p = &plan->node[i];
-    if (p->role != REEL__POINTWISE || p->group < 0 || REEL__AT(plan->groups, reel__group, p->group).first == i)
-        return false;
+    if (p->role != REEL__POINTWISE || plan->member[plan->group[p->group].first] == i) return false;
     for (int j = 0; j < p->x->input_count; j++) {
         const reel__planned *in = &plan->node[plan->access[p->x->inputs[j]->index].source];
         if (in->role != REEL__LEAF && in->role != REEL__CONSTANT) return false;
@@ -174,11 +173,11 @@ static bool has_settled(const reel__plan *plan, int64_t i)
 }
 
 /* Ops in a chain, without its loads and stores. */
-static int links_of(const reel__step *step, const reel__tile_op *op)
+static int links_of(const reel__tiles *tiles, const reel__tile_op *op)
 {
     int links = 0;
     for (int i = 0; i < op->count; i++) {
-        const reel__link_form *f = step->single ? &op->ready[i].form : &op->links[i].form;
+        const reel__link_form *f = tiles->single ? &op->fixed_links[i].form : &op->links[i].form;
         const reel__chain *c = op->chain;
         links += f->full != c->load.full && f->full != c->load_one.full && f->full != c->store.full &&
                  f->full != c->end.full;
@@ -193,17 +192,20 @@ static void count_steps(const reel__steps *steps, census *fired)
         const reel__step *step = &REEL__AT(steps->list, reel__step, i);
         fired->teams |= step->shared;
         fired->tiles |= step->kind == REEL__STEP_TILES && step->shares > 1;
-        fired->singles |= step->single;
-        fired->blocks |= step->kind == REEL__STEP_PRODUCT && step->shares > step->batch;
-        for (int32_t k = 0; k < step->op_count; k++) {
-            const reel__tile_op *op = &step->ops[k];
+        const reel__tiles *tiles = reel__tiles_of(step);
+        fired->singles |= tiles && tiles->single;
+        for (int32_t k = 0; tiles && k < tiles->count; k++) {
+            const reel__tile_op *op = &tiles->ops[k];
             if (op->kind == REEL__TILE_CHAIN || op->kind == REEL__TILE_ROW_CHAIN)
-                fired->chains |= links_of(step, op) > 1;
+                fired->chains |= links_of(tiles, op) > 1;
             fired->row_chains |= op->kind == REEL__TILE_ROW_CHAIN;
             fired->scattered |= op->kind == REEL__TILE_ROW_CHAIN && op->scattered;
         }
-        fired->prefetches |= step->prefetch.at != NULL;
-        if (step->kind == REEL__STEP_PRODUCT) readers += (step->pack[0] >= 0) + (step->pack[1] >= 0);
+        if (step->kind != REEL__STEP_PRODUCT) continue;
+        const reel__product_step *product = &step->product;
+        fired->blocks |= step->shares > product->batch;
+        fired->prefetches |= product->prefetch.at != NULL;
+        readers += (product->pack[0] >= 0) + (product->pack[1] >= 0);
     }
     fired->packs = steps->packs.count > 0;
     fired->shared_packs = readers > steps->packs.count;
@@ -215,22 +217,23 @@ static void take_census(const reel_tape *tape, const trace *t, census *c)
     census fired = { .programs = 1, .finite = t->finite };
     if (!steps) return;
     const reel__plan *plan = &steps->plan;
-    for (int64_t g = 0; g < plan->groups.count; g++) {
-        const reel__group *group = &REEL__AT(plan->groups, reel__group, g);
+    for (int32_t g = 0; g < plan->group_count; g++) {
+        const reel__group *group = &plan->group[g];
         fired.groups |= group->product < 0 && group->count > 1;
         fired.epilogues |= group->product >= 0 && group->count > 1;
-        fired.long_stacks |= group->batch_count > 2;
+        fired.long_batches |= group->batch_count > 2;
     }
     for (int64_t i = 0; i < plan->count; i++) {
         const reel__planned *p = &plan->node[i];
-        bool reduced = p->role == REEL__REDUCTION && REEL__AT(plan->groups, reel__group, p->group).tiled;
+        bool reduced = p->role == REEL__REDUCTION && plan->group[p->group].tiled;
         fired.row_reductions |= reduced && p->level == REEL__ROW;
-        fired.late |= reduced && p->level == REEL__PARTIAL;
+        fired.partial |= reduced && p->level == REEL__PARTIAL;
         fired.folded |= p->role == REEL__CONSTANT && p->x->input_count > 0;
-        fired.settled |= has_settled(plan, i);
+        fired.deferred |= was_deferred(plan, i);
     }
-    fired.ordered = plan->moved > 0, fired.joined = plan->joined > 0, fired.stacked = plan->batched > 0;
-    fired.first = plan->groups.count && REEL__AT(plan->groups, reel__group, 0).first >= 0;
+    fired.ordered = plan->moved > 0, fired.in_concats = plan->in_concats > 0;
+    fired.batched = plan->batched > 0;
+    fired.first = plan->group_count && plan->group[0].count > 0;
     fired.copies = plan->copies.count > 0, fired.in_place = plan->in_place > 0;
     count_steps(steps, &fired);
     for (size_t k = 0; k < sizeof *c / sizeof(int); k++) ((int *)c)[k] += ((int *)&fired)[k];
@@ -244,10 +247,10 @@ static void show_node(const reel__plan *plan, int64_t i)
                                          "pointwise", "reduction", "product", "other" };
     const reel__planned *p = &plan->node[i];
     fprintf(stderr, "        %lld = %s(", (long long)i, reel_name_of(p->x));
-    for (int j = 0; j < p->x->input_count; j++) fprintf(stderr, "%s%d", j ? ", " : "", p->x->inputs[j]->place);
+    for (int j = 0; j < p->x->input_count; j++) fprintf(stderr, "%s%d", j ? ", " : "", p->x->inputs[j]->index);
     fprintf(stderr, ") %s  %s, group %d%s%s%s, of %d +%lld [", reel_shape_text(p->x), roles[p->role], p->group,
             p->level == REEL__ROW       ? " row"
-            : p->level == REEL__PARTIAL ? " late"
+            : p->level == REEL__PARTIAL ? " partial"
                                         : "",
             p->stored ? ", stored" : "", p->in_place ? ", in place" : "", plan->access[i].source,
             (long long)plan->access[i].offset);
@@ -939,7 +942,7 @@ Test(named, inputs_of_steps_are_stacked)
     census c = { 0 };
     const mode planned = { .threads = 1 };
     trace t = run_workload(&(workload){ .name = "inputs_of_steps", .record = inputs_of_steps }, &planned, &c);
-    cr_expect_eq(c.stacked, 1);
+    cr_expect_eq(c.batched, 1);
     trace_free(&t);
 }
 
@@ -1082,11 +1085,11 @@ static void expect_all_fired(const census *c)
     cr_expect(c->groups >= 1500, "%d with groups of more than one", c->groups);
     cr_expect(c->epilogues >= 700, "%d with epilogues", c->epilogues);
     cr_expect(c->row_reductions >= 1200, "%d with reductions in groups", c->row_reductions);
-    cr_expect(c->late >= 120, "%d with late reductions", c->late);
+    cr_expect(c->partial >= 120, "%d with partial reductions", c->partial);
     cr_expect(c->copies >= 800, "%d with copies", c->copies);
     cr_expect(c->in_place >= 900, "%d with assignments in place", c->in_place);
     cr_expect(c->folded >= 1200, "%d with folded constants", c->folded);
-    cr_expect(c->settled >= 1100, "%d with settled floats", c->settled);
+    cr_expect(c->deferred >= 1100, "%d with deferred nodes", c->deferred);
     cr_expect(c->tiles >= 900, "%d with several tiles", c->tiles);
     cr_expect(c->singles >= 1500, "%d with a group that is one tile", c->singles);
     cr_expect(c->blocks >= 500, "%d with several blocks", c->blocks);
@@ -1097,9 +1100,9 @@ static void expect_all_fired(const census *c)
     cr_expect(c->ordered >= 700, "%d with groups in another order", c->ordered);
     cr_expect(c->packs >= 300, "%d with packs", c->packs);
     cr_expect(c->shared_packs >= 100, "%d with shared packs", c->shared_packs);
-    cr_expect(c->joined >= 250, "%d with parts written into a concat", c->joined);
-    cr_expect(c->stacked >= 160, "%d with stacked products", c->stacked);
-    cr_expect(c->long_stacks >= 80, "%d with more than two products in a stack", c->long_stacks);
+    cr_expect(c->in_concats >= 250, "%d with parts written into a concat", c->in_concats);
+    cr_expect(c->batched >= 160, "%d with batches of products", c->batched);
+    cr_expect(c->long_batches >= 80, "%d with more than two products in a batch", c->long_batches);
     cr_expect(c->first >= 500, "%d with single elements before the rest", c->first);
 #if defined(_OPENMP)
     cr_expect(c->teams >= 400, "%d with steps for a team", c->teams);
@@ -1133,11 +1136,12 @@ Test(random, programs_agree)
     }
     cr_expect(failures == 0, "%d programs differ", failures);
     if (count == 2000 && !failures) expect_all_fired(&c);
-    fprintf(stderr,
-            "%d programs: %d finite, %d groups, %d epilogues, %d rows, %d late, %d copies, %d in place, %d folded, "
-            "%d settled, %d teams, %d tiles, %d singles, %d blocks, %d chains, %d chains of rows, %d scattered, "
-            "%d prefetches, %d ordered, %d packs, %d shared packs, %d first, %d joined, %d stacked, %d long stacks\n",
-            c.programs, c.finite, c.groups, c.epilogues, c.row_reductions, c.late, c.copies, c.in_place, c.folded,
-            c.settled, c.teams, c.tiles, c.singles, c.blocks, c.chains, c.row_chains, c.scattered, c.prefetches,
-            c.ordered, c.packs, c.shared_packs, c.first, c.joined, c.stacked, c.long_stacks);
+    fprintf(
+        stderr,
+        "%d programs: %d finite, %d groups, %d epilogues, %d rows, %d partial, %d copies, %d in place, %d folded, "
+        "%d deferred, %d teams, %d tiles, %d singles, %d blocks, %d chains, %d chains of rows, %d scattered, "
+        "%d prefetches, %d ordered, %d packs, %d shared packs, %d first, %d in concats, %d batched, %d long batches\n",
+        c.programs, c.finite, c.groups, c.epilogues, c.row_reductions, c.partial, c.copies, c.in_place, c.folded,
+        c.deferred, c.teams, c.tiles, c.singles, c.blocks, c.chains, c.row_chains, c.scattered, c.prefetches, c.ordered,
+        c.packs, c.shared_packs, c.first, c.in_concats, c.batched, c.long_batches);
 }

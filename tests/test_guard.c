@@ -3,7 +3,7 @@
  * What comes out is compared with the plain executor, whose operands are copies. */
 #include "core/base/cpu.h"
 #include "core/lower/step.h"
-#include "ops/reduce.h"
+#include "ops/kernels/reduce.h"
 
 #include "guard.h"
 #include "op_table.h"

@@ -110,13 +110,10 @@ typedef struct pointwise_row {
 } pointwise_row;
 
 static const pointwise_row pointwise_rows[] = {
-#define UNARY(op, types, y, gx, low, high) { #op, #types, 1, low, high },
-#define BINARY(op, types, y, ga, gb, low, high) { #op, #types, 2, low, high },
-#define COMPARE(op, y) { #op, "NUMBERS", 2, 0, 0 },
+#define UNARY(op, types, link, y, gx, low, high) { #op, #types, 1, low, high },
+#define BINARY(op, types, order, link, y, ga, gb, low, high) { #op, #types, 2, low, high },
+#define COMPARE(op, order, y) { #op, "NUMBERS", 2, 0, 0 },
 #include "ops/pointwise.table.h"
-#undef UNARY
-#undef BINARY
-#undef COMPARE
 };
 
 static const pointwise_row *pointwise_row_of(const char *op)

@@ -66,38 +66,30 @@ static reel_tensor *twice_vjp(reel_tensor *y, reel_tensor *gy, int input)
 {
     return (void)y, (void)input, reel_scale(gy, 2);
 }
-static reel_tensor *twice_merge(reel_tensor *at, const reel_contribution *c, int count)
+static reel_tensor *twice_merge(reel_tensor *at, const reel_contribution *const *c, int count)
 {
     reel_tensor *sum = NULL;
     (void)at;
-    for (int i = 0; i < count; i++) sum = sum ? reel_add(sum, c[i].gy) : c[i].gy;
+    for (int i = 0; i < count; i++) sum = sum ? reel_add(sum, c[i]->gy) : c[i]->gy;
     return reel_scale(sum, 2);
 }
 
 #define OP(...) ((const reel_op){ .size = sizeof(reel_op), __VA_ARGS__ })
 #define TWICE(...) OP(.name = "twice", .shape = like_input, .run = twice_run, __VA_ARGS__)
 
-static reel_tensor *past_of_another_shape(reel_tensor *y, reel_contribution *c, int count)
-{
-    (void)y;
-    if (!count) return NULL;
-    reel_tensor *sum = reel_sum(c[0].gy, REEL_ALL, REEL_DROP);
-    c[0].y = NULL;
-    return sum;
-}
-static reel_tensor *no_past(reel_tensor *y, reel_contribution *c, int count)
+static reel_tensor *no_past(reel_tensor *y, reel_contribution *const *c, int count)
 {
     return (void)y, (void)count, (void)c, NULL;
 }
-static reel_tensor *past_that_loses(reel_tensor *y, reel_contribution *c, int count)
+static reel_tensor *past_that_loses(reel_tensor *y, reel_contribution *const *c, int count)
 {
     (void)y;
-    for (int i = 0; i < count; i++) c[i].y = NULL;
+    for (int i = 0; i < count; i++) c[i]->taken = true;
     return NULL;
 }
-static reel_tensor *past_that_takes_nothing(reel_tensor *y, reel_contribution *c, int count)
+static reel_tensor *past_that_takes_nothing(reel_tensor *y, reel_contribution *const *c, int count)
 {
-    return (void)y, count ? c[0].gy : NULL;
+    return (void)y, count ? c[0]->gy : NULL;
 }
 static reel_tensor *no_vjp(reel_tensor *y, reel_tensor *gy, int input) { return (void)y, (void)gy, (void)input, NULL; }
 
@@ -153,6 +145,8 @@ static const refused recordings[] = {
     ROW(REEL_BAD_ARGUMENT, "record: the op has no .name", .name = "", .shape = like_input, .run = twice_run),
     ROW(REEL_BAD_ARGUMENT, "mine: the op has no .shape", .name = "mine", .run = twice_run),
     ROW(REEL_BAD_ARGUMENT, "mine: the op has no .run", .name = "mine", .shape = like_input),
+    ROW(REEL_BAD_ARGUMENT, "mine: .attr_is_data is for an op that is .unique", .name = "mine", .shape = like_input,
+        .run = twice_run, .attr_is_data = true),
     ROW(REEL_BAD_ARGUMENT, "mine: the op has both .vjp and .merge; one of them is its derivative", .name = "mine",
         .shape = like_input, .run = twice_run, .vjp = twice_vjp, .merge = twice_merge),
     NAMED(REEL_BAD_SHAPE, "the shape rule set no shape (reel_set_shape)", no_shape_set),
@@ -357,8 +351,9 @@ static bool counted_check(const reel_call *call, char *text, size_t size)
 Test(user_ops, a_shorter_descriptor_reads_as_zero_beyond_its_end)
 {
     const reel_op whole = TWICE(.vjp = twice_vjp, .check = counted_check);
-    const size_t ends[] = { offsetof(reel_op, vjp),   offsetof(reel_op, vjp) + 3, offsetof(reel_op, merge),
-                            offsetof(reel_op, check), offsetof(reel_op, unique),  offsetof(reel_op, traits) };
+    const size_t ends[] = { offsetof(reel_op, check), offsetof(reel_op, vjp),  offsetof(reel_op, vjp) + 3,
+                            offsetof(reel_op, merge), offsetof(reel_op, past), offsetof(reel_op, unique),
+                            offsetof(reel_op, traits) };
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         for (int plain = 0; plain < 2; plain++) {
             begin_with((reel_tape_options){ .threads = 1, .keep_everything = plain });
@@ -372,7 +367,7 @@ Test(user_ops, a_shorter_descriptor_reads_as_zero_beyond_its_end)
             cr_expect_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
             cr_expect_eq(reel_read_f32(y, value, 6), REEL_OK);
             for (int k = 0; k < 6; k++) cr_expect_eq(value[k], 2 * numbers[k]);
-            cr_expect_eq(checked, ends[i] >= offsetof(reel_op, unique));
+            cr_expect_eq(checked, ends[i] >= offsetof(reel_op, vjp));
             if (ends[i] < offsetof(reel_op, merge)) {
                 reel_gradient(reel_sum(y, REEL_ALL, REEL_DROP), x);
                 cr_expect_eq(reel_tape_status(tape), REEL_UNREACHED);
@@ -385,7 +380,7 @@ Test(user_ops, a_shorter_descriptor_is_completed_once_and_found_when_recorded_ag
 {
     begin();
     const reel_op whole = TWICE(.vjp = twice_vjp);
-    const older o = older_of(&whole, offsetof(reel_op, check));
+    const older o = older_of(&whole, offsetof(reel_op, merge));
     reel_tensor *first = NULL;
     for (int i = 0; i < 5; i++) {
         reel_tape_clear(tape);
@@ -394,6 +389,24 @@ Test(user_ops, a_shorter_descriptor_is_completed_once_and_found_when_recorded_ag
         if (!first) first = y;
         cr_expect_eq(y, first);
     }
+    end();
+}
+
+/* Not even its name, for the message of a call that has no tape. */
+Test(user_ops, nothing_is_read_beyond_the_end_of_a_descriptor)
+{
+    begin();
+    size_t *only_size = malloc(sizeof *only_size); /* a sanitizer sees its end */
+    *only_size = sizeof *only_size;
+    const reel_op *op = (const reel_op *)only_size;
+    cr_expect(reel_is_bad(reel_record(op, (reel_tensor *[]){ NULL }, 1, NULL, 0)));
+    cr_expect_eq(reel_run(tape), REEL_BAD_ARGUMENT);
+    cr_expect_str_eq(reel_tape_error(tape), "record: operand 1 is NULL");
+    reel_tape_clear(tape);
+    cr_expect(reel_is_bad(reel_record_leaf(NULL, op, NULL, 0)));
+    cr_expect_eq(reel_run(tape), REEL_BAD_ARGUMENT);
+    cr_expect_str_eq(reel_tape_error(tape), "record_leaf: the tape is NULL");
+    free(only_size);
     end();
 }
 
@@ -409,7 +422,7 @@ static void *limited(void *context, void *block, size_t old_size, size_t new_siz
 Test(user_ops, a_shorter_descriptor_without_memory_is_an_error)
 {
     const reel_op whole = TWICE(.vjp = twice_vjp);
-    const older o = older_of(&whole, offsetof(reel_op, check));
+    const older o = older_of(&whole, offsetof(reel_op, merge));
     bool done = false;
     for (int64_t most = 0; !done && most < 100; most++) {
         allowed = 1000;
@@ -431,9 +444,9 @@ Test(user_ops, a_shorter_descriptor_that_has_changed_is_another_op)
 {
     begin();
     const reel_op whole = TWICE(.vjp = twice_vjp), one = OP(.name = "one", .shape = scalar, .run = one_run);
-    older o = older_of(&whole, offsetof(reel_op, check));
+    older o = older_of(&whole, offsetof(reel_op, merge));
     reel_tensor *y = reel_record(&o.op, &x, 1, NULL, 0);
-    o = older_of(&one, offsetof(reel_op, check));
+    o = older_of(&one, offsetof(reel_op, merge));
     reel_tensor *z = reel_record(&o.op, &x, 1, NULL, 0);
     cr_expect_str_eq(reel_op_name(y), "twice");
     cr_expect_str_eq(reel_op_name(z), "one");
@@ -473,11 +486,11 @@ static reel_tensor *vjp_with_a_reason(reel_tensor *y, reel_tensor *gy, int input
     (void)gy;
     return reel_fail(reel_tape_of(y), REEL_BAD_STATE, "no derivative by input %d yet", input);
 }
-static reel_tensor *merge_of_another_shape(reel_tensor *at, const reel_contribution *c, int count)
+static reel_tensor *merge_of_another_shape(reel_tensor *at, const reel_contribution *const *c, int count)
 {
-    return (void)at, (void)count, reel_sum(c[0].gy, REEL_ALL, REEL_KEEP);
+    return (void)at, (void)count, reel_sum(c[0]->gy, REEL_ALL, REEL_KEEP);
 }
-static reel_tensor *no_merge(reel_tensor *at, const reel_contribution *c, int count)
+static reel_tensor *no_merge(reel_tensor *at, const reel_contribution *const *c, int count)
 {
     return (void)at, (void)count, (void)c, NULL;
 }
@@ -518,21 +531,55 @@ static void expect_derivative_error_with(const reel_op *op, reel_status status, 
     end();
 }
 
-Test(user_ops, a_derivative_that_cannot_be_used_is_an_error)
+static reel_tensor *(*wrong)(reel_tensor *y, reel_tensor *gy, int input);
+static reel_tensor *wrong_merge(reel_tensor *at, const reel_contribution *const *c, int count)
 {
-    expect_derivative_error_with(
-        &TWICE(.vjp = vjp_of_another_tape), REEL_BAD_STATE,
-        "twice: the result of its vjp for input 0 belongs to another tape than the rest: foreign");
-    expect_derivative_error_with(&TWICE(.vjp = vjp_from_before), REEL_BAD_STATE,
-                                 "twice: the result of its vjp for input 0 is from before reel_tape_clear()");
-    expect_derivative_error_with(&TWICE(.vjp = twice_vjp, .past = past_of_another_shape), REEL_BAD_SHAPE,
-                                 "twice: the result of its past for input 0 is f32 [], and the input f32 [2,3]");
+    return (void)at, (void)count, wrong(c[0]->y, c[0]->gy, c[0]->input);
+}
+static reel_tensor *wrong_past(reel_tensor *y, reel_contribution *const *c, int count)
+{
+    if (!count) return NULL;
+    c[0]->taken = true;
+    return wrong(y, c[0]->gy, 0);
+}
+
+Test(user_ops, what_each_rule_returns_is_checked_under_its_name)
+{
+    static const struct {
+        reel_tensor *(*result)(reel_tensor *y, reel_tensor *gy, int input);
+        reel_status status;
+        const char *message;
+    } rows[] = {
+        { vjp_of_another_shape, REEL_BAD_SHAPE, " is f32 [3], and the input f32 [2,3]" },
+        { vjp_of_another_dtype, REEL_BAD_DTYPE, " is f64 [2,3], and the input f32 [2,3]" },
+        { vjp_of_another_tape, REEL_BAD_STATE, " belongs to another tape than the rest: foreign" },
+        { vjp_from_before, REEL_BAD_STATE, " is from before reel_tape_clear()" },
+        { vjp_of_no_tape, REEL_BAD_ARGUMENT, " is of no tape: relu: operand 1 is NULL" },
+        { vjp_that_clears, REEL_BAD_STATE, ": it cleared the tape" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct {
+            const char *name;
+            reel_op op;
+        } rules[] = { { "vjp", TWICE(.vjp = rows[i].result) },
+                      { "merge", TWICE(.merge = wrong_merge) },
+                      { "past", TWICE(.vjp = twice_vjp, .past = wrong_past) } };
+        wrong = rows[i].result;
+        for (int k = 0; k < 3; k++) {
+            char message[200];
+            snprintf(message, sizeof message, "twice: the result of its %s for input 0%s", rules[k].name,
+                     rows[i].message);
+            expect_derivative_error_with(&rules[k].op, rows[i].status, message);
+        }
+    }
+}
+
+Test(user_ops, a_past_that_loses_or_invents_a_gradient_is_an_error)
+{
     expect_derivative_error_with(&TWICE(.vjp = twice_vjp, .past = past_that_loses), REEL_BAD_STATE,
                                  "twice: its past took 1 contributions and returned NULL");
     expect_derivative_error_with(&TWICE(.vjp = twice_vjp, .past = past_that_takes_nothing), REEL_BAD_STATE,
                                  "twice: its past returned a gradient and took no contribution");
-    expect_derivative_error_with(&TWICE(.vjp = vjp_that_clears), REEL_BAD_STATE,
-                                 "twice: the result of its vjp for input 0: it cleared the tape");
 }
 
 Test(user_ops, a_derivative_of_NULL_is_zero)
@@ -948,6 +995,49 @@ Test(user_ops, a_unique_op_makes_two_nodes_of_two_calls)
     cr_expect_eq(reel_record(&op, &x, 1, NULL, 0), a);
     cr_expect_eq(reel_record(&op, &x, 1, NULL, 0), b);
     end();
+}
+
+/* y = x + attr, which is data. */
+static void shift_run(const reel_call *call)
+{
+    const float *in = call->x[0], *by = reel_attr(call->node);
+    float *y = call->y;
+    for (int64_t i = 0; i < reel_count(call->node); i++) y[i] = in[i] + *by;
+}
+static reel_tensor *shift_vjp(reel_tensor *y, reel_tensor *gy, int input) { return (void)y, (void)input, gy; }
+
+Test(user_ops, an_attribute_that_is_data_changes_in_its_node)
+{
+    static const reel_op op = { .size = sizeof op,
+                                .name = "shift",
+                                .shape = like_input,
+                                .run = shift_run,
+                                .vjp = shift_vjp,
+                                .unique = true,
+                                .attr_is_data = true };
+    for (int plain = 0; plain < 2; plain++) {
+        begin_with((reel_tape_options){ .threads = 1, .keep_everything = plain });
+        reel_tensor *first[3] = { NULL };
+        for (int i = 0; i < 4; i++) {
+            const float by[2] = { (float)i, (float)(i * i) };
+            reel_tape_clear(tape);
+            x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2, 3));
+            reel_tensor *a = reel_record(&op, &x, 1, &by[0], sizeof *by);
+            reel_tensor *y = reel_keep(reel_record(&op, &a, 1, &by[1], sizeof *by), "y");
+            reel_tensor *g = reel_gradient(reel_sum(reel_square(y), REEL_ALL, REEL_DROP), x);
+            reel_tensor *now[3] = { a, y, g };
+            if (i == 0) memcpy(first, now, sizeof now);
+            cr_expect_arr_eq(now, first, sizeof now);
+            reel_write_f32(x, numbers, 6);
+            cr_expect_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
+            float value[6] = { 0 }, slope[6] = { 0 };
+            cr_expect_eq(reel_read_f32(y, value, 6), REEL_OK);
+            cr_expect_eq(reel_read_f32(g, slope, 6), REEL_OK);
+            for (int k = 0; k < 6; k++) cr_expect_eq(value[k], numbers[k] + by[0] + by[1]);
+            for (int k = 0; k < 6; k++) cr_expect_eq(slope[k], 2 * value[k]);
+        }
+        end();
+    }
 }
 
 /* Long names, in all that shows them. */

@@ -3,6 +3,8 @@
  * few elements of the others inside. */
 #include "core/base/strided.h"
 
+#include "core/base/axes.h"
+
 #include <reel.h>
 
 #include <string.h>
@@ -122,7 +124,8 @@ static int simplify(axis *axes, const int64_t *y_stride, const int64_t *x_stride
         const axis a = { size[d], y_stride[d], x_stride[d] };
         axis *last = &axes[count - 1];
         if (a.n == 1) continue;
-        if (count && last->y == a.y * a.n && last->x == a.x * a.n) *last = (axis){ last->n * a.n, a.y, a.x };
+        if (count && reel__steps_as_one(last->y, a.n, a.y) && reel__steps_as_one(last->x, a.n, a.x))
+            *last = (axis){ last->n * a.n, a.y, a.x };
         else axes[count++] = a;
     }
     return count;

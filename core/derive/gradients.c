@@ -9,11 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A contribution that has arrived at a tensor. share.taken: it went on to the tensor's operand (`past` in reel/op.h). */
 typedef struct arrival {
     reel_contribution share;
     int64_t next; /* of the same tensor; −1 ends */
     bool whole;   /* gy is the gradient that leaves already */
-    bool past;    /* it went on to the tensor's operand (see `past` in reel/op.h) */
+    bool merged;  /* with an earlier one of the same op */
 } arrival;
 
 typedef struct derivation {
@@ -26,7 +27,7 @@ typedef struct derivation {
     bool *needed;          /* by place in the order: on a way to something asked for */
     int64_t *first, *last; /* contributions by place */
     reel__array arrivals;
-    reel__array group;      /* reel_contribution: scratch of one merge */
+    reel__array group;      /* reel_contribution *: scratch of one merge */
     reel_tensor **gradient; /* by place, of those that were asked for */
 } derivation;
 
@@ -58,7 +59,7 @@ static void end(derivation *d)
     reel__release(a, d->last, n * sizeof *d->last);
     reel__release(a, d->gradient, n * sizeof *d->gradient);
     reel__array_free(a, &d->arrivals, sizeof(arrival));
-    reel__array_free(a, &d->group, sizeof(reel_contribution));
+    reel__array_free(a, &d->group, sizeof(reel_contribution *));
 }
 
 static bool in_order(const derivation *d, const reel_tensor *x)
@@ -70,7 +71,7 @@ static bool arrive(derivation *d, reel_tensor *y, reel_tensor *gy, int input, bo
 {
     if (!reel__reserve(&d->tape->allocator, &d->arrivals, d->arrivals.count, sizeof(arrival))) return false;
     int64_t place = y->inputs[input]->index, new = d->arrivals.count++;
-    REEL__AT(d->arrivals, arrival, new) = (arrival){ { y, gy, input }, .next = -1, .whole = whole };
+    REEL__AT(d->arrivals, arrival, new) = (arrival){ { .y = y, .gy = gy, .input = input }, .next = -1, .whole = whole };
     if (d->last[place] >= 0) REEL__AT(d->arrivals, arrival, d->last[place]).next = new;
     else d->first[place] = new;
     d->last[place] = new;
@@ -103,7 +104,15 @@ static reel_tensor *like_input(derivation *d, const reel_contribution *share, co
                       reel__dtype_name((reel_dtype)x->dtype), reel_shape_text(x));
 }
 
-/* The contribution `at`, and with it all later ones of the same merging op, taken out of the chain. */
+static bool add_to_group(derivation *d, arrival *a)
+{
+    if (!reel__reserve(&d->tape->allocator, &d->group, d->group.count, sizeof(reel_contribution *)))
+        return !reel__out_of_memory(d->tape, "gradients")->is_bad;
+    REEL__AT(d->group, reel_contribution *, d->group.count++) = &a->share;
+    return true;
+}
+
+/* What the contribution `at` leaves to x, and with it all later ones of the same op if it merges them. */
 static reel_tensor *combine(derivation *d, reel_tensor *x, int64_t at)
 {
     const arrival first = REEL__AT(d->arrivals, arrival, at);
@@ -115,11 +124,9 @@ static reel_tensor *combine(derivation *d, reel_tensor *x, int64_t at)
     d->group.count = 0;
     for (int64_t i = at; i >= 0; i = REEL__AT(d->arrivals, arrival, i).next) {
         arrival *other = &REEL__AT(d->arrivals, arrival, i);
-        if (!other->share.y || other->share.y->op != op || other->whole || other->past != first.past) continue;
-        if (!reel__reserve(&d->tape->allocator, &d->group, d->group.count, sizeof other->share))
-            return reel__out_of_memory(d->tape, "gradients");
-        REEL__AT(d->group, reel_contribution, d->group.count++) = other->share;
-        other->share.y = NULL;
+        if (other->share.y->op != op || other->merged || other->whole || other->share.taken != share.taken) continue;
+        if (!add_to_group(d, other)) return &d->tape->bad;
+        other->merged = true;
     }
     return like_input(d, &share, "merge", op->merge(x, d->group.items, (int)d->group.count));
 }
@@ -129,21 +136,15 @@ static reel_tensor *pass(derivation *d, reel_tensor *x)
 {
     d->group.count = 0;
     for (int64_t i = d->first[x->index]; i >= 0; i = REEL__AT(d->arrivals, arrival, i).next) {
-        const arrival *a = &REEL__AT(d->arrivals, arrival, i);
-        if (!reel__reserve(&d->tape->allocator, &d->group, d->group.count, sizeof a->share))
-            return reel__out_of_memory(d->tape, "gradients");
-        REEL__AT(d->group, reel_contribution, d->group.count++) = a->whole ? (reel_contribution){ 0 } : a->share;
+        arrival *a = &REEL__AT(d->arrivals, arrival, i);
+        if (!a->whole && !add_to_group(d, a)) return &d->tape->bad;
     }
     d->tape->origin = x;
     const reel_contribution share = { .y = x };
     reel_tensor *gx = like_input(d, &share, "past", x->op->past(x, d->group.items, (int)d->group.count));
     d->tape->origin = d->outer;
-    int64_t n = 0, taken = 0;
-    for (int64_t i = d->first[x->index]; i >= 0; i = REEL__AT(d->arrivals, arrival, i).next, n++) {
-        arrival *a = &REEL__AT(d->arrivals, arrival, i);
-        a->past = !a->whole && !REEL__AT(d->group, reel_contribution, n).y;
-        taken += a->past;
-    }
+    int64_t taken = 0;
+    for (int64_t i = 0; i < d->group.count; i++) taken += REEL__AT(d->group, reel_contribution *, i)->taken;
     if (taken > 0 && !gx)
         reel__fail(d->tape, REEL_BAD_STATE, "%s: its past took %lld contributions and returned NULL", x->op->name,
                    (long long)taken);
@@ -158,7 +159,7 @@ static reel_tensor *collect(derivation *d, reel_tensor *x, reel_tensor *seed, bo
     reel_tensor *sum = seed;
     for (int64_t i = d->first[x->index]; i >= 0; i = REEL__AT(d->arrivals, arrival, i).next) {
         const arrival *a = &REEL__AT(d->arrivals, arrival, i);
-        if (!a->share.y || a->past != past) continue;
+        if (a->merged || a->share.taken != past) continue;
         reel_tensor *g = combine(d, x, i);
         d->tape->origin = x;
         if (g) sum = sum ? reel_add(sum, g) : g;

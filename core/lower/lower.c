@@ -1,4 +1,5 @@
-/* From plan to steps: each group becomes one step whose operands have addresses, each register of a tile a place. */
+/* From plan to steps: each group becomes one step or several, whose operands have addresses. */
+#include "core/base/strided.h"
 #include "core/lower/lower.h"
 
 void *reel__own(reel__steps *s, size_t bytes)
@@ -42,28 +43,34 @@ size_t reel__steps_bytes(const reel__steps *s)
         bytes += reel__block_bytes(REEL__AT(s->pointers, void *, i), REEL__AT(s->pointers, size_t, i + 1));
     bytes += reel__block_bytes(p->node, (size_t)p->count * sizeof *p->node);
     bytes += reel__block_bytes(p->access, (size_t)p->count * sizeof *p->access);
+    bytes += reel__block_bytes(p->group, (size_t)p->group_count * sizeof *p->group);
+    bytes += reel__block_bytes(p->member, (size_t)p->count * sizeof *p->member);
     bytes += array_bytes(&s->list, sizeof(reel__step)) + array_bytes(&s->constants, sizeof(reel__step));
     bytes += array_bytes(&s->pointers, sizeof(void *)) + array_bytes(&s->packs, sizeof(reel__pack));
-    return bytes + array_bytes(&p->groups, sizeof(reel__group)) + array_bytes(&p->copies, sizeof(reel__access));
+    return bytes + array_bytes(&p->copies, sizeof(reel__access));
+}
+
+static char *address_of(const reel__steps *s, const reel__access *access, const reel_tensor *x)
+{
+    return s->plan.node[access->source].data + access->offset * (int64_t)reel__element_of(x);
 }
 
 char *reel__address(const reel__steps *s, int32_t g, const reel_tensor *x)
 {
-    const reel__access *access = reel__access_for(&s->plan, g, x);
-    return s->plan.node[access->source].data + access->offset * (int64_t)reel__element_of(x);
+    return address_of(s, reel__access_for(&s->plan, g, x), x);
 }
 
 reel__step *reel__new_step(reel__steps *s, reel__array *list, reel__step_kind kind, int32_t node)
 {
     if (!reel__reserve(&s->plan.allocator, list, list->count, sizeof(reel__step))) return NULL;
     reel__step *step = &REEL__AT(*list, reel__step, list->count++);
-    *step = (reel__step){ .kind = kind, .node = node };
+    *step = (reel__step){ .kind = kind, .node = node, .shares = 1 };
     return step;
 }
 
 static bool lower_call(reel__steps *s, reel__array *list, int32_t node)
 {
-    reel__planned *p = &s->plan.node[node];
+    const reel__planned *p = &s->plan.node[node];
     reel__step *step = reel__new_step(s, list, REEL__STEP_CALL, node);
     const void **x = step ? reel__own(s, (size_t)(p->x->input_count + 1) * sizeof *x) : NULL;
     if (!x) return false;
@@ -74,73 +81,58 @@ static bool lower_call(reel__steps *s, reel__array *list, int32_t node)
 
 static bool lower_copy(reel__steps *s, int32_t node)
 {
+    const reel__planned *p = &s->plan.node[node];
+    const reel_tensor *x = p->x;
     reel__step *step = reel__new_step(s, &s->list, REEL__STEP_COPY, node);
     if (!step) return false;
-    reel__planned *p = &s->plan.node[node];
-    step->access = &REEL__AT(s->plan.copies, reel__access, p->depth);
-    step->a = s->plan.node[step->access->source].data + step->access->offset * (int64_t)reel__element_of(p->x);
-    step->call = (reel_call){ .node = p->x, .y = p->data };
+    const reel__access *access = &REEL__AT(s->plan.copies, reel__access, p->copy);
+    reel__copy_step *copy = &step->copy;
+    *copy = (reel__copy_step){
+        .y = p->data, .x = address_of(s, access, x), .element = reel__element_of(x), .rank = x->rank
+    };
+    for (int d = 0; d < x->rank; d++) copy->size[d] = x->size[d], copy->x_stride[d] = access->stride[d];
+    reel__contiguous(x->rank, x->size, copy->y_stride);
     return true;
 }
 
-static void set_reduce(reel__step *step, const reel_tensor *y, int isa)
+static bool lower_reduction(reel__steps *s, int32_t node, reel__reduction r, const void *x)
 {
-    int axis;
-    int64_t block;
-    const reel_tensor *x = y->inputs[0];
-    step->reduce = y->op->traits->reduce(y, isa, &axis, &block);
-    step->outer = step->inner = 1, step->n = x->size[axis];
-    for (int d = 0; d < axis; d++) step->outer *= x->size[d];
-    for (int d = axis + 1; d < x->rank; d++) step->inner *= x->size[d];
-    step->work = (double)x->count;
-}
-
-static bool lower_reduce(reel__steps *s, int32_t node)
-{
-    reel__step *step = reel__new_step(s, &s->list, REEL__STEP_REDUCE, node);
-    if (!step) return false;
-    set_reduce(step, s->plan.node[node].x, s->plan.isa);
-    step->call.y = s->plan.node[node].data;
-    step->a = reel__address(s, s->plan.node[node].group, s->plan.node[node].x->inputs[0]);
-    step->call.node = s->plan.node[node].x;
-    return true;
-}
-
-/* After a group: a late reduction's values from those of its blocks. */
-static bool lower_late(reel__steps *s, int32_t node, int64_t blocks)
-{
-    reel__step *step = reel__new_step(s, &s->list, REEL__STEP_REDUCE, node);
-    if (!step) return false;
     const reel__planned *p = &s->plan.node[node];
-    set_reduce(step, p->x, s->plan.isa);
-    step->outer = p->x->count, step->n = blocks, step->inner = 1;
-    step->work = (double)(step->outer * blocks);
-    step->call.y = p->data;
-    step->call.node = p->x;
-    step->a = p->partial;
+    reel__step *step = reel__new_step(s, &s->list, REEL__STEP_REDUCE, node);
+    if (!step) return false;
+    step->reduce = (reel__reduce_step){ .reduction = r, .y = p->data, .x = x };
+    step->work = (double)r.outer * (double)r.n * (double)r.inner;
+    return true;
+}
+
+/* After a group: the values of its partial reductions, from those of their blocks. */
+static bool lower_partials(reel__steps *s, const reel__group *group)
+{
+    const reel__plan *plan = &s->plan;
+    for (int32_t k = 0; k < group->count; k++) {
+        const int32_t node = plan->member[group->first + k];
+        const reel__planned *p = &plan->node[node];
+        if (p->level != REEL__PARTIAL) continue;
+        reel__reduction r = p->x->op->traits->reduce(p->x, plan->isa);
+        r.n = reel__ceil_div(r.n, r.block);
+        if (!lower_reduction(s, node, r, p->partial)) return false;
+    }
     return true;
 }
 
 static bool lower_group(reel__steps *s, int32_t g)
 {
-    const reel__group *group = &REEL__AT(s->plan.groups, reel__group, g);
-    if (group->first < 0) return true; /* begun in vain */
-    const reel__planned *first = &s->plan.node[group->first];
+    const reel__plan *plan = &s->plan;
+    const reel__group *group = &plan->group[g];
+    if (!group->count) return true;
     if (group->product >= 0) return reel__lower_product(s, g);
-    if (!group->tiled && first->role == REEL__COPY) return lower_copy(s, group->first);
-    if (!group->tiled && first->role == REEL__REDUCTION) return lower_reduce(s, group->first);
-    if (!group->tiled) return lower_call(s, &s->list, group->first);
-    reel__step *step = reel__new_step(s, &s->list, REEL__STEP_TILES, group->first);
-    if (!step || !reel__lower_tiles(s, step, g)) return false;
-    for (int32_t i = group->first; i >= 0; i = s->plan.node[i].next) {
-        const reel__planned *p = &s->plan.node[i];
-        int axis;
-        int64_t block;
-        if (p->level != REEL__PARTIAL) continue;
-        p->x->op->traits->reduce(p->x, s->plan.isa, &axis, &block);
-        if (!lower_late(s, i, (p->x->inputs[0]->size[axis] + block - 1) / block)) return false;
-    }
-    return true;
+    if (group->tiled) return reel__lower_tiled_group(s, g) && lower_partials(s, group);
+    const int32_t node = plan->member[group->first];
+    const reel_tensor *x = plan->node[node].x;
+    if (plan->node[node].role == REEL__COPY) return lower_copy(s, node);
+    if (plan->node[node].role == REEL__REDUCTION)
+        return lower_reduction(s, node, x->op->traits->reduce(x, plan->isa), reel__address(s, g, x->inputs[0]));
+    return lower_call(s, &s->list, node);
 }
 
 enum { SHARED_WORK = 200000 }; /* below which a step stays on one thread: some 30 µs */
@@ -158,29 +150,36 @@ static void share_out(reel__steps *s)
     bool any = false;
     for (int64_t i = 0; i < s->list.count; i++) {
         reel__step *step = &REEL__AT(s->list, reel__step, i);
-        step->shares = reel__step_shares(step);
         step->shared = s->threads > 1 && step->shares > 1 && step->work >= worth;
         any |= step->shared;
     }
     if (!any) s->threads = 1;
 }
 
+/* What a run writes to. */
+static bool allocate_scratch(reel__steps *s)
+{
+    s->scratch = (s->scratch + 127) / 64 * 64;
+    if (!(s->scratch_memory = reel__allocate(&s->plan.allocator, s->scratch * (size_t)s->threads))) return false;
+    if (s->threads > 1 && !(s->next = reel__own(s, (size_t)s->threads * sizeof *s->next))) return false;
+    return !s->plan.tape->options.profile ||
+           (s->times = reel__own(s, (size_t)s->list.count * sizeof *s->times)) != NULL;
+}
+
 bool reel__lower(reel__steps *s)
 {
     for (int64_t i = 0; i < s->plan.count; i++)
         if (s->plan.node[i].role == REEL__CONSTANT && !lower_call(s, &s->constants, (int32_t)i)) return false;
-    for (int32_t g = 0; g < s->plan.groups.count; g++)
+    for (int32_t g = 0; g < s->plan.group_count; g++)
         if (!lower_group(s, g)) return false;
-    if (!reel__place_packs(s)) return false;
-    s->scratch = (s->scratch + 127) / 64 * 64;
     share_out(s);
-    s->next = s->threads > 1 ? reel__own(s, (size_t)s->threads * sizeof *s->next) : NULL;
-    if (s->threads > 1 && !s->next) return false;
-    s->scratch_memory = reel__allocate(&s->plan.allocator, s->scratch * (size_t)s->threads);
-    if (!s->scratch_memory) return false;
+    if (!reel__allocate_packs(s) || !allocate_scratch(s)) return false;
     for (int64_t i = 0; i < s->list.count; i++) {
         reel__step *step = &REEL__AT(s->list, reel__step, i);
-        if (step->op_count && step->shares == 1) reel__fix_calls(step, s->scratch_memory);
+        if (step->shares > 1) continue;
+        if (step->kind == REEL__STEP_TILES) reel__fix_addresses(&step->tiles, NULL, s->scratch_memory);
+        if (step->kind == REEL__STEP_PRODUCT)
+            reel__fix_addresses(&step->product.tiles, step->product.c, s->scratch_memory);
     }
     return true;
 }

@@ -6,7 +6,7 @@
 
 static inline size_t reel__element_of(const reel_tensor *x) { return reel__dtype_size((reel_dtype)x->dtype); }
 
-/* A block that the steps own; NULL: out of memory. */
+/* lower.c: a block that the steps own; NULL: out of memory. */
 void *reel__own(reel__steps *s, size_t bytes);
 
 reel__step *reel__new_step(reel__steps *s, reel__array *list, reel__step_kind kind, int32_t node);
@@ -14,18 +14,28 @@ reel__step *reel__new_step(reel__steps *s, reel__array *list, reel__step_kind ki
 /* The address of an operand's first element, for a member of group g. */
 char *reel__address(const reel__steps *s, int32_t g, const reel_tensor *x);
 
-/* A group's pointwise ops and reductions, for tiles of the step's space or of its product's blocks. */
-bool reel__lower_tiles(reel__steps *s, reel__step *step, int32_t g);
-
-/* The calls of a step that is one tile, with their addresses. */
-void reel__fix_calls(reel__step *step, char *slots);
-
 /* The work from which a step is shared by threads. */
 double reel__worth_sharing(const reel__steps *s);
 
+/* lower_tiles.c: a group's pointwise ops and reductions, in tiles of at most so many rows and columns. */
+bool reel__lower_tiles(reel__steps *s, int32_t g, int64_t max_rows, int64_t max_columns, reel__tiles *tiles);
+
+double reel__tiles_work(const reel__group *group);
+
+/* A step of nothing else. */
+bool reel__lower_tiled_group(reel__steps *s, int32_t g);
+
+/* addresses.c: gives tiles that are one their addresses; c is the product's block, NULL: it follows the slots. */
+void reel__fix_addresses(reel__tiles *tiles, char *c, char *slots);
+
+/* lower_product.c */
 bool reel__lower_product(reel__steps *s, int32_t g);
 
-/* Memory for what is packed before products, when all steps are known. */
-bool reel__place_packs(reel__steps *s);
+/* lower_packs.c: the pack of an operand of a product, made by a step of its own or found among the last ones. */
+bool reel__pack_ahead(reel__steps *s, int32_t g, const reel_tensor *y, int operand, const reel__side *side,
+                      reel__product_use use, int32_t *index);
+
+/* Memory for all packs, when all steps are known. */
+bool reel__allocate_packs(reel__steps *s);
 
 #endif

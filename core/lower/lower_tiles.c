@@ -1,5 +1,5 @@
-/* From a group to the instructions of its tiles: chains of pointwise ops, row kernels, reductions, with a register of the
- * tile for each value that is not passed on at once. */
+/* From a group to the instructions of its tiles: chains of pointwise ops, row kernels, reductions, with a slot of the tile
+ * for each value that is not passed on at once. */
 #include "core/lower/lower.h"
 
 #include <string.h>
@@ -8,51 +8,51 @@ typedef struct tiling {
     reel__steps *s;
     const reel__group *group;
     int32_t g;
-    int split;
-    int64_t rows, columns;
     int32_t *slot;        /* of each member by position; REEL__NONE: in memory */
-    int32_t *last_use;    /* by position: the last member that reads it */
-    int32_t *free, *held; /* held: to be freed when the open chain ends */
+    int32_t *last_use;    /* of each member by position: that of the last one that reads it */
+    int32_t *free, *held; /* slots; held: to be freed when the open chain ends */
     int32_t free_count, held_count, slots;
-    size_t widest;
+    size_t widest;   /* element */
     reel__array ops; /* reel__tile_op */
     bool is_open;
-    reel__tile_op open;           /* the chain that the next op may join */
+    reel__tile_op open;           /* the chain that the next op may continue */
     const reel__planned *in_hand; /* whose result it ends with */
     reel__planned_link links[REEL__CHAIN_LINKS];
 } tiling;
 
-enum { IN_HAND = -2 }; /* as a register: only the next link reads it */
+enum { IN_HAND = -2 }; /* as a slot: only the next link reads it */
+
+static const reel__planned *member(const tiling *t, int32_t position)
+{
+    return &t->s->plan.node[t->s->plan.member[t->group->first + position]];
+}
 
 static const reel__planned *source(const tiling *t, const reel__planned *reader, int j)
 {
     return &t->s->plan.node[reel__access_for(&t->s->plan, t->g, reader->x->inputs[j])->source];
 }
 
-/* The last member of the group that reads each member, by position. */
 static void find_last_uses(tiling *t)
 {
-    const reel__plan *plan = &t->s->plan;
-    for (int32_t i = t->group->first; i >= 0; i = plan->node[i].next) {
-        const reel__planned *p = &plan->node[i];
-        t->last_use[p->position] = p->position;
+    for (int32_t i = 0; i < t->group->count; i++) {
+        const reel__planned *p = member(t, i);
+        t->last_use[i] = i;
         if (reel__element_of(p->x) > t->widest) t->widest = reel__element_of(p->x);
         for (int j = 0; j < p->x->input_count; j++) {
             const reel__planned *in = source(t, p, j);
             if (reel__element_of(in->x) > t->widest) t->widest = reel__element_of(in->x);
-            if (in->group == t->g && in->position < p->position && p->role != REEL__PRODUCT)
-                t->last_use[in->position] = p->position;
+            if (in->group == t->g && in->position < i && p->role != REEL__PRODUCT) t->last_use[in->position] = i;
         }
     }
 }
 
-static int32_t take_register(tiling *t) { return t->free_count ? t->free[--t->free_count] : t->slots++; }
+static int32_t take_slot(tiling *t) { return t->free_count ? t->free[--t->free_count] : t->slots++; }
 
 static reel__operand stored_operand(const tiling *t, const reel__planned *p)
 {
     reel__operand o = { .base = p->data, .slot = REEL__NONE, .element = (uint8_t)reel__element_of(p->x) };
     o.one = p->level != REEL__FULL;
-    o.row = p->level == REEL__FULL ? t->columns : 1;
+    o.row = p->level == REEL__FULL ? t->group->columns : 1;
     return o;
 }
 
@@ -66,20 +66,17 @@ static reel__operand member_operand(const tiling *t, const reel__planned *p)
     return o;
 }
 
-/* An operand from outside: its strides in the group's space. */
+/* An operand from outside the group: its strides along the rows and along the columns. */
 static reel__operand outer_operand(const tiling *t, const reel_tensor *x, const reel__planned *reader)
 {
-    const reel__plan *plan = &t->s->plan;
-    int64_t size[REEL_MAX_RANK], stride[REEL_MAX_RANK], column = 0;
-    int rank = reel__squeeze(x, size);
+    reel__axis axes[REEL_MAX_RANK];
+    const int rank = reel__axes_of(x, reel__access_for(&t->s->plan, t->g, x), axes),
+              split = reader->level == REEL__ROW ? rank : t->group->row_axes;
     reel__operand o = { .base = reel__address(t->s, t->g, x),
                         .slot = REEL__NONE,
                         .element = (uint8_t)reel__element_of(x) };
-    reel__squeeze_strides(x, reel__access_for(plan, t->g, x), stride);
-    int rows = reader->level == REEL__ROW ? rank : t->split;
-    reel__collapse(size, stride, 0, rows, &o.row);
-    reel__collapse(size, stride, rows, rank, &column);
-    o.one = rows == rank || column == 0;
+    o.row = split > 0 ? axes[split - 1].stride : 0;
+    o.one = split == rank || axes[rank - 1].stride == 0;
     return o;
 }
 
@@ -89,10 +86,10 @@ static reel__operand operand(const tiling *t, const reel__planned *reader, int j
     return in->group == t->g ? member_operand(t, in) : outer_operand(t, reader->x->inputs[j], reader);
 }
 
-/* Where a member's result goes: memory, or a register. */
+/* Where a member's result goes: memory, or a slot. */
 static reel__operand result_operand(tiling *t, const reel__planned *p)
 {
-    t->slot[p->position] = p->stored ? REEL__NONE : take_register(t);
+    t->slot[p->position] = p->stored ? REEL__NONE : take_slot(t);
     return member_operand(t, p);
 }
 
@@ -124,7 +121,8 @@ static bool find_link(const tiling *t, const reel__planned *p, int from, reel__p
 enum { ROOM = 4 }; /* a link, its store, and the end, with one to spare */
 
 /* Whether p can be the next link of the open chain, by way of an operand that is in hand, and that link. */
-static bool joins_chain(const tiling *t, const reel__planned *p, const reel__planned *in_hand, reel__planned_link *link)
+static bool continues_chain(const tiling *t, const reel__planned *p, const reel__planned *in_hand,
+                            reel__planned_link *link)
 {
     if (p->role != REEL__POINTWISE || p->level != in_hand->level || t->s->plan.settings.no_chain) return false;
     if (t->open.count + ROOM > REEL__CHAIN_LINKS) return false;
@@ -136,12 +134,12 @@ static bool joins_chain(const tiling *t, const reel__planned *p, const reel__pla
 /* Whether the member after p is the only one that reads it, as the next link. */
 static bool is_passed_on(const tiling *t, const reel__planned *p)
 {
-    if (p->stored || p->next < 0 || t->last_use[p->position] != p->position + 1) return false;
-    const reel__planned *next = &t->s->plan.node[p->next];
+    if (p->stored || t->last_use[p->position] != p->position + 1) return false;
+    const reel__planned *next = member(t, p->position + 1);
     reel__planned_link link;
     int reads = 0;
     for (int j = 0; j < next->x->input_count; j++) reads += source(t, next, j) == p;
-    return reads == 1 && joins_chain(t, next, p, &link);
+    return reads == 1 && continues_chain(t, next, p, &link);
 }
 
 static void append_link(tiling *t, const reel__planned_link *link)
@@ -182,15 +180,15 @@ static void open_chain(tiling *t, const reel__planned *p)
 }
 
 /* A pointwise op as a link, of the open chain or of a new one. */
-static bool lower_link(tiling *t, const reel__planned *p, const reel__planned_link *link, bool joined)
+static bool lower_link(tiling *t, const reel__planned *p, const reel__planned_link *link, bool continues)
 {
-    if (!joined) {
+    if (!continues) {
         if (!close_chain(t)) return false;
         open_chain(t, p);
     }
     append_link(t, link);
     t->in_hand = p;
-    t->slot[p->position] = p->stored ? REEL__NONE : is_passed_on(t, p) ? IN_HAND : take_register(t);
+    t->slot[p->position] = p->stored ? REEL__NONE : is_passed_on(t, p) ? IN_HAND : take_slot(t);
     if (t->slot[p->position] == IN_HAND) return true;
     append_link(t, &(reel__planned_link){ .form = t->open.chain->store, .count = 1, .x = { member_operand(t, p) } });
     return true;
@@ -200,21 +198,19 @@ static bool lower_link(tiling *t, const reel__planned *p, const reel__planned_li
 
 static bool lower_reduction(tiling *t, const reel__planned *p)
 {
-    int axis;
-    int64_t block;
-    const reel_tensor *x = p->x;
-    reel__tile_op op = { .kind = p->level == REEL__PARTIAL ? REEL__TILE_BLOCKS : REEL__TILE_REDUCE, .count = 1 };
-    op.x[0] = operand(t, p, 0);
-    op.reduce = x->op->traits->reduce(x, t->s->plan.isa, &axis, &block);
-    op.block = (int32_t)block;
-    if (p->level != REEL__PARTIAL) {
-        op.y = result_operand(t, p);
-        return emit(t, &op);
-    }
-    op.blocks = (int32_t)((x->inputs[0]->size[axis] + block - 1) / block);
-    op.y = (reel__operand){
-        .base = p->partial, .row = op.blocks, .slot = REEL__NONE, .element = (uint8_t)reel__element_of(x)
+    const reel__reduction r = p->x->op->traits->reduce(p->x, t->s->plan.isa);
+    reel__tile_op op = {
+        .kind = REEL__TILE_REDUCE, .count = 1, .reduce = r.kernel, .block = (int32_t)r.block, .x = { operand(t, p, 0) }
     };
+    if (p->level == REEL__PARTIAL) {
+        op.kind = REEL__TILE_BLOCKS;
+        op.y = (reel__operand){ .base = p->partial,
+                                .row = reel__ceil_div(r.n, r.block),
+                                .slot = REEL__NONE,
+                                .element = (uint8_t)reel__element_of(p->x) };
+    } else {
+        op.y = result_operand(t, p);
+    }
     return emit(t, &op);
 }
 
@@ -232,15 +228,15 @@ static bool lower_row(tiling *t, const reel__planned *p)
 static bool lower_member(tiling *t, const reel__planned *p)
 {
     reel__planned_link link;
-    bool joined = t->is_open && joins_chain(t, p, t->in_hand, &link);
-    if (joined || find_link(t, p, 0, &link)) return lower_link(t, p, &link, joined);
+    bool continues = t->is_open && continues_chain(t, p, t->in_hand, &link);
+    if (continues || find_link(t, p, 0, &link)) return lower_link(t, p, &link, continues);
     if (!close_chain(t)) return false;
     return p->role == REEL__REDUCTION ? lower_reduction(t, p) : lower_row(t, p);
 }
 
-/* Registers that a member reads for the last time. A chain writes a row before it reads the next: what has a value for
+/* Slots that a member reads for the last time are free. A chain writes a row before it reads the next: what has a value for
  * each row must outlast it. */
-static void free_registers(tiling *t, const reel__planned *p)
+static void free_slots(tiling *t, const reel__planned *p)
 {
     for (int j = 0; j < p->x->input_count; j++) {
         const reel__planned *in = source(t, p, j);
@@ -252,7 +248,7 @@ static void free_registers(tiling *t, const reel__planned *p)
 }
 
 /* Elements of a tile: so that its slots fit the first cache, in whole rows where a member needs them. */
-static void choose_tile(const tiling *t, reel__step *step, int64_t max_rows, int64_t max_columns)
+static void choose_tile(const tiling *t, int64_t max_rows, int64_t max_columns, reel__tiles *tiles)
 {
     const reel__plan_settings *settings = &t->s->plan.settings;
     int64_t l1 = settings->l1 ? settings->l1 : 32768, live = t->slots ? t->slots : 1;
@@ -260,83 +256,61 @@ static void choose_tile(const tiling *t, reel__step *step, int64_t max_rows, int
     if (!settings->tile) length = length < 1024 ? 1024 : length > 2048 ? 2048 : length;
     bool whole = t->group->has_rows;
     int64_t unit = 1;
-    for (int32_t i = 0; i < step->op_count; i++)
-        if (step->ops[i].kind == REEL__TILE_BLOCKS && step->ops[i].block > unit) unit = step->ops[i].block;
-    step->tile_columns = whole || max_columns <= length ? max_columns : length / unit * unit;
-    if (step->tile_columns < unit && !whole) step->tile_columns = unit < max_columns ? unit : max_columns;
-    if (step->tile_columns < 1) step->tile_columns = 1;
-    step->tile_rows = length / step->tile_columns;
-    if (step->tile_rows < 1) step->tile_rows = 1;
-    if (step->tile_rows > max_rows) step->tile_rows = max_rows;
-    step->slots = t->slots;
-    step->slot_bytes = ((size_t)(step->tile_rows * step->tile_columns) * t->widest + 63) / 64 * 64;
+    for (int32_t i = 0; i < tiles->count; i++)
+        if (tiles->ops[i].kind == REEL__TILE_BLOCKS && tiles->ops[i].block > unit) unit = tiles->ops[i].block;
+    tiles->tile_columns = whole || max_columns <= length ? max_columns : length / unit * unit;
+    if (tiles->tile_columns < unit && !whole) tiles->tile_columns = reel__smaller(unit, max_columns);
+    if (tiles->tile_columns < 1) tiles->tile_columns = 1;
+    tiles->tile_rows = length / tiles->tile_columns;
+    if (tiles->tile_rows < 1) tiles->tile_rows = 1;
+    if (tiles->tile_rows > max_rows) tiles->tile_rows = max_rows;
+    tiles->slots = t->slots;
+    tiles->slot_bytes = ((size_t)(tiles->tile_rows * tiles->tile_columns) * t->widest + 63) / 64 * 64;
 }
 
-/* A group that is one tile needs no addresses computed when it runs; a reduction then reads rows that lie together. */
-void reel__fix_calls(reel__step *step, char *slots)
+bool reel__lower_tiles(reel__steps *s, int32_t g, int64_t max_rows, int64_t max_columns, reel__tiles *tiles)
 {
-    reel__part part = { .rows = step->rows, .columns = step->columns, .c_row = step->columns };
-    part.c = step->c ? step->c : slots + (size_t)step->slots * step->slot_bytes;
-    if (step->tile_rows < step->rows || step->tile_columns < step->columns) return;
-    for (int32_t i = 0; i < step->op_count; i++) {
-        const reel__tile_op *op = &step->ops[i];
-        bool reduces = op->kind == REEL__TILE_REDUCE;
-        bool together =
-            reduces && (op->x[0].slot >= 0 || op->x[0].block || op->x[0].row == step->columns || step->rows == 1);
-        if (op->kind == REEL__TILE_BLOCKS || (reduces && !together)) return;
-    }
-    for (int32_t i = 0; i < step->op_count; i++) {
-        reel__tile_op *op = &step->ops[i];
-        if (op->kind == REEL__TILE_CHAIN || op->kind == REEL__TILE_ROW_CHAIN) {
-            reel__link links[REEL__CHAIN_LINKS];
-            void *room = op->links;
-            int64_t rows, columns;
-            reel__set_links(step, op, slots, &part, links, &rows, &columns);
-            memcpy(room, links, op->count * sizeof *links); /* smaller than what it was made from */
-            op->ready = room, op->rows = rows, op->columns = columns;
-            continue;
-        }
-        reel__tile tile;
-        reel__set_tile(step, op, slots, &part, &tile);
-        op->fixed = tile;
-    }
-    step->single = true;
-}
-
-bool reel__lower_tiles(reel__steps *s, reel__step *step, int32_t g)
-{
-    const reel__plan *plan = &s->plan;
-    const reel__group *group = &REEL__AT(plan->groups, reel__group, g);
-    const reel_allocator *a = &plan->allocator;
-    size_t n = (size_t)group->count;
-    tiling t = { .s = s, .group = group, .g = g, .rows = 1, .columns = 1 };
-    while (!(group->row_splits >> t.split & 1)) t.split++;
-    for (int d = 0; d < group->rank; d++) *(d < t.split ? &t.rows : &t.columns) *= group->size[d];
+    const reel__group *group = &s->plan.group[g];
+    const reel_allocator *a = &s->plan.allocator;
+    const size_t n = (size_t)group->count;
+    tiling t = { .s = s, .group = group, .g = g };
     int32_t *memory = reel__allocate(a, 4 * n * sizeof *memory);
     bool good = memory != NULL;
     t.slot = memory, t.last_use = memory + n, t.free = memory + 2 * n, t.held = memory + 3 * n;
     for (size_t i = 0; good && i < n; i++) t.slot[i] = REEL__NONE;
     if (good) find_last_uses(&t);
-    for (int32_t i = group->first; good && i >= 0; i = plan->node[i].next) {
-        const reel__planned *p = &plan->node[i];
+    for (int32_t i = 0; good && i < group->count; i++) {
+        const reel__planned *p = member(&t, i);
         if (p->role == REEL__PRODUCT) continue;
         good = lower_member(&t, p);
-        if (good) free_registers(&t, p);
+        if (good) free_slots(&t, p);
     }
     good = good && close_chain(&t);
-    const size_t bytes = (size_t)t.ops.count * sizeof *step->ops;
-    step->op_count = (int32_t)t.ops.count;
-    good = good && (step->ops = reel__own(s, bytes)) != NULL;
-    if (good && bytes) memcpy(step->ops, t.ops.items, bytes);
-    reel__array_free(a, &t.ops, sizeof *step->ops);
+    const size_t bytes = (size_t)t.ops.count * sizeof *tiles->ops;
+    *tiles = (reel__tiles){ .count = (int32_t)t.ops.count, .rows = group->rows, .columns = group->columns };
+    good = good && (tiles->ops = reel__own(s, bytes)) != NULL;
+    if (good && bytes) memcpy(tiles->ops, t.ops.items, bytes);
+    reel__array_free(a, &t.ops, sizeof *tiles->ops);
     reel__release(a, memory, 4 * n * sizeof *memory);
     if (!good) return false;
-    step->rows = t.rows, step->columns = t.columns;
-    step->work = (double)(t.rows * t.columns) * (double)group->count / 8;
-    int64_t max_rows = step->kind == REEL__STEP_PRODUCT ? step->block_m : t.rows;
-    int64_t max_columns = step->kind == REEL__STEP_PRODUCT ? step->block_n : t.columns;
-    choose_tile(&t, step, max_rows, max_columns);
-    size_t scratch = (size_t)step->slots * step->slot_bytes;
-    if (scratch + 64 > s->scratch) s->scratch = scratch + 64;
+    choose_tile(&t, max_rows, max_columns, tiles);
+    const size_t scratch = (size_t)tiles->slots * tiles->slot_bytes + 64;
+    if (scratch > s->scratch) s->scratch = scratch;
+    return true;
+}
+
+double reel__tiles_work(const reel__group *group)
+{
+    return (double)group->rows * (double)group->columns * (double)group->count / 8;
+}
+
+bool reel__lower_tiled_group(reel__steps *s, int32_t g)
+{
+    const reel__group *group = &s->plan.group[g];
+    reel__step *step = reel__new_step(s, &s->list, REEL__STEP_TILES, s->plan.member[group->first]);
+    if (!step || !reel__lower_tiles(s, g, group->rows, group->columns, &step->tiles)) return false;
+    const reel__tiles *tiles = &step->tiles;
+    step->shares = reel__ceil_div(tiles->rows, tiles->tile_rows) * reel__ceil_div(tiles->columns, tiles->tile_columns);
+    step->work = reel__tiles_work(group);
     return true;
 }

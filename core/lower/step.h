@@ -1,18 +1,21 @@
-/* What a plan lowers to: a flat list of steps with resolved addresses. */
+/* What a plan is lowered to: a flat list of steps with addresses. A run does not change them; threads write to the values,
+ * to their scratch memory, and to what stands for that at the end of reel__steps. */
 #ifndef REEL_CORE_LOWER_STEP_H
 #define REEL_CORE_LOWER_STEP_H
 
 #include "core/plan/plan.h"
 
-/* Where an operand of a tile's op is: element (r, c) of the group's space at base + r row + (one ? 0 : c), or in a
- * register of the tile. */
+/* ---- Instructions of a tile -------------------------------------------------------------------------------------- */
+
+/* Where an operand of an instruction is: element (r, c) of the group's space at base + r row + (one ? 0 : c), or in a slot
+ * of the tile. */
 typedef struct reel__operand {
     char *base;
     int64_t row;
     int32_t slot; /* REEL__NONE: in memory */
     uint8_t element;
     bool one;     /* the same for all columns */
-    bool per_row; /* a register with one value for each row */
+    bool per_row; /* a slot with one value for each row */
     bool block;   /* the product's block: base and row are known when it runs */
 } reel__operand;
 
@@ -35,10 +38,10 @@ typedef enum reel__tile_kind {
 } reel__tile_kind;
 
 typedef struct reel__tile_op {
-    uint8_t kind;          /* reel__tile_kind */
-    uint8_t count;         /* operands; of a chain: links */
-    bool scattered;        /* a chain of rows whose values do not lie one after the other */
-    int32_t block, blocks; /* elements of a block, blocks of a row */
+    uint8_t kind;   /* reel__tile_kind */
+    uint8_t count;  /* operands; of a chain: links */
+    bool scattered; /* a chain of rows whose values do not lie one after the other */
+    int32_t block;  /* elements of a block */
     union {
         reel__row_kernel *row;
         reel__reduce_kernel *reduce;
@@ -48,79 +51,134 @@ typedef struct reel__tile_op {
         struct {
             reel__operand y, x[REEL__POINTWISE_INPUTS];
         };
-        reel__planned_link *links;
-        reel__tile fixed; /* the call itself, where the whole group is one tile */
-        struct {          /* of a chain */
-            reel__link *ready;
+        reel__planned_link *links; /* of a chain */
+        reel__tile fixed;          /* the call itself, where the whole group is one tile */
+        struct {                   /* the same of a chain */
+            reel__link *fixed_links;
             int64_t rows, columns;
         };
     };
 } reel__tile_op;
 
-typedef enum reel__step_kind {
-    REEL__STEP_CALL,   /* one op as it is */
-    REEL__STEP_COPY,   /* a view given memory */
-    REEL__STEP_REDUCE, /* [outer, n, inner] over n */
-    REEL__STEP_TILES,
-    REEL__STEP_PACK, /* an operand of products */
-    REEL__STEP_PRODUCT
-} reel__step_kind;
-
-/* A packed operand: a value of the plan, read by every product that wants it in this form. */
-typedef struct reel__pack {
-    int32_t source;
-    int64_t offset;
-    reel__side side;
-    reel__product_use use;
-    int isa, element;
-    reel__product_layout layout;
-    int64_t first, last; /* the steps that write it and that read it last */
-    size_t at;           /* in the steps' memory for packs */
-} reel__pack;
-
-typedef struct reel__step {
-    reel__step_kind kind;
-    int32_t node;
-    /* call, copy, reduce */
-    reel_call call;
-    const reel__access *access; /* copy */
-    reel__reduce_kernel *reduce;
-    int64_t outer, n, inner;
-    /* tiles, and those after a product's block */
+/* A group's pointwise ops and reductions, and how its space is cut into tiles. */
+typedef struct reel__tiles {
     reel__tile_op *ops;
-    int32_t op_count, slots;
+    int32_t count, slots;
     int64_t rows, columns, tile_rows, tile_columns;
     size_t slot_bytes;
-    bool single; /* all is one tile with fixed calls */
-    /* product, pack */
-    const reel__product_api *api;
-    int32_t pack[2]; /* of a and b, or REEL__NONE; of a pack step: its own, first */
-    const reel__pack *packing;
-    reel__product_plan plan;
-    const char *a, *b;
-    char *c; /* NULL: blocks live in the workspace */
-    int64_t block_m, block_n, batch;
-    reel__product_prefetch prefetch; /* read after its blocks; at: of the whole, NULL: nothing */
-    int64_t *offsets;                /* of each batch's a and b, in bytes */
-    double work;                     /* what threads are worth: eight multiply-adds or element operations are 1 */
-    int64_t shares;                  /* independent parts */
-    bool shared;                     /* worth more than one thread */
-    double seconds;                  /* with .profile: in all runs */
-    int64_t times;
-} reel__step;
+    bool single; /* all is one tile, whose calls are fixed */
+} reel__tiles;
 
 /* Rows [row, row + rows) and columns [column, column + columns) of a step's space; c is what a product has computed of
  * it, from (c_row0, c_column0) on. */
 typedef struct reel__part {
+    char *slots;
+    size_t slot_bytes;
     int64_t row, rows, column, columns;
     char *c;
     int64_t c_row0, c_column0, c_row;
 } reel__part;
 
+/* addresses.c: the address of an operand's element at the part's first row and column, or at the first row alone, and how
+ * many elements on the same of the next row is. */
+char *reel__operand_at(const reel__operand *o, const reel__part *part, bool whole_row, int64_t *row);
+
+/* A call with its addresses: of rows that lie one after the other in all operands, one row is made. For a chain, its
+ * links, REEL__CHAIN_LINKS at most. */
+void reel__set_tile(const reel__tile_op *op, const reel__part *part, reel__tile *tile);
+void reel__set_links(const reel__tile_op *op, const reel__part *part, reel__link *links, int64_t *rows,
+                     int64_t *columns);
+
+/* ---- Steps ------------------------------------------------------------------------------------------------------- */
+
+typedef enum reel__step_kind {
+    REEL__STEP_CALL,
+    REEL__STEP_COPY,
+    REEL__STEP_REDUCE,
+    REEL__STEP_TILES,
+    REEL__STEP_PACK,
+    REEL__STEP_PRODUCT
+} reel__step_kind;
+
+/* A view given memory. */
+typedef struct reel__copy_step {
+    char *y;
+    const char *x;
+    size_t element;
+    int rank;
+    int64_t size[REEL_MAX_RANK], y_stride[REEL_MAX_RANK], x_stride[REEL_MAX_RANK];
+} reel__copy_step;
+
+typedef struct reel__reduce_step {
+    reel__reduction reduction;
+    void *y;
+    const void *x;
+} reel__reduce_step;
+
+/* A packed operand: a value of the plan, read by every product that wants it in this form. */
+typedef struct reel__pack {
+    int32_t source;
+    int64_t offset;
+    reel__product_layout layout;
+    int64_t first, last; /* the steps that write it and that read it last */
+    size_t at;           /* in the steps' memory for packs */
+} reel__pack;
+
+enum { REEL__PACK_PANELS = 4 }; /* that make one share */
+
+typedef struct reel__pack_step {
+    const reel__product_api *api;
+    int32_t index; /* of the pack, in steps->packs */
+    const reel__pack *pack;
+    const char *from;
+    char *to;
+} reel__pack_step;
+
+typedef struct reel__product_step {
+    const reel__product_api *api;
+    reel__product_plan plan;
+    int32_t pack[2]; /* of a and b, or REEL__NONE */
+    const char *a, *b;
+    char *c; /* NULL: blocks live in the workspace */
+    int64_t block_m, block_n, batch;
+    int64_t *offsets;                /* of each batch's a and b, in bytes */
+    reel__tiles tiles;               /* of what runs on each block; they may have no instruction */
+    reel__product_prefetch prefetch; /* what they read; at: of the whole, NULL: nothing */
+} reel__product_step;
+
+typedef struct reel__step {
+    reel__step_kind kind;
+    int32_t node;   /* that it computes, or the first of them */
+    double work;    /* what threads are worth: eight multiply-adds or element operations are 1 */
+    int64_t shares; /* independent parts */
+    bool shared;    /* worth more than one thread */
+    union {
+        reel_call call; /* of one op as it is; what it draws from is filled in by each run, in a copy */
+        reel__copy_step copy;
+        reel__reduce_step reduce;
+        reel__tiles tiles;
+        reel__pack_step pack;
+        reel__product_step product;
+    };
+} reel__step;
+
+/* What runs tile by tile in a step; NULL: nothing. */
+static inline const reel__tiles *reel__tiles_of(const reel__step *step)
+{
+    if (step->kind == REEL__STEP_TILES) return &step->tiles;
+    return step->kind == REEL__STEP_PRODUCT && step->product.tiles.count ? &step->product.tiles : NULL;
+}
+
 /* The next share of a thread's range, alone on its cache line; atomic. */
 typedef struct reel__next_share {
     int64_t share, rest[7];
 } reel__next_share;
+
+/* How long a step took, with .profile: in all runs. */
+typedef struct reel__step_time {
+    double seconds;
+    int64_t runs;
+} reel__step_time;
 
 typedef struct reel__steps {
     reel__plan plan;
@@ -131,33 +189,21 @@ typedef struct reel__steps {
     size_t packs_size;
     char *packs_memory;
     size_t scratch; /* bytes that one thread needs */
+    int threads;    /* that have scratch; 1: no step is worth more */
+    /* written by a run */
     char *scratch_memory;
     reel__next_share *next; /* one for each thread */
+    reel__step_time *times; /* one for each step */
     double alone_seconds;   /* the shortest run on one thread of what is for several; 0: there was none */
-    int threads;            /* that have scratch; 1: no step is worth more */
 } reel__steps;
 
 static inline int64_t reel__smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* a / b rounded up; 0 where b is 0. */
-static inline int64_t reel__ceil_div(int64_t a, int64_t b) { return b > 0 ? (a + b - 1) / b : 0; }
-
-/* False: out of memory. */
+/* lower.c: makes the steps of steps->plan for steps->threads. False: out of memory. */
 bool reel__lower(reel__steps *steps);
 void reel__steps_free(reel__steps *steps);
 
-/* All memory that a run needs beside the model and the inputs; known before the first run, and what is used. */
+/* All memory that a run needs in addition to the model and the inputs; known before the first run, and what is used. */
 size_t reel__steps_bytes(const reel__steps *steps);
-
-/* A call with its addresses: of rows that lie one after the other in all operands, one row is made. For a chain, its
- * links, REEL__CHAIN_LINKS at most. */
-void reel__set_tile(const reel__step *step, const reel__tile_op *op, char *slots, const reel__part *part,
-                    reel__tile *tile);
-void reel__set_links(const reel__step *step, const reel__tile_op *op, char *slots, const reel__part *part,
-                     reel__link *links, int64_t *rows, int64_t *columns);
-
-/* Executes one part of a step on one thread. */
-void reel__step_run(const reel__step *step, char *scratch, int64_t share);
-int64_t reel__step_shares(const reel__step *step); /* how many parts it has */
 
 #endif

@@ -1,21 +1,21 @@
 /* Views become strides: for each node, whose value it reads and which of its elements. A view that no strides can say (a
  * reshape of a transpose) stays something to compute. */
+#include "core/base/strided.h"
 #include "core/plan/plan.h"
 
 #include <string.h>
 
-static void whole(const reel_tensor *x, int64_t source, reel__access *access)
+reel__access reel__whole_access(const reel_tensor *x)
 {
-    int64_t stride = 1;
-    access->source = (int32_t)source;
-    access->offset = 0;
-    for (int d = x->rank; d-- > 0; stride *= x->size[d]) access->stride[d] = stride;
+    reel__access access = { .source = x->index };
+    reel__contiguous(x->rank, x->size, access.stride);
+    return access;
 }
 
 void reel__plan_layout(reel__plan *plan, int64_t node)
 {
     const reel_tensor *x = plan->node[node].x;
-    whole(x, node, &plan->access[node]);
+    plan->access[node] = reel__whole_access(x);
     if (plan->node[node].role != REEL__VIEW) return;
     const reel__access *in = &plan->access[x->inputs[x->input_count - 1]->index];
     int64_t offset = 0;
@@ -30,27 +30,12 @@ void reel__plan_layout(reel__plan *plan, int64_t node)
     }
 }
 
-int reel__squeeze(const reel_tensor *x, int64_t *size)
+int reel__axes_of(const reel_tensor *x, const reel__access *access, reel__axis *axes)
 {
-    int rank = 0;
+    int n = 0;
     for (int d = 0; d < x->rank; d++)
-        if (x->size[d] != 1) size[rank++] = x->size[d];
-    return rank;
-}
-
-void reel__squeeze_strides(const reel_tensor *x, const reel__access *access, int64_t *stride)
-{
-    int rank = 0;
-    for (int d = 0; d < x->rank; d++)
-        if (x->size[d] != 1) stride[rank++] = access->stride[d];
-}
-
-bool reel__collapse(const int64_t *size, const int64_t *stride, int from, int to, int64_t *together)
-{
-    *together = from < to ? stride[to - 1] : 0;
-    for (int d = to - 1; d > from; d--)
-        if (stride[d - 1] != stride[d] * size[d]) return false;
-    return true;
+        if (x->size[d] != 1) axes[n++] = (reel__axis){ x->size[d], access->stride[d] };
+    return n;
 }
 
 bool reel__is_whole(const reel__plan *plan, int64_t node)
@@ -60,15 +45,13 @@ bool reel__is_whole(const reel__plan *plan, int64_t node)
 
 bool reel__reads_whole(const reel__plan *plan, const reel_tensor *x, const reel__access *access)
 {
-    return !access->offset && plan->node[access->source].x->count == x->count && reel__reads_in_order(x, access);
+    return !access->offset && plan->node[access->source].x->count == x->count && reel__reads_contiguous(x, access);
 }
 
-bool reel__reads_in_order(const reel_tensor *x, const reel__access *access)
+bool reel__reads_contiguous(const reel_tensor *x, const reel__access *access)
 {
-    int64_t stride = 1;
-    for (int d = x->rank; d-- > 0; stride *= x->size[d])
-        if (x->size[d] != 1 && access->stride[d] != stride) return false;
-    return true;
+    reel__axis axes[REEL_MAX_RANK];
+    return reel__is_contiguous(reel__axes_of(x, access, axes), axes);
 }
 
 reel__product_axes reel__plan_axes(const reel__plan *plan, int32_t group, const reel_tensor *y)
@@ -90,7 +73,8 @@ void reel__plan_free(reel__plan *plan)
     const reel_allocator *a = &plan->allocator;
     reel__release(a, plan->node, (size_t)plan->count * sizeof *plan->node);
     reel__release(a, plan->access, (size_t)plan->count * sizeof *plan->access);
-    reel__array_free(a, &plan->groups, sizeof(reel__group));
+    reel__release(a, plan->group, (size_t)plan->group_count * sizeof *plan->group);
+    reel__release(a, plan->member, (size_t)plan->count * sizeof *plan->member);
     reel__array_free(a, &plan->copies, sizeof(reel__access));
     reel__release(a, plan->arena, plan->arena_size);
     reel__release(a, plan->constants, plan->constants_size);

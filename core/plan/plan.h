@@ -6,20 +6,19 @@
  *     group.c    pointwise ops, reductions and products that run together, tile by tile
  *     batch.c    products of one right operand as one batch
  *     order.c    the members of a group so that each reads the one before, where it can
- *     storage.c  which values have memory, from when to when, and where; assignments in place
+ *     storage.c  which values have memory of their own; assignments in place; parts written into their concat
+ *     arena.c    where each value is, so that memory is used again once its last reader has run
  *
- * The executor lowers a plan to a list of steps with addresses (core/lower/lower.c). */
+ * core/lower/lower.c makes a list of steps with addresses of it. */
 #ifndef REEL_CORE_PLAN_PLAN_H
 #define REEL_CORE_PLAN_PLAN_H
 
 #include "core/plan/traits.h"
 
 enum {
-    REEL__ROW_LIMIT = 1024,    /* the longest row that a tile holds whole */
-    REEL__FOLD_LIMIT = 4096,   /* the largest constant that is computed once */
-    REEL__DEFERRED_DEPTH = 16, /* how long a chain of ops on leaves may wait for its user */
-    REEL__NONE = -1,
-    REEL__DEFERRED = -2
+    REEL__ROW_LIMIT = 1024,  /* the longest row that a tile holds whole */
+    REEL__FOLD_LIMIT = 4096, /* the largest constant that is computed once */
+    REEL__NONE = -1
 };
 
 /* What can be switched off, each alone: a field of the settings, a word of REEL_FORCE, an axis of the equality tests. */
@@ -70,25 +69,25 @@ typedef enum reel__level {
 
 typedef struct reel__planned {
     reel_tensor *x;
-    uint8_t role, level;
-    bool output, stored, in_place;
-    bool kept;     /* an output that is read after the run: not an assignment alone */
-    int32_t depth; /* of a chain of deferred nodes */
-    int32_t group, next;
-    int32_t last_use; /* the last group that reads it */
+    uint8_t role, level; /* reel__role, reel__level */
+    bool assigned;       /* an assignment, which takes effect after the run */
+    bool read;           /* by the user, after the run */
+    bool stored;         /* has memory, not only a slot of a tile */
+    bool in_place;       /* which is that of the parameter or state that it is assigned to */
+    int32_t copy;        /* of a REEL__COPY: where in plan->copies it says what it copies */
+    int32_t group;
     int32_t position; /* among the members of its group */
-    char *data;       /* its memory, of a stored value */
-    char *partial;    /* of a late reduction: a value for each block */
+    char *data;       /* its memory, if it is stored */
+    char *partial;    /* of a REEL__PARTIAL reduction: a value for each block */
 } reel__planned;
 
 typedef struct reel__group {
-    int32_t first, last, count;
-    int32_t product; /* the node at its front, or REEL__NONE */
-    bool tiled;      /* runs by tiles; otherwise it is one node, run as it is */
-    int rank;        /* its space, without axes of size 1 */
-    int64_t size[REEL_MAX_RANK];
-    uint32_t row_splits;    /* bit s: the first s axes can be the rows, the others the columns */
-    bool has_rows;          /* some member is REEL__ROW, so a tile holds whole rows */
+    int32_t first, count; /* its members, in plan->member; the first group may have none */
+    int32_t product;      /* the node at its front, or REEL__NONE */
+    bool tiled;           /* runs by tiles; otherwise it is one node, run as it is */
+    bool has_rows;        /* some member is REEL__ROW, so a tile holds whole rows */
+    int row_axes;         /* of its space, without axes of size 1: as many are its rows, the others its columns */
+    int64_t rows, columns;
     int32_t batch_head;     /* the group whose product computes this one's too, in a batch of products; or REEL__NONE */
     int32_t batch_index;    /* which product of the head's batch this is */
     int32_t batch_count;    /* how many products a head computes */
@@ -100,43 +99,45 @@ typedef struct reel__plan {
     reel_allocator allocator;
     reel__plan_settings settings;
     int isa;
-    bool assigns; /* for a run, not an evaluation */
     int64_t count;
     reel__planned *node;
     reel__access *access;
-    reel__array groups; /* reel__group, in order of execution */
-    reel__array copies; /* reel__access of the nodes with role REEL__COPY, whose depth is the index */
+    reel__array copies; /* reel__access: what each REEL__COPY copies */
+    reel__group *group; /* in order of execution */
+    int32_t group_count;
+    int32_t *member; /* nodes, group by group */
     char *arena, *constants;
     size_t arena_size, constants_size;
-    int64_t merged;  /* nodes that share a group with another: for reports and tests */
-    int64_t moved;   /* members that have another position than the order of the program gives them */
-    int64_t batched; /* products that another one computes */
-    int64_t joined;  /* parts written into their concat */
+    /* for reports and tests */
+    int64_t moved;      /* members that have another position than the order of the program gives them */
+    int64_t batched;    /* products that another one computes */
+    int64_t in_concats; /* parts written into their concat */
     int64_t in_place;
 } reel__plan;
 
-/* The passes, in their order. False: out of memory. */
-typedef struct reel__plan_pass {
-    const char *name;
-    bool (*pass)(reel__plan *plan);
-} reel__plan_pass;
-
-enum { REEL__PLAN_PASSES = 5 };
-extern const reel__plan_pass reel__plan_passes[REEL__PLAN_PASSES];
-
-bool reel__plan_roles(reel__plan *plan);
-bool reel__plan_group(reel__plan *plan);
-bool reel__plan_batch(reel__plan *plan);
-bool reel__plan_order(reel__plan *plan);
-bool reel__plan_storage(reel__plan *plan);
-
-/* plan.c: a plan of these nodes, inputs first, whose index is their number; of the outputs the first `assigned` are
- * assignments that are to be made. False: out of memory, or an error in the environment, which is recorded. The plan is
- * to be freed in any case. `begin` stops before the first pass. */
+/* plan.c: a plan of these nodes, inputs first, each at its index; the first `assigned` of the outputs are assignments that
+ * are to be made. False: out of memory, or an error in the environment, which is recorded; the plan is freed all the same.
+ * `begin` stops before the passes. */
 bool reel__plan_make(reel__plan *plan, reel_tape *tape, const reel__array *nodes, const reel__array *outputs,
                      int64_t assigned);
 bool reel__plan_begin(reel__plan *plan, reel_tape *tape, const reel__array *nodes, const reel__array *outputs,
                       int64_t assigned);
+
+/* The passes, in their order. False: out of memory. */
+void reel__plan_roles(reel__plan *plan);
+bool reel__plan_group(reel__plan *plan);
+void reel__plan_batch(reel__plan *plan);
+bool reel__plan_order(reel__plan *plan);
+bool reel__plan_storage(reel__plan *plan);
+
+/* What storage.c tells arena.c of each node. */
+typedef struct reel__lifetimes {
+    int32_t *last_use; /* the last group that reads it; INT_MAX: it is read after the run */
+    int32_t *host;     /* the value that it is written into, itself if none: a concat, the head of a batch */
+    size_t *within;    /* where in its host, in bytes */
+} reel__lifetimes;
+
+bool reel__plan_arena(reel__plan *plan, const reel__lifetimes *lifetimes);
 
 /* What tests force; zero at first, read from REEL_FORCE in the environment. NULL: out of memory. */
 reel__plan_settings *reel__settings(reel_tape *tape);
@@ -146,32 +147,38 @@ void reel__plan_free(reel__plan *plan);
 /* The layout of one node, after those of its inputs. */
 void reel__plan_layout(reel__plan *plan, int64_t node);
 
+/* All of a value, contiguous. */
+reel__access reel__whole_access(const reel_tensor *x);
+
 /* Whether a node's value is its source's, element by element. */
 bool reel__is_whole(const reel__plan *plan, int64_t node);
 bool reel__reads_whole(const reel__plan *plan, const reel_tensor *x, const reel__access *access);
 
-/* Whether it reads elements that lie one after the other, wherever they begin. */
-bool reel__reads_in_order(const reel_tensor *x, const reel__access *access);
+/* Whether it reads contiguous elements, wherever they begin. */
+bool reel__reads_contiguous(const reel_tensor *x, const reel__access *access);
+
+/* The axes of x that are not of size 1, with the strides of an access. */
+int reel__axes_of(const reel_tensor *x, const reel__access *access, reel__axis *axes);
 
 /* The axes of a product in a group, as the plan has them: the last of its batch axes, as far as the right operand is
  * repeated along them, are rows. No bits depend on that, since an element is a function of its k pairs alone. */
 reel__product_axes reel__plan_axes(const reel__plan *plan, int32_t group, const reel_tensor *y);
 
-/* The axes of x that are not of size 1, and the strides of an access along them. */
-int reel__squeeze(const reel_tensor *x, int64_t *size);
-void reel__squeeze_strides(const reel_tensor *x, const reel__access *access, int64_t *stride);
-
-/* Strides of axes [from, to) as the one stride of all of them together; false if they do not step as one. */
-bool reel__collapse(const int64_t *size, const int64_t *stride, int from, int to, int64_t *together);
-
-/* What a member of this group reads of an operand. A copy is made once others may have been placed that read the view
- * itself: it serves the groups after it. */
+/* What a member of this group reads of an operand. Members of groups before a copy read the view itself. */
 static inline const reel__access *reel__access_for(const reel__plan *plan, int32_t group, const reel_tensor *operand)
 {
     const reel__planned *p = &plan->node[operand->index];
     bool before = p->role == REEL__COPY && group <= p->group;
-    return before ? &REEL__AT(plan->copies, reel__access, p->depth) : &plan->access[operand->index];
+    return before ? &REEL__AT(plan->copies, reel__access, p->copy) : &plan->access[operand->index];
 }
+
+static inline bool reel__is_output(const reel__planned *p) { return p->assigned || p->read; }
+
+/* Whether a product is computed with others, or computes others. */
+static inline bool reel__in_batch(const reel__group *group) { return group->batch_head >= 0 || group->batch_count > 1; }
+
+/* a / b rounded up; 0 where b is 0. */
+static inline int64_t reel__ceil_div(int64_t a, int64_t b) { return b > 0 ? (a + b - 1) / b : 0; }
 
 static inline size_t reel__value_bytes(const reel_tensor *x)
 {

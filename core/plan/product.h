@@ -1,20 +1,20 @@
-/* Matrix products c[m, n] = sum over k of a[m, k] b[k, n], float and double, one thread.
+/* What is said about a matrix product c[m, n] = sum over k of a[m, k] b[k, n], f32 or f64, between those who plan and run it
+ * and the family that computes it. The family's functions are in the traits of its op (traits.h):
  *
- * Each element of c is a function of its k pairs alone: k is cut every 512; a
- * piece is one ascending chain of fused multiply-adds that starts at -0; pieces are added in
- * ascending order; no k gives +0. Nothing below changes a bit: not the block, the tile, packing,
- * nor which of m and n lies in vectors.
- *
- *     reel__product p = {.isa = isa, .element = 4, .a = ..., .b = ...};     strides, no addresses
- *     reel__product_plan plan = reel__product_plan_make(&p);
+ *     reel__product p = { .isa = isa, .element = 4, .a = ..., .b = ... };     strides, no addresses
+ *     reel__product_plan plan = api->plan(&p);
  *     for each block of about plan.block_m x plan.block_n:
- *         reel__product_block(&plan, a, b, m0, m1, n0, n1, &c[m0, n0], c_m, c_n, workspace);
+ *         api->block(&plan, &(reel__product_block){ .a = a, .b = b, .m0 = m0, .m1 = m1, ... });
  *
- * A plan is a value: copied freely, owning nothing, good for any addresses. Blocks are
- * independent, so threads share them out; each thread needs a workspace of plan.workspace bytes
- * (often 0), aligned to 64. */
+ * What an element of c is to the bit stands in ops/contract.c. Nothing below changes that: not the block, the tile,
+ * packing, nor which of m and n lies in vectors.
+ *
+ * A plan is a value: copied freely, owning nothing, good for any addresses. Blocks are independent, so threads share them
+ * out; each thread needs a workspace of plan.workspace bytes (often 0), aligned to 64. */
 #ifndef REEL_CORE_PLAN_PRODUCT_H
 #define REEL_CORE_PLAN_PRODUCT_H
+
+#include "core/base/axes.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -22,12 +22,8 @@
 /* An operand: rows (m of a, n of b) by k, each index a row-major list of axes with strides in
  * elements, of any sign. A plain matrix has one axis of each; a convolution's windows, or a
  * weight gradient's k = (batch, time), have more, as many as a tensor can have. Lists that are one
- * axis in memory are recognised. Nothing outside the named elements is ever read. */
+ * axis in memory are recognised. Nothing outside these elements is ever read. */
 enum { REEL__PRODUCT_AXES = 8 };
-
-typedef struct {
-    int64_t size, stride;
-} reel__axis;
 
 typedef struct {
     int row_axes, k_axes;
@@ -37,7 +33,7 @@ typedef struct {
 /* How an operand is read. AUTO: the plan chooses between the next two. IN_PLACE: where it lies;
  * falls back to PACK for several axes, and where neither operand is contiguous along its rows.
  * PACK: copied into the workspace by every block that needs it. PACKED_X and PACKED_Y: the
- * caller passes a copy made by reel__product_pack. */
+ * caller passes a copy made by api->pack. */
 typedef enum { REEL__AUTO, REEL__IN_PLACE, REEL__PACK, REEL__PACKED_X, REEL__PACKED_Y } reel__product_use;
 
 typedef struct {
@@ -73,8 +69,6 @@ typedef struct {
     size_t workspace, y_workspace;
 } reel__product_plan;
 
-reel__product_plan reel__product_plan_make(const reel__product *p);
-
 /* Arrays of the shape of c that will be read after a block: the one whose element at the block's first row and column is
  * at `at`, and others that lie so many bytes from it. Tiles that have time bring them into the second cache. */
 enum { REEL__PREFETCHES = 4 };
@@ -85,31 +79,27 @@ typedef struct {
     int64_t other[REEL__PREFETCHES];
 } reel__product_prefetch;
 
-/* Computes rows [m0, m1) and columns [n0, n1), at most a block, over the whole of k into c,
- * whose first element is (m0, n0); strides of any value, fast where either is 1. With operands
- * that came packed, m0 and n0 are multiples of the steps. c must not overlap the operands:
- * between pieces of k it holds partial sums. prefetch may be null. */
-void reel__product_block(const reel__product_plan *plan, const void *a, const void *b, int64_t m0, int64_t m1,
-                         int64_t n0, int64_t n1, void *c, int64_t c_m, int64_t c_n, void *workspace,
-                         const reel__product_prefetch *prefetch);
-
-/* A packed operand is panels of `width` rows, each k by width, k ascending; the missing rows of
- * the last hold nothing and are not read. */
+/* Rows [m0, m1) and columns [n0, n1) of c over the whole of k, at most the plan's block. c is the address of element
+ * (m0, n0); its strides are of any value, fast where either is 1. With operands that came packed, m0 and n0 are multiples
+ * of the plan's steps. c must not overlap the operands: between pieces of k it holds partial sums. */
 typedef struct {
+    const void *a, *b;
+    int64_t m0, m1, n0, n1;
+    void *c;
+    int64_t c_m, c_n;
+    void *workspace;
+    const reel__product_prefetch *prefetch; /* or NULL */
+} reel__product_block;
+
+/* How an operand is packed: panels of `width` rows, each k by width, k ascending; the missing rows of the last hold
+ * nothing and are not read. */
+typedef struct {
+    int isa, element;
+    reel__side side;
+    reel__product_use use; /* REEL__PACKED_X or REEL__PACKED_Y */
     int width;
-    int64_t panels, k, panel; /* elements from one panel to the next */
+    int64_t rows, panels, k, panel; /* panel: elements from one to the next */
     size_t bytes;
 } reel__product_layout;
-
-reel__product_layout reel__product_layout_of(int isa, int element, const reel__side *side, reel__product_use use);
-
-/* Packs panels [p0, p1) of the operand at `from` into `to`, the start of the whole packed
- * operand: threads share them out. */
-void reel__product_pack(int isa, int element, const reel__side *side, const reel__product_layout *layout,
-                        const void *from, int64_t p0, int64_t p1, void *to);
-
-/* For the family's files: rows [r0, r0 + rows) and k [k0, k0 + nk) as panels. */
-void reel__product_pack_part(int isa, int element, const reel__side *side, const void *from, int64_t r0, int64_t rows,
-                             int64_t k0, int64_t nk, int width, int64_t panel, void *to);
 
 #endif

@@ -27,12 +27,11 @@ static reel__role role_of(const reel__plan *plan, const reel_tensor *x)
     return traits->product ? REEL__PRODUCT : REEL__OTHER;
 }
 
-bool reel__plan_roles(reel__plan *plan)
+void reel__plan_roles(reel__plan *plan)
 {
     for (int64_t i = 0; i < plan->count; i++) {
         plan->node[i].role = (uint8_t)role_of(plan, plan->node[i].x);
-        plan->node[i].group = plan->node[i].next = plan->node[i].last_use = REEL__NONE;
+        plan->node[i].group = plan->node[i].position = REEL__NONE;
         reel__plan_layout(plan, i);
     }
-    return true;
 }

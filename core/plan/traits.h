@@ -22,7 +22,7 @@ typedef struct reel__tile {
 typedef void reel__row_kernel(const reel__tile *tile);
 
 /* A chain: ops of 4-byte elements, each of which reads the result of the one before, a chunk of vectors at a time that
- * stays in registers. Links are called one by the other: a load, the ops, stores anywhere among them, the end. */
+ * stays in registers. Each link calls the next: a load, the ops, stores anywhere among them, the end. */
 typedef void reel__link_code(void); /* its type is known to the instruction set that it is of */
 
 typedef struct reel__link_form {
@@ -44,6 +44,13 @@ typedef struct reel__chain {
 /* y[outer, inner] from x[outer, n, inner], both contiguous. */
 typedef void reel__reduce_kernel(void *y, const void *x, int64_t outer, int64_t n, int64_t inner);
 
+/* y[outer, inner] from x[outer, n, inner]. Of a last axis, `block` elements make one value each, and these are reduced by
+ * the same kernel again. */
+typedef struct reel__reduction {
+    reel__reduce_kernel *kernel;
+    int64_t outer, n, inner, block;
+} reel__reduction;
+
 _Static_assert(REEL__PRODUCT_AXES >= REEL_MAX_RANK, "a side of a product can have all axes of a tensor");
 
 /* The axes of a product's operands: y's axes are batch, m, n. */
@@ -53,15 +60,16 @@ typedef struct reel__product_axes {
     int8_t b_batch[REEL_MAX_RANK], b_n[REEL_MAX_RANK], b_k[REEL_MAX_RANK];
 } reel__product_axes;
 
+/* The functions of a product's family; their structs are in product.h. */
 typedef struct reel__product_api {
     const reel__product_axes *(*axes)(const reel_tensor *y);
     reel__product_plan (*plan)(const reel__product *p);
-    void (*block)(const reel__product_plan *plan, const void *a, const void *b, int64_t m0, int64_t m1, int64_t n0,
-                  int64_t n1, void *c, int64_t c_m, int64_t c_n, void *workspace,
-                  const reel__product_prefetch *prefetch);
+    void (*block)(const reel__product_plan *plan, const reel__product_block *block);
     reel__product_layout (*layout)(int isa, int element, const reel__side *side, reel__product_use use);
-    void (*pack)(int isa, int element, const reel__side *side, const reel__product_layout *layout, const void *from,
-                 int64_t p0, int64_t p1, void *to);
+
+    /* Packs panels [p0, p1) of the operand at `from` into `to`, the start of the whole packed operand: threads share
+     * them out. */
+    void (*pack)(const reel__product_layout *layout, const void *from, int64_t p0, int64_t p1, void *to);
 } reel__product_api;
 
 typedef struct reel__traits {
@@ -72,17 +80,16 @@ typedef struct reel__traits {
     bool (*link)(const reel_tensor *y, int isa, int from, const bool *one, reel__link_form *form);
     const reel__chain *(*chain)(int isa);
 
-    /* View of its last input, x: from the strides of x to the offset and strides of y, in elements. False: impossible with these strides. */
+    /* View of its last input, x: from the strides of x to the offset and strides of y, in elements. False: impossible
+     * with these strides. */
     bool (*map)(const reel_tensor *y, const int64_t *x_stride, int64_t *offset, int64_t *y_stride);
 
-    /* Reduction over one axis: its kernel; `block` is how many elements of a last axis make one block, whose results are
-     * reduced by the same rule again. */
-    reel__reduce_kernel *(*reduce)(const reel_tensor *y, int isa, int *axis, int64_t *block);
+    reel__reduction (*reduce)(const reel_tensor *y, int isa); /* over one axis */
 
     const reel__product_api *product;
 
-    /* A concat: its axis. Its run leaves a part alone that is in its place already. */
-    int (*joined)(const reel_tensor *y);
+    /* A concat: its axis. Its run leaves a part alone that is in its concat already. */
+    int (*concat_axis)(const reel_tensor *y);
 
     bool is_number; /* a leaf that is known before a run */
     bool is_draw;   /* its attribute is a name, dtype and shape */

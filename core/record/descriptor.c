@@ -10,49 +10,42 @@ typedef struct completed {
     reel_op *op;
 } completed;
 
-/* What lies wholly within the size of `given`; the rest is zero. */
-static reel_op complete(const reel_op *given)
-{
-    reel_op op = { .size = sizeof op };
 #define FIELD(field)                                                                                                   \
-    if (offsetof(reel_op, field) + sizeof op.field <= given->size) op.field = given->field
-    FIELD(name);
-    FIELD(shape);
-    FIELD(run);
-    FIELD(vjp);
-    FIELD(merge);
-    FIELD(check);
-    FIELD(unique);
-    FIELD(draws);
-    FIELD(traits);
-    FIELD(past);
+    {                                                                                                                  \
+        offsetof(reel_op, field), sizeof((reel_op *)0)->field                                                          \
+    }
+static const struct field {
+    size_t offset, size;
+} fields[] = { FIELD(name), FIELD(shape),  FIELD(run),          FIELD(check), FIELD(vjp),   FIELD(merge),
+               FIELD(past), FIELD(unique), FIELD(attr_is_data), FIELD(draws), FIELD(traits) };
 #undef FIELD
-    return op;
-}
 
-static bool equal(const reel_op *a, const reel_op *b)
+/* The fields that lie wholly within the size of `given`; all other bytes are zero. */
+static void complete(const reel_op *given, reel_op *op)
 {
-    const bool rules = a->shape == b->shape && a->run == b->run && a->vjp == b->vjp && a->merge == b->merge;
-    return rules && a->name == b->name && a->check == b->check && a->unique == b->unique && a->draws == b->draws &&
-           a->traits == b->traits && a->past == b->past;
+    memset(op, 0, sizeof *op);
+    op->size = sizeof *op;
+    for (const struct field *f = fields; f < fields + sizeof fields / sizeof *fields; f++)
+        if (f->offset + f->size <= given->size)
+            memcpy((char *)op + f->offset, (const char *)given + f->offset, f->size);
 }
 
 /* A descriptor at the address of an earlier one is another one if it says something else. */
 static const reel_op *kept_copy(reel_tape *tape, const reel_op *given)
 {
-    const reel_op op = complete(given);
+    reel_op op, *copy = NULL;
+    complete(given, &op);
     for (int64_t i = 0; i < tape->descriptors.count; i++) {
         const completed *c = &REEL__AT(tape->descriptors, completed, i);
-        if (c->given == given && equal(c->op, &op)) return c->op;
+        if (c->given == given && memcmp(c->op, &op, sizeof op) == 0) return c->op;
     }
-    reel_op *copy = NULL;
     if (reel__reserve(&tape->allocator, &tape->descriptors, tape->descriptors.count, sizeof(completed)))
         copy = reel__allocate(&tape->allocator, sizeof *copy);
     if (!copy) {
         reel__out_of_memory(tape, "the descriptor of an op");
         return NULL;
     }
-    *copy = op;
+    memcpy(copy, &op, sizeof op);
     REEL__AT(tape->descriptors, completed, tape->descriptors.count++) = (completed){ given, copy };
     return copy;
 }
@@ -78,8 +71,15 @@ bool reel__descriptor_good(reel_tape *tape, const reel_op *op)
     else if (op->vjp && op->merge)
         reel__fail(tape, REEL_BAD_ARGUMENT, "%.100s: the op has both .vjp and .merge; one of them is its derivative",
                    op->name);
+    else if (op->attr_is_data && !op->unique)
+        reel__fail(tape, REEL_BAD_ARGUMENT, "%.100s: .attr_is_data is for an op that is .unique", op->name);
     else return true;
     return false;
+}
+
+const char *reel__op_name(const reel_op *op, const char *otherwise)
+{
+    return op && op->size >= offsetof(reel_op, name) + sizeof op->name && op->name ? op->name : otherwise;
 }
 
 void reel__descriptors_free(reel_tape *tape)

@@ -33,14 +33,13 @@ static bool same_bytes(const void *a, const void *b, size_t size)
     return size == 0 || memcmp(p, q, size) == 0;
 }
 
-/* The attribute of a number is data. That of a user's op may decide its shape or its derivative. */
 static bool same(const reel_tensor *x, const reel_op *op, int count, reel_tensor *const *inputs, const void *attr,
                  size_t attr_size)
 {
     if (x->op != op || x->input_count != count || (size_t)x->attr_size != attr_size) return false;
     for (int i = 0; i < count; i++)
         if (x->inputs[i] != inputs[i]) return false;
-    return (op->unique && op->traits) || same_bytes(x->attr, attr, attr_size);
+    return op->attr_is_data || same_bytes(x->attr, attr, attr_size);
 }
 
 static void free_payload(reel_tape *tape, reel_tensor *x)
@@ -179,7 +178,7 @@ static void renew(reel_tape *tape, reel_tensor *x, const reel_tensor *origin)
 /* Makes a node of the recording before one of this one. */
 static void revive(reel_tape *tape, reel_tensor *x, const void *attr)
 {
-    if (x->op->unique && x->attr_size && !same_bytes(x->attr, attr, (size_t)x->attr_size)) {
+    if (x->op->attr_is_data && !same_bytes(x->attr, attr, (size_t)x->attr_size)) {
         memcpy((void *)(uintptr_t)x->attr, attr, (size_t)x->attr_size);
         tape->numbers++;
     }
@@ -304,7 +303,7 @@ reel_tensor *reel_record(const reel_op *op, reel_tensor *const *inputs, int coun
 {
     reel_tape *tape = inputs ? reel__tape_of_all(inputs, count) : &reel__no_tape;
     if (tape->failed || tape->recording.status != REEL_OK) {
-        if (tape == &reel__no_tape) reel__null_operands(op && op->name ? op->name : "record", inputs, count);
+        if (tape == &reel__no_tape) reel__null_operands(reel__op_name(op, "record"), inputs, count);
         return &tape->bad;
     }
     if (!(op = usable_op(tape, op, attr, attr_size))) return &tape->bad;
@@ -318,7 +317,7 @@ reel_tensor *reel_record(const reel_op *op, reel_tensor *const *inputs, int coun
 
 reel_tensor *reel_record_leaf(reel_tape *tape, const reel_op *op, const void *attr, size_t attr_size)
 {
-    if (!reel__has_tape(&tape, op && op->name ? op->name : "record_leaf")) return &tape->bad;
+    if (!reel__has_tape(&tape, reel__op_name(op, "record_leaf"))) return &tape->bad;
     if (tape->recording.status != REEL_OK || !(op = usable_op(tape, op, attr, attr_size))) return &tape->bad;
     return reel__record(tape, op, NULL, 0, attr, attr_size);
 }

@@ -281,6 +281,7 @@ bool reel__usable(reel_tape *tape, const reel_tensor *x, const char *what);
  * recorded. */
 const reel_op *reel__whole_descriptor(reel_tape *tape, const reel_op *op);
 bool reel__descriptor_good(reel_tape *tape, const reel_op *op);
+const char *reel__op_name(const reel_op *op, const char *otherwise); /* of a descriptor as it was given, or NULL */
 void reel__descriptors_free(reel_tape *tape);
 
 /* names.c */

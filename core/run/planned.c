@@ -25,7 +25,7 @@ static void rebind_all(const reel__plan *plan, reel__array *steps)
 {
     for (int64_t i = 0; i < steps->count; i++) {
         reel__step *step = &REEL__AT(*steps, reel__step, i);
-        if (step->call.node) step->call.node = plan->node[step->node].x;
+        if (step->kind == REEL__STEP_CALL) step->call.node = plan->node[step->node].x;
     }
 }
 
@@ -53,14 +53,21 @@ bool reel__assigned_in_place(const reel__program *program, const reel_tensor *as
     return source->in_place && source->data == assign->inputs[0]->value->data;
 }
 
+/* The call of a step in this run: what it draws from differs from run to run. */
+static reel_call call_of(const reel_tape *tape, const reel__step *step)
+{
+    reel_call call = step->call;
+    if (call.node->op->draws) reel__set_stream(tape, call.node, &call);
+    return call;
+}
+
 static reel_status early_checks(reel_tape *tape, const reel__steps *steps)
 {
     for (int64_t i = 0; i < steps->list.count; i++) {
-        reel__step *step = &REEL__AT(steps->list, reel__step, i);
-        const reel_tensor *x = step->call.node;
-        if (step->kind != REEL__STEP_CALL || !reel__checked_early(x)) continue;
-        if (x->op->draws) reel__set_stream(tape, x, &step->call);
-        reel_status status = reel__check_node(tape, x, &step->call);
+        const reel__step *step = &REEL__AT(steps->list, reel__step, i);
+        if (step->kind != REEL__STEP_CALL || !reel__checked_early(step->call.node)) continue;
+        const reel_call call = call_of(tape, step);
+        reel_status status = reel__check_node(tape, call.node, &call);
         if (status != REEL_OK) return status;
     }
     return REEL_OK;
@@ -74,27 +81,40 @@ typedef struct running {
     reel_status status; /* atomic: set by thread 0, seen by the others at the next meeting */
 } running;
 
-static reel_status run_alone(reel_tape *tape, reel__steps *steps, reel__step *step)
+static void note_time(const reel__steps *steps, int64_t i, double start)
 {
-    if (step->kind == REEL__STEP_CALL) {
-        const reel_tensor *x = step->call.node;
-        if (x->op->draws) reel__set_stream(tape, x, &step->call);
-        if (x->op->check && !reel__checked_early(x)) {
-            reel_status status = reel__check_node(tape, x, &step->call);
-            if (status != REEL_OK) return status;
-        }
+    if (steps->times) steps->times[i].seconds += reel__now() - start, steps->times[i].runs++;
+}
+
+static reel_status run_call(reel_tape *tape, const reel__step *step)
+{
+    const reel_call call = call_of(tape, step);
+    const reel_op *op = call.node->op;
+    if (op->check && !reel__checked_early(call.node)) {
+        reel_status status = reel__check_node(tape, call.node, &call);
+        if (status != REEL_OK) return status;
     }
-    double start = tape->options.profile ? reel__now() : 0;
-    for (int64_t share = 0; share < step->shares; share++) reel__step_run(step, steps->scratch_memory, share);
-    if (tape->options.profile) step->seconds += reel__now() - start, step->times++;
+    if (op->run) op->run(&call);
     return REEL_OK;
+}
+
+static reel_status run_alone(reel_tape *tape, const reel__steps *steps, int64_t i)
+{
+    const reel__step *step = &REEL__AT(steps->list, reel__step, i);
+    reel_status status = REEL_OK;
+    double start = steps->times ? reel__now() : 0;
+    if (step->kind == REEL__STEP_CALL) status = run_call(tape, step);
+    else
+        for (int64_t share = 0; share < step->shares; share++) reel__step_run(step, steps->scratch_memory, share);
+    note_time(steps, i, start);
+    return status;
 }
 
 static int64_t first_share(const reel__step *step, int thread, int threads) { return step->shares * thread / threads; }
 
 /* Every thread has a range of the shares, the same ones in every run so that it finds what it left in its cache; who is
  * done helps the others. */
-static int64_t run_shared(reel__step *step, reel__next_share *next, char *scratch, int thread, int threads)
+static int64_t run_shared(const reel__step *step, reel__next_share *next, char *scratch, int thread, int threads)
 {
     int64_t done = 0;
     for (int i = 0; i < threads; i++) {
@@ -124,10 +144,10 @@ static void team_member(void *context, int thread, int threads)
         while (!__atomic_load_n(&r->meeting.size, __ATOMIC_ACQUIRE)) sched_yield();
     reel__next_share *const next = steps->next;
     for (int64_t i = 0; i < steps->list.count; i++) {
-        reel__step *step = &REEL__AT(steps->list, reel__step, i);
+        const reel__step *step = &REEL__AT(steps->list, reel__step, i);
         if (!step->shared) {
             if (thread == 0 && r->status == REEL_OK)
-                __atomic_store_n(&r->status, run_alone(r->tape, steps, step), __ATOMIC_RELEASE);
+                __atomic_store_n(&r->status, run_alone(r->tape, steps, i), __ATOMIC_RELEASE);
             continue;
         }
         next[thread].share = first_share(step, thread, threads);
@@ -137,7 +157,7 @@ static void team_member(void *context, int thread, int threads)
         int64_t shares = run_shared(step, next, scratch, thread, threads);
         double share = shares > 0 ? (reel__now() - start) / (double)shares : HUGE_VAL;
         reel__meet(&r->meeting, PATIENCE + 2 * share);
-        if (thread == 0 && r->tape->options.profile) step->seconds += reel__now() - start, step->times++;
+        if (thread == 0) note_time(steps, i, start);
     }
     reel__restore_control_word(&saved);
 }
@@ -173,8 +193,7 @@ static reel_status run_steps(reel_tape *tape, reel__steps *steps)
         note_team(tape, steps, reel__now() - start, &r.meeting);
         return r.status;
     }
-    for (int64_t i = 0; r.status == REEL_OK && i < steps->list.count; i++)
-        r.status = run_alone(tape, steps, &REEL__AT(steps->list, reel__step, i));
+    for (int64_t i = 0; r.status == REEL_OK && i < steps->list.count; i++) r.status = run_alone(tape, steps, i);
     if (steps->threads > 1) {
         double seconds = reel__now() - start;
         if (steps->alone_seconds <= 0 || seconds < steps->alone_seconds) steps->alone_seconds = seconds;

@@ -33,7 +33,7 @@ static bool planned_read(const reel__plan *plan, const reel_tensor *x, int32_t p
     const reel__planned *source = &plan->node[access->source];
     int64_t stride[REEL_MAX_RANK];
     size_t element = reel__dtype_size((reel_dtype)x->dtype);
-    if (!source->data || !(plan->node[place].output || source->role == REEL__CONSTANT)) return false;
+    if (!source->data || !(reel__is_output(&plan->node[place]) || source->role == REEL__CONSTANT)) return false;
     reel__contiguous(x->rank, x->size, stride);
     reel__copy_strided(data, stride, source->data + access->offset * (int64_t)element, access->stride, element, x->rank,
                        x->size);

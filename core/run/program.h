@@ -49,6 +49,10 @@ bool reel__checked_early(
 reel_status reel__check_node(reel_tape *tape, const reel_tensor *x, const reel_call *call);
 void reel__set_stream(const reel_tape *tape, const reel_tensor *x, reel_call *call);
 
+/* step.c: executes one share of a step on one thread. */
+struct reel__step;
+void reel__step_run(const struct reel__step *step, char *scratch, int64_t share);
+
 /* Makes and frees the planned side of a program. */
 bool reel__steps_prepare(reel_tape *tape, reel__program *program);
 void reel__steps_rebind(reel__program *program); /* to other nodes of the same structure */

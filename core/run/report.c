@@ -8,7 +8,7 @@
 
 static const char *const kinds[] = { "op", "copy", "reduce", "tiles", "pack", "product" };
 
-static void put_place(reel__writer *w, const reel_tensor *x)
+static void put_site(reel__writer *w, const reel_tensor *x)
 {
     const char *file = x->file ? strrchr(x->file, '/') : NULL;
     if (x->scope && *x->scope->path) reel__writer_print(w, "  in %s", x->scope->path);
@@ -25,15 +25,15 @@ static void put_node(reel__writer *w, const reel__plan *plan, int32_t node)
                        p->in_place ? ", assigned in place"
                        : p->stored ? ", stored"
                                    : "");
-    put_place(w, p->x);
+    put_site(w, p->x);
     reel__writer_print(w, "\n");
 }
 
 static double product_flops(const reel__step *step)
 {
-    return step->kind == REEL__STEP_PRODUCT
-               ? 2.0 * (double)step->rows * (double)step->columns * (double)step->plan.k * (double)step->batch
-               : 0;
+    const reel__product_plan *p = &step->product.plan;
+    if (step->kind != REEL__STEP_PRODUCT) return 0;
+    return 2.0 * (double)p->m * (double)p->n * (double)p->k * (double)step->product.batch;
 }
 
 static const char *use_text(reel__product_use use)
@@ -41,38 +41,43 @@ static const char *use_text(reel__product_use use)
     return use == REEL__PACK ? "packed" : use == REEL__IN_PLACE ? "in place" : "packed before";
 }
 
-static void put_step(reel__writer *w, const reel__plan *plan, const reel__step *step, int64_t number)
+static void put_step(reel__writer *w, const reel__steps *steps, int64_t i)
 {
-    reel__writer_print(w, "%5lld  %-8s", (long long)number, kinds[step->kind]);
+    const reel__plan *plan = &steps->plan;
+    const reel__step *step = &REEL__AT(steps->list, reel__step, i);
+    const reel__tiles *tiles = reel__tiles_of(step);
+    const reel__step_time *time = steps->times ? &steps->times[i] : NULL;
+    reel__writer_print(w, "%5lld  %-8s", (long long)i, kinds[step->kind]);
     if (step->kind == REEL__STEP_PRODUCT) {
-        const reel__product_plan *p = &step->plan;
+        const reel__product_plan *p = &step->product.plan;
         reel__writer_print(
             w, " %lldx%lldx%lld, %lld of them, blocks %lldx%lld, vectors over %s %s, other operand %s; %.3g Mflop",
-            (long long)p->m, (long long)p->n, (long long)p->k, (long long)step->batch, (long long)step->block_m,
-            (long long)step->block_n, p->over_m ? "m" : "n", use_text(p->x.use), use_text(p->y.use),
-            product_flops(step) * 1e-6);
+            (long long)p->m, (long long)p->n, (long long)p->k, (long long)step->product.batch,
+            (long long)step->product.block_m, (long long)step->product.block_n, p->over_m ? "m" : "n",
+            use_text(p->x.use), use_text(p->y.use), product_flops(step) * 1e-6);
     }
-    if (step->kind == REEL__STEP_PACK)
+    const reel__pack *pack = step->kind == REEL__STEP_PACK ? step->pack.pack : NULL;
+    if (pack)
         reel__writer_print(w, " %lld panels of %d rows, %zu bytes, as the operand in %s",
-                           (long long)step->packing->layout.panels, step->packing->layout.width,
-                           step->packing->layout.bytes,
-                           step->packing->use == REEL__PACKED_X ? "vectors" : "single elements");
-    if (step->op_count)
+                           (long long)pack->layout.panels, pack->layout.width, pack->layout.bytes,
+                           pack->layout.use == REEL__PACKED_X ? "vectors" : "single elements");
+    if (tiles)
         reel__writer_print(w, " %d instructions on [%lld,%lld] by tiles of %lldx%lld, %d slots of %zu bytes",
-                           step->op_count, (long long)step->rows, (long long)step->columns, (long long)step->tile_rows,
-                           (long long)step->tile_columns, step->slots, step->slot_bytes);
-    if (step->seconds > 0) reel__writer_print(w, "; %.2f us a run", step->seconds * 1e6 / (double)step->times);
+                           tiles->count, (long long)tiles->rows, (long long)tiles->columns, (long long)tiles->tile_rows,
+                           (long long)tiles->tile_columns, tiles->slots, tiles->slot_bytes);
+    if (time && time->runs) reel__writer_print(w, "; %.2f us a run", time->seconds * 1e6 / (double)time->runs);
     reel__writer_print(w, "\n");
-    if (step->kind == REEL__STEP_PACK) {
-        put_node(w, plan, step->packing->source);
+    if (pack) {
+        put_node(w, plan, pack->source);
         return;
     }
-    const reel__group *group = &REEL__AT(plan->groups, reel__group, plan->node[step->node].group);
-    if (step->kind == REEL__STEP_REDUCE || group->first != step->node) {
+    const reel__group *group = &plan->group[plan->node[step->node].group];
+    const int32_t *members = plan->member + group->first;
+    if (step->kind == REEL__STEP_REDUCE || members[0] != step->node) {
         put_node(w, plan, step->node);
         return;
     }
-    for (int32_t i = group->first; i >= 0; i = plan->node[i].next) put_node(w, plan, i);
+    for (int32_t k = 0; k < group->count; k++) put_node(w, plan, members[k]);
 }
 
 static void put_plan(reel__writer *w, const reel__steps *steps)
@@ -88,7 +93,7 @@ static void put_plan(reel__writer *w, const reel__steps *steps)
                        reel__steps_bytes(steps), plan->arena_size, plan->constants_size, steps->packs_size,
                        steps->scratch * (size_t)steps->threads, steps->threads, steps->threads == 1 ? "" : "s");
     reel__writer_print(w, ", the rest for the plan; %lld assignments in place\n\n", (long long)plan->in_place);
-    for (int64_t i = 0; i < steps->list.count; i++) put_step(w, plan, &REEL__AT(steps->list, reel__step, i), i);
+    for (int64_t i = 0; i < steps->list.count; i++) put_step(w, steps, i);
 }
 
 /* The program of the last run, whatever has been computed on demand since; before a run, what there is. */

@@ -1,62 +1,22 @@
 /* Executing a step. Its parts, tiles or blocks, are independent; each is done by whoever takes it. */
-#include "core/lower/step.h"
-
 #include "core/base/strided.h"
+#include "core/lower/step.h"
+#include "core/run/program.h"
 
 #include <string.h>
 
-/* Where an operand's element at the part's first row and column is, and how many elements on the same of the next row. */
-static char *at(const reel__operand *o, const reel__step *step, char *slots, const reel__part *part, bool whole_row,
-                int64_t *row)
-{
-    int64_t column = whole_row ? 0 : part->column;
-    if (o->slot >= 0) {
-        *row = o->per_row ? 1 : part->columns;
-        return slots + (size_t)o->slot * step->slot_bytes;
-    }
-    if (o->block) {
-        *row = part->c_row;
-        return part->c + ((part->row - part->c_row0) * part->c_row + column - part->c_column0) * o->element;
-    }
-    *row = o->row;
-    return o->base + (part->row * o->row + (o->one ? 0 : column)) * o->element;
-}
-
-void reel__set_links(const reel__step *step, const reel__tile_op *op, char *slots, const reel__part *part,
-                     reel__link *links, int64_t *rows, int64_t *columns)
-{
-    const bool by_row = op->kind == REEL__TILE_ROW_CHAIN;
-    const int64_t next = by_row ? 0 : part->columns * 4;
-    bool together = true;
-    for (int i = 0; i < op->count; i++) {
-        const reel__planned_link *from = &op->links[i];
-        reel__link *to = &links[i];
-        to->form = from->form;
-        for (int j = 0; j < from->count; j++) {
-            int64_t row;
-            to->x[j] = at(&from->x[j], step, slots, part, by_row, &row);
-            to->row[j] = row * 4;
-            together &= to->row[j] == (from->x[j].one ? 0 : next);
-        }
-        for (int j = from->count; j < 2; j++) to->x[j] = NULL, to->row[j] = 0;
-    }
-    *rows = part->rows, *columns = part->columns;
-    if (by_row) *rows = op->scattered ? part->rows : 1, *columns = op->scattered ? 1 : part->rows;
-    else if (together) *rows = 1, *columns = part->rows * part->columns;
-}
-
-static void run_chain(const reel__step *step, const reel__tile_op *op, char *slots, const reel__part *part)
+static void run_chain(const reel__tile_op *op, const reel__part *part)
 {
     reel__link links[REEL__CHAIN_LINKS];
     int64_t rows, columns;
-    reel__set_links(step, op, slots, part, links, &rows, &columns);
+    reel__set_links(op, part, links, &rows, &columns);
     op->chain->run(links, op->count, rows, columns);
 }
 
-static void run_reduce(const reel__step *step, const reel__tile_op *op, char *slots, const reel__part *part)
+static void run_reduce(const reel__tile_op *op, const reel__part *part)
 {
     int64_t y_row, x_row;
-    char *y = at(&op->y, step, slots, part, true, &y_row), *x = at(&op->x[0], step, slots, part, false, &x_row);
+    char *y = reel__operand_at(&op->y, part, true, &y_row), *x = reel__operand_at(&op->x[0], part, false, &x_row);
     if (op->kind == REEL__TILE_REDUCE) {
         if (x_row == part->columns || part->rows == 1) op->reduce(y, x, part->rows, part->columns, 1);
         else
@@ -73,149 +33,125 @@ static void run_reduce(const reel__step *step, const reel__tile_op *op, char *sl
     }
 }
 
-/* Ops on values of rows run along them, in one row. */
-void reel__set_tile(const reel__step *step, const reel__tile_op *op, char *slots, const reel__part *part,
-                    reel__tile *tile)
-{
-    const bool by_row = op->kind == REEL__TILE_ROW;
-    bool together = true, scattered = false;
-    *tile = (reel__tile){ .rows = part->rows, .columns = part->columns };
-    tile->y = at(&op->y, step, slots, part, by_row, &tile->y_row);
-    together &= tile->y_row == part->columns;
-    for (int j = 0; j < op->count; j++) {
-        const reel__operand *o = &op->x[j];
-        tile->x[j] = at(o, step, slots, part, by_row, &tile->x_row[j]);
-        tile->x_one[j] = by_row ? o->slot < 0 && o->row == 0 : o->one;
-        scattered |= o->slot < 0 && o->row != 0 && o->row != 1;
-        together &= tile->x_row[j] == (o->one ? 0 : part->columns);
-    }
-    if (by_row && scattered) tile->columns = 1;
-    else if (by_row) tile->rows = 1, tile->columns = part->rows;
-    else if (together) tile->rows = 1, tile->columns = part->rows * part->columns;
-}
-
-static void run_row(const reel__step *step, const reel__tile_op *op, char *slots, const reel__part *part)
+static void run_row(const reel__tile_op *op, const reel__part *part)
 {
     reel__tile tile;
-    reel__set_tile(step, op, slots, part, &tile);
+    reel__set_tile(op, part, &tile);
     op->row(&tile);
 }
 
-static void run_tile(const reel__step *step, char *slots, const reel__part *part)
+static void run_tile(const reel__tiles *tiles, const reel__part *part)
 {
-    for (int32_t i = 0; i < step->op_count; i++) {
-        const reel__tile_op *op = &step->ops[i];
+    for (int32_t i = 0; i < tiles->count; i++) {
+        const reel__tile_op *op = &tiles->ops[i];
         switch ((reel__tile_kind)op->kind) {
         case REEL__TILE_CHAIN:
-        case REEL__TILE_ROW_CHAIN: run_chain(step, op, slots, part); break;
+        case REEL__TILE_ROW_CHAIN: run_chain(op, part); break;
         case REEL__TILE_FULL:
-        case REEL__TILE_ROW: run_row(step, op, slots, part); break;
-        default: run_reduce(step, op, slots, part);
+        case REEL__TILE_ROW: run_row(op, part); break;
+        default: run_reduce(op, part);
         }
     }
 }
 
 /* Tiles of [r0, r1) × [c0, c1), rows of tiles outermost. */
-static void run_tiles(const reel__step *step, char *slots, reel__part part, int64_t r0, int64_t r1, int64_t c0,
-                      int64_t c1)
+static void run_tiles(const reel__tiles *tiles, reel__part part, int64_t r0, int64_t r1, int64_t c0, int64_t c1)
 {
-    for (part.row = r0; part.row < r1; part.row += step->tile_rows) {
-        part.rows = reel__smaller(step->tile_rows, r1 - part.row);
-        for (part.column = c0; part.column < c1; part.column += step->tile_columns) {
-            part.columns = reel__smaller(step->tile_columns, c1 - part.column);
-            run_tile(step, slots, &part);
+    for (part.row = r0; part.row < r1; part.row += tiles->tile_rows) {
+        part.rows = reel__smaller(tiles->tile_rows, r1 - part.row);
+        for (part.column = c0; part.column < c1; part.column += tiles->tile_columns) {
+            part.columns = reel__smaller(tiles->tile_columns, c1 - part.column);
+            run_tile(tiles, &part);
         }
     }
 }
 
-static void run_single(const reel__step *step)
+static void run_single(const reel__tiles *tiles)
 {
-    for (int32_t i = 0; i < step->op_count; i++) {
-        const reel__tile_op *op = &step->ops[i];
+    for (int32_t i = 0; i < tiles->count; i++) {
+        const reel__tile_op *op = &tiles->ops[i];
         const reel__tile *t = &op->fixed;
         if (op->kind == REEL__TILE_REDUCE) op->reduce(t->y, t->x[0], t->rows, t->columns, 1);
         else if (op->kind == REEL__TILE_FULL || op->kind == REEL__TILE_ROW) op->row(t);
-        else if (op->rows == 1) op->chain->run(op->ready, op->count, 1, op->columns);
+        else if (op->rows == 1) op->chain->run(op->fixed_links, op->count, 1, op->columns);
         else {
             reel__link links[REEL__CHAIN_LINKS];
-            memcpy(links, op->ready, op->count * sizeof *links);
+            memcpy(links, op->fixed_links, op->count * sizeof *links);
             op->chain->run(links, op->count, op->rows, op->columns);
         }
     }
 }
 
-enum { PANELS = 4 }; /* of a pack that make one part */
-
-int64_t reel__step_shares(const reel__step *step)
+static void run_share_of_tiles(const reel__tiles *tiles, char *scratch, int64_t share)
 {
-    if (step->kind == REEL__STEP_TILES)
-        return step->single
-                   ? 1
-                   : reel__ceil_div(step->rows, step->tile_rows) * reel__ceil_div(step->columns, step->tile_columns);
-    if (step->kind == REEL__STEP_PACK) return reel__ceil_div(step->packing->layout.panels, PANELS);
-    if (step->kind == REEL__STEP_PRODUCT)
-        return step->batch * reel__ceil_div(step->rows, step->block_m) * reel__ceil_div(step->columns, step->block_n);
-    return 1;
+    int64_t across = reel__ceil_div(tiles->columns, tiles->tile_columns), r = share / across * tiles->tile_rows,
+            c = share % across * tiles->tile_columns;
+    run_tiles(tiles, (reel__part){ .slots = scratch, .slot_bytes = tiles->slot_bytes }, r,
+              reel__smaller(r + tiles->tile_rows, tiles->rows), c,
+              reel__smaller(c + tiles->tile_columns, tiles->columns));
 }
 
-static void run_product_block(const reel__step *step, char *scratch, int64_t share)
+static void run_product_block(const reel__product_step *s, char *scratch, int64_t share)
 {
-    int64_t across = reel__ceil_div(step->columns, step->block_n), down = reel__ceil_div(step->rows, step->block_m);
-    int64_t batch = share / (across * down), m0 = share % (across * down) / across * step->block_m,
-            n0 = share % across * step->block_n;
-    int64_t m1 = reel__smaller(m0 + step->block_m, step->rows), n1 = reel__smaller(n0 + step->block_n, step->columns);
-    const int64_t element = step->plan.element;
-    char *slots = scratch, *workspace = slots + (size_t)step->slots * step->slot_bytes;
-    reel__part part = { .c_row0 = m0, .c_column0 = n0, .c_row = step->columns };
-    if (step->c) {
-        part.c = step->c + (batch * step->rows * step->columns + m0 * step->columns + n0) * element;
+    const reel__product_plan *p = &s->plan;
+    const reel__tiles *tiles = &s->tiles;
+    int64_t across = reel__ceil_div(p->n, s->block_n), down = reel__ceil_div(p->m, s->block_m);
+    int64_t batch = share / (across * down), m0 = share % (across * down) / across * s->block_m,
+            n0 = share % across * s->block_n;
+    int64_t m1 = reel__smaller(m0 + s->block_m, p->m), n1 = reel__smaller(n0 + s->block_n, p->n);
+    char *workspace = scratch + (size_t)tiles->slots * tiles->slot_bytes;
+    reel__part part = {
+        .slots = scratch, .slot_bytes = tiles->slot_bytes, .c_row0 = m0, .c_column0 = n0, .c_row = p->n
+    };
+    if (s->c) {
+        part.c = s->c + (batch * p->m * p->n + m0 * p->n + n0) * p->element;
     } else {
         part.c_row = n1 - n0;
         part.c = workspace;
-        workspace += ((size_t)(step->block_m * step->block_n * element) + 63) / 64 * 64;
+        workspace += ((size_t)(s->block_m * s->block_n * p->element) + 63) / 64 * 64;
     }
-    reel__product_prefetch prefetch = step->prefetch;
-    if (prefetch.at) prefetch.at += m0 * prefetch.row + n0 * element;
-    step->api->block(&step->plan, step->a + step->offsets[2 * batch], step->b + step->offsets[2 * batch + 1], m0, m1,
-                     n0, n1, part.c, part.c_row, 1, workspace, prefetch.at ? &prefetch : NULL);
-    if (step->single) run_single(step);
-    else if (step->op_count) run_tiles(step, slots, part, m0, m1, n0, n1);
+    reel__product_prefetch prefetch = s->prefetch;
+    if (prefetch.at) prefetch.at += m0 * prefetch.row + n0 * p->element;
+    const reel__product_block block = { .a = s->a + s->offsets[2 * batch],
+                                        .b = s->b + s->offsets[2 * batch + 1],
+                                        .m0 = m0,
+                                        .m1 = m1,
+                                        .n0 = n0,
+                                        .n1 = n1,
+                                        .c = part.c,
+                                        .c_m = part.c_row,
+                                        .c_n = 1,
+                                        .workspace = workspace,
+                                        .prefetch = prefetch.at ? &prefetch : NULL };
+    s->api->block(p, &block);
+    if (tiles->single) run_single(tiles);
+    else if (tiles->count) run_tiles(tiles, part, m0, m1, n0, n1);
 }
 
-static void run_pack(const reel__step *step, int64_t share)
+static void run_pack(const reel__pack_step *s, int64_t share)
 {
-    const reel__pack *p = step->packing;
-    step->api->pack(p->isa, p->element, &p->side, &p->layout, step->a, share * PANELS,
-                    reel__smaller(p->layout.panels, (share + 1) * PANELS), step->c);
-}
-
-static void run_copy(const reel__step *step)
-{
-    const reel_tensor *y = step->call.node;
-    int64_t stride[REEL_MAX_RANK];
-    reel__contiguous(y->rank, y->size, stride);
-    reel__copy_strided(step->call.y, stride, step->a, step->access->stride, reel__dtype_size((reel_dtype)y->dtype),
-                       y->rank, y->size);
+    const reel__product_layout *layout = &s->pack->layout;
+    const int64_t end = reel__smaller(layout->panels, (share + 1) * REEL__PACK_PANELS);
+    s->api->pack(layout, s->from, share * REEL__PACK_PANELS, end, s->to);
 }
 
 void reel__step_run(const reel__step *step, char *scratch, int64_t share)
 {
+    const reel__copy_step *copy = &step->copy;
+    const reel__reduction *r = &step->reduce.reduction;
     switch (step->kind) {
     case REEL__STEP_CALL:
         if (step->call.node->op->run) step->call.node->op->run(&step->call);
         return;
-    case REEL__STEP_COPY: run_copy(step); return;
-    case REEL__STEP_REDUCE: step->reduce(step->call.y, step->a, step->outer, step->n, step->inner); return;
-    case REEL__STEP_PACK: run_pack(step, share); return;
-    case REEL__STEP_PRODUCT: run_product_block(step, scratch, share); return;
-    case REEL__STEP_TILES: break;
-    }
-    if (step->single) {
-        run_single(step);
+    case REEL__STEP_COPY:
+        reel__copy_strided(copy->y, copy->y_stride, copy->x, copy->x_stride, copy->element, copy->rank, copy->size);
         return;
+    case REEL__STEP_REDUCE: r->kernel(step->reduce.y, step->reduce.x, r->outer, r->n, r->inner); return;
+    case REEL__STEP_TILES:
+        if (step->tiles.single) run_single(&step->tiles);
+        else run_share_of_tiles(&step->tiles, scratch, share);
+        return;
+    case REEL__STEP_PACK: run_pack(&step->pack, share); return;
+    case REEL__STEP_PRODUCT: run_product_block(&step->product, scratch, share); return;
     }
-    int64_t across = reel__ceil_div(step->columns, step->tile_columns), r = share / across * step->tile_rows,
-            c = share % across * step->tile_columns;
-    run_tiles(step, scratch, (reel__part){ 0 }, r, reel__smaller(r + step->tile_rows, step->rows), c,
-              reel__smaller(c + step->tile_columns, step->columns));
 }

@@ -33,11 +33,11 @@ static void put(writer *w, const void *data, size_t size)
     w->size += size;
 }
 
-/* The attribute of a number is data; that of a leaf or a draw is its name, and what else is in it stands here already. */
+/* An attribute may be data; that of a leaf or a draw is its name, and what else is in it stands here already. */
 static void put_node(writer *w, const reel_tensor *x)
 {
     const reel__traits *traits = x->op->traits;
-    const bool apart = x->value || (traits && (x->op->unique || traits->is_draw));
+    const bool apart = x->value || x->op->attr_is_data || (traits && traits->is_draw);
     const entry e = { x->op, x->value, x->attr_size, x->input_count, x->dtype, x->rank };
     put(w, &e, sizeof e);
     put(w, x->size, (size_t)x->rank * sizeof *x->size);

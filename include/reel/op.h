@@ -24,16 +24,18 @@ typedef struct reel_call {
     uint64_t stream[2]; /* for an op that draws: what its random numbers are a function of */
 } reel_call;
 
-/* One consumer's share of a gradient: y has x as its input number `input`, and gy is the gradient at y. */
+/* One consumer's share of a gradient: y has x as its input number `input`, and gy is the gradient at y. Rules get an array
+ * of pointers to them, so that more can be added at the end. */
 typedef struct reel_contribution {
     reel_tensor *y;
     reel_tensor *gy;
     int input;
+    bool taken; /* false; set by `past` */
 } reel_contribution;
 
 typedef struct reel_op {
-    /* sizeof(reel_op). A program that was compiled with an older, shorter struct goes on working: what lies beyond its
-     * end reads as zero. A size that is larger than the library's is an error. */
+    /* sizeof(reel_op). What is added later comes at the end, so that a program that was compiled with an older, shorter
+     * struct goes on working: what lies beyond its end reads as zero. A size larger than the library's is an error. */
     size_t size;
 
     const char *name; /* needed: for messages, and what a draw is keyed by */
@@ -46,20 +48,30 @@ typedef struct reel_op {
      * called is not promised. Cannot fail. Called in the thread that runs the tape, for one node at a time. */
     void (*run)(const reel_call *call);
 
-    /* The gradient that leaves to input number `input`, from 0, when gy arrives at y: a tensor of that input's shape and
-     * dtype on the same tape; NULL is zero. It may use whatever records, gradients too. No vjp: no gradient passes. No
-     * gradient arrives at an i32 y nor leaves to an i32 input. */
-    reel_tensor *(*vjp)(reel_tensor *y, reel_tensor *gy, int input);
-
-    /* Instead of vjp (both are an error), for an op whose contributions to one tensor x combine into fewer nodes than one
-     * each: the sum of all of them, in order of arrival (products are stacked, slices become a concat). */
-    reel_tensor *(*merge)(reel_tensor *x, const reel_contribution *contributions, int count);
-
     /* A check of computed values, made before run and before anything is assigned: false, with the reason in text, fails
      * the run with REEL_BAD_INDEX. */
     bool (*check)(const reel_call *call, char *text, size_t text_size);
 
+    /* The gradient that leaves to input number `input`, from 0, when gy arrives at y: a tensor of that input's shape and
+     * dtype on the same tape, anything else is an error; NULL is zero. It may use whatever records, gradients too. No vjp:
+     * no gradient passes. No gradient arrives at an i32 y nor leaves to an i32 input. */
+    reel_tensor *(*vjp)(reel_tensor *y, reel_tensor *gy, int input);
+
+    /* Instead of vjp (both are an error), for an op whose contributions to one tensor x combine into fewer nodes than one
+     * each: the sum of all of them, in order of arrival (products are stacked, slices become a concat). */
+    reel_tensor *(*merge)(reel_tensor *x, const reel_contribution *const *contributions, int count);
+
+    /* For an op of one input x whose value repeats x's: takes those contributions to y that can go on to x without the
+     * gradient of y itself (a product sums over the repetitions inside it), sets their `taken`, and returns what they
+     * leave to x; NULL where there are none. They are still counted where the gradient of y is asked for. */
+    reel_tensor *(*past)(reel_tensor *y, reel_contribution *const *contributions, int count);
+
     bool unique; /* two nodes alike are still two (by default they are one) */
+
+    /* The attribute is a value, not structure, and may change without a new plan: a call at its place in the next
+     * recording finds its node, which takes the new attribute. Only for an op that is unique as well, and whose shape and
+     * derivative do not depend on the attribute. */
+    bool attr_is_data;
 
     /* The node's value is random. The two words of call->stream are a function of the model's seed, the op's name, which
      * of this name's draws the node is in the program's order, and the run: the same for every executor, number of
@@ -68,11 +80,6 @@ typedef struct reel_op {
     bool draws;
 
     const struct reel__traits *traits; /* what the library's planner knows of it; NULL in a user's op */
-
-    /* For an op of one input x whose value repeats x's: takes those contributions to y that can go on to x without the
-     * gradient of y itself (a product sums over the repetitions inside it), sets their y to NULL, and returns what they
-     * leave to x; NULL where there are none. They are still counted where the gradient of y is asked for. */
-    reel_tensor *(*past)(reel_tensor *y, reel_contribution *contributions, int count);
 } reel_op;
 
 /* Records a node, or finds the one that is the same. attr is copied and compared byte by byte: begin with `= { 0 }`

@@ -1,7 +1,7 @@
 /* Checking indices, rows by indices, and which sources each destination has. */
-#include "ops/indices.h"
+#include "ops/kernels/indices.h"
 
-#include "ops/pointwise.scalar.h"
+#include "ops/kernels/pointwise.scalar.h"
 
 enum { SCAN = 1024, SHORT = 64 };
 

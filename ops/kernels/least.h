@@ -4,10 +4,7 @@
 #ifndef REEL_OPS_LEAST_H
 #define REEL_OPS_LEAST_H
 
-#include "ops/product/product_vector.h"
-
-typedef int32_t vector_i32 __attribute__((vector_size(4 * VECTOR_F32)));
-typedef int64_t vector_i64 __attribute__((vector_size(4 * VECTOR_F32)));
+#include "ops/kernels/vector.h"
 
 #if defined(REEL_ISA_AVX512)
 INLINE vector_f32 least_f32(vector_f32 a, vector_f32 b)

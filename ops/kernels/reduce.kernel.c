@@ -7,7 +7,8 @@
  * A scatter_add sums the sources of a destination, in ascending order, by the second rule, whatever its last axis is.
  *
  * Since a level of blocks is finished from left to right, one open block for each level is all that has to be kept. */
-#include "ops/reduce.h"
+#include "ops/kernels/reduce.h"
+#include "ops/kernels/per_type.h"
 
 enum {
     LANES = 16,
@@ -26,17 +27,13 @@ enum {
 #define UNROLL _Pragma("GCC unroll 8")
 #endif
 
-#define T float
-#define S f32
-#include "ops/reduce.rows.h"
-#undef T
-#undef S
+#define SUFFIX f32
+#include "ops/kernels/reduce.rows.h"
+#undef SUFFIX
 #if !defined(REEL_ISA_AVX512)
-#define T double
-#define S f64
-#include "ops/reduce.rows.h"
-#undef T
-#undef S
+#define SUFFIX f64
+#include "ops/kernels/reduce.rows.h"
+#undef SUFFIX
 #endif
 
 /* Whole numbers wrap around, so order does not matter. */

@@ -1,15 +1,13 @@
 /* The row kernels of one type T with suffix SUFFIX: every row of pointwise.table.h as a loop over contiguous operands, which
- * reel__by_loop() calls. FLOATS(row) leaves a row out where T is i32. */
+ * reel__by_loop() calls, and the table of them all. FLOATS(...) leaves out what a type does not have. */
 #define PASTE_(a, b, c) a##b##c
 #define PASTE(a, b, c) PASTE_(a, b, c)
-#define FN(f) PASTE(f, _, SUFFIX)
-#define LOOP(op) PASTE(op, _loop_, SUFFIX)
-#define ROW(op) PASTE(reel__##op, _row_, SUFFIX)
-#define NUMBERS(row) row
+#define LOOP_OF(op) PASTE(op, _loop_, SUFFIX)
+#define ROW_OF(op) PASTE(op, _row_, SUFFIX)
+#define NUMBERS(...) __VA_ARGS__
 
-#define UNARY(op, types, expression, ...) types(UNARY_LOOP(op, expression))
-#define UNARY_LOOP(op, expression)                                                                                     \
-    static void LOOP(op)(void *y, const void *const *xs, int64_t n)                                                    \
+#define LOOP_1(op, expression)                                                                                         \
+    static void LOOP_OF(op)(void *y, const void *const *xs, int64_t n)                                                 \
     {                                                                                                                  \
         INDEPENDENT for (int64_t i = 0; i < n; i++)                                                                    \
         {                                                                                                              \
@@ -17,12 +15,10 @@
             ((T *)y)[i] = (T)(expression);                                                                             \
         }                                                                                                              \
     }                                                                                                                  \
-    void ROW(op)(const reel__tile *t) { reel__by_loop(t, LOOP(op), 1, sizeof(T), sizeof(T), sizeof(T)); }
+    static void ROW_OF(op)(const reel__tile *t) { reel__by_loop(t, LOOP_OF(op), 1, sizeof(T), sizeof(T), sizeof(T)); }
 
-#define BINARY(op, types, expression, ...) types(BINARY_LOOP(op, T, expression))
-#define COMPARE(op, expression) BINARY_LOOP(op, int32_t, expression)
-#define BINARY_LOOP(op, Result, expression)                                                                            \
-    static void LOOP(op)(void *y, const void *const *xs, int64_t n)                                                    \
+#define LOOP_2(op, Result, expression)                                                                                 \
+    static void LOOP_OF(op)(void *y, const void *const *xs, int64_t n)                                                 \
     {                                                                                                                  \
         INDEPENDENT for (int64_t i = 0; i < n; i++)                                                                    \
         {                                                                                                              \
@@ -30,12 +26,18 @@
             ((Result *)y)[i] = (Result)(expression);                                                                   \
         }                                                                                                              \
     }                                                                                                                  \
-    void ROW(op)(const reel__tile *t) { reel__by_loop(t, LOOP(op), 2, sizeof(Result), sizeof(T), sizeof(T)); }
+    static void ROW_OF(op)(const reel__tile *t)                                                                        \
+    {                                                                                                                  \
+        reel__by_loop(t, LOOP_OF(op), 2, sizeof(Result), sizeof(T), sizeof(T));                                        \
+    }
 
+#define UNARY(op, types, link, expression, ...) types(LOOP_1(op, expression))
+#define BINARY(op, types, order, link, expression, ...) types(LOOP_2(op, T, expression))
+#define COMPARE(op, order, expression) LOOP_2(op, int32_t, expression)
 #include "ops/pointwise.table.h"
 
 /* y = a where the condition is not 0, else b. */
-static void LOOP(where)(void *y, const void *const *xs, int64_t n)
+static void LOOP_OF(where)(void *y, const void *const *xs, int64_t n)
 {
     INDEPENDENT for (int64_t i = 0; i < n; i++)
     {
@@ -43,16 +45,27 @@ static void LOOP(where)(void *y, const void *const *xs, int64_t n)
         ((T *)y)[i] = ((const int32_t *)xs[0])[i] ? yes : no;
     }
 }
-void ROW(where)(const reel__tile *t) { reel__by_loop(t, LOOP(where), 3, sizeof(T), sizeof(int32_t), sizeof(T)); }
+static void ROW_OF(where)(const reel__tile *t)
+{
+    reel__by_loop(t, LOOP_OF(where), 3, sizeof(T), sizeof(int32_t), sizeof(T));
+}
+
+const reel__pointwise_rows PASTE(reel__, rows_, SUFFIX) = {
+#define UNARY(op, types, ...) types(.unary[REEL__OP_##op] = ROW_OF(op), )
+#define BINARY(op, types, ...) types(.binary[REEL__OP_##op] = ROW_OF(op), )
+#define COMPARE(op, ...) .binary[REEL__OP_##op] = ROW_OF(op),
+#include "ops/pointwise.table.h"
+    .where = ROW_OF(where),
+};
 
 #undef PASTE_
 #undef PASTE
-#undef FN
-#undef LOOP
-#undef ROW
+#undef LOOP_OF
+#undef ROW_OF
 #undef NUMBERS
-#undef UNARY
-#undef UNARY_LOOP
-#undef BINARY
-#undef BINARY_LOOP
-#undef COMPARE
+#undef LOOP_1
+#undef LOOP_2
+#undef FLOATS
+#undef FN
+#undef T
+#undef SUFFIX

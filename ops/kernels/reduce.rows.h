@@ -1,34 +1,31 @@
-/* The reductions of one floating-point type T with suffix S; the rules stand in reduce.kernel.c. */
-#define PASTE_(a, b) a##b
-#define PASTE(a, b) PASTE_(a, b)
-#define FN(f) PASTE(f, S)
+/* The sums of one floating-point type (per_type.h); the rules stand in reduce.kernel.c. */
 
 /* A row of lanes in vectors of the set. */
-typedef T FN(vector_) __attribute__((vector_size(4 * VECTOR_F32)));
-typedef T FN(quarter_) __attribute__((vector_size(LANES / 4 * sizeof(T))));
-enum { FN(VECTORS_) = LANES * sizeof(T) / (4 * VECTOR_F32) };
+typedef T FN(vector) __attribute__((vector_size(4 * VECTOR_F32)));
+typedef T FN(quarter) __attribute__((vector_size(LANES / 4 * sizeof(T))));
+enum { FN(VECTORS) = LANES * sizeof(T) / (4 * VECTOR_F32) };
 
 /* The lanes fold by 8, 4, 2, 1. */
-static inline T FN(fold_)(const FN(vector_) * lane)
+static inline T FN(fold)(const FN(vector) * lane)
 {
-    FN(quarter_) q[4];
+    FN(quarter) q[4];
     memcpy(q, lane, sizeof q);
     q[0] = (q[0] + q[2]) + (q[1] + q[3]);
     return (q[0][0] + q[0][2]) + (q[0][1] + q[0][3]);
 }
 
-static inline void FN(clear_)(FN(vector_) * lane)
+static inline void FN(clear)(FN(vector) * lane)
 {
     UNROLL
-    for (int v = 0; v < FN(VECTORS_); v++) lane[v] = -(FN(vector_)){ 0 };
+    for (int v = 0; v < FN(VECTORS); v++) lane[v] = -(FN(vector)){ 0 };
 }
 
-static inline void FN(add_lanes_)(FN(vector_) * lane, const T *x)
+static inline void FN(add_lanes)(FN(vector) * lane, const T *x)
 {
     UNROLL
-    for (int v = 0; v < FN(VECTORS_); v++) {
-        FN(vector_) next;
-        memcpy(&next, x + v * (LANES / FN(VECTORS_)), sizeof next);
+    for (int v = 0; v < FN(VECTORS); v++) {
+        FN(vector) next;
+        memcpy(&next, x + v * (LANES / FN(VECTORS)), sizeof next);
         lane[v] += next;
     }
 }
@@ -36,15 +33,15 @@ static inline void FN(add_lanes_)(FN(vector_) * lane, const T *x)
 /* One block of at most 256 contiguous elements. The chain of a lane takes longer than reading, so the processor should
  * be several blocks ahead: nothing here waits for the sum. (Blocks side by side are faster in the second cache and
  * three times slower from memory, which likes one stream.) What the last sixteen lack is −0, which adds nothing. */
-static T FN(row_block_)(const T *x, int64_t n)
+static T FN(row_block)(const T *x, int64_t n)
 {
-    FN(vector_) lane[FN(VECTORS_)];
-    FN(clear_)(lane);
+    FN(vector) lane[FN(VECTORS)];
+    FN(clear)(lane);
     for (; n >= 4 * LANES; n -= 4 * LANES, x += 4 * LANES) {
         UNROLL
-        for (int i = 0; i < 4; i++) FN(add_lanes_)(lane, x + i * LANES);
+        for (int i = 0; i < 4; i++) FN(add_lanes)(lane, x + i * LANES);
     }
-    for (; n >= LANES; n -= LANES, x += LANES) FN(add_lanes_)(lane, x);
+    for (; n >= LANES; n -= LANES, x += LANES) FN(add_lanes)(lane, x);
     if (n > 0) {
         T last[LANES], *to = last;
         for (int l = 0; l < LANES; l++) last[l] = (T)-0.0;
@@ -52,16 +49,16 @@ static T FN(row_block_)(const T *x, int64_t n)
         if (n & 4) memcpy(to, x, 4 * sizeof *to), to += 4, x += 4;
         if (n & 2) memcpy(to, x, 2 * sizeof *to), to += 2, x += 2;
         if (n & 1) *to = *x;
-        FN(add_lanes_)(lane, last);
+        FN(add_lanes)(lane, last);
     }
-    return FN(fold_)(lane);
+    return FN(fold)(lane);
 }
 
 /* Gives a result to a level, which collects up to 256, sums them as a block and passes that on. */
-static void FN(collect_)(T open[][ROW_BLOCK], int64_t *count, int level, T value)
+static void FN(collect)(T open[][ROW_BLOCK], int64_t *count, int level, T value)
 {
     for (; count[level] == ROW_BLOCK; level++) {
-        T whole = FN(row_block_)(open[level], ROW_BLOCK);
+        T whole = FN(row_block)(open[level], ROW_BLOCK);
         open[level][0] = value;
         count[level] = 1;
         value = whole;
@@ -70,20 +67,20 @@ static void FN(collect_)(T open[][ROW_BLOCK], int64_t *count, int level, T value
 }
 
 /* The sum of n contiguous elements. Level 0 takes blocks of x, level l + 1 the results of level l. */
-static T FN(row_sum_)(const T *x, int64_t n)
+static T FN(row_sum)(const T *x, int64_t n)
 {
     T open[LEVELS][ROW_BLOCK];
     int64_t count[LEVELS] = { 0 };
     for (; n > 0; n -= ROW_BLOCK, x += ROW_BLOCK)
-        FN(collect_)(open, count, 0, FN(row_block_)(x, n < ROW_BLOCK ? n : ROW_BLOCK));
+        FN(collect)(open, count, 0, FN(row_block)(x, n < ROW_BLOCK ? n : ROW_BLOCK));
     int level = 0;
     for (; level + 1 < LEVELS && count[level + 1] > 0; level++)
-        FN(collect_)(open, count, level + 1, FN(row_block_)(open[level], count[level]));
-    return count[level] == 1 ? open[level][0] : FN(row_block_)(open[level], count[level]);
+        FN(collect)(open, count, level + 1, FN(row_block)(open[level], count[level]));
+    return count[level] == 1 ? open[level][0] : FN(row_block)(open[level], count[level]);
 }
 
 /* Rows of fewer than four times the lanes, many abreast: they are turned, so that a lane of all of them is a column. */
-static void FN(short_rows_)(T *y, const T *x, int64_t n)
+static void FN(short_rows)(T *y, const T *x, int64_t n)
 {
     T t[4 * LANES][ABREAST];
     for (int64_t r = 0; r < n; r++)
@@ -104,7 +101,7 @@ static void FN(short_rows_)(T *y, const T *x, int64_t n)
 }
 
 /* sum[c] = sum[c] + x[0, c] + x[1, c] + ... from left to right: eight rows at a time, each read on in its own order. */
-static void FN(add_rows_)(T *restrict sum, const T *x, int64_t rows, int64_t stride, int64_t columns)
+static void FN(add_rows)(T *restrict sum, const T *x, int64_t rows, int64_t stride, int64_t columns)
 {
     for (; rows >= 8; rows -= 8, x += 8 * stride) {
         const T *x4 = x + 4 * stride;
@@ -118,8 +115,8 @@ static void FN(add_rows_)(T *restrict sum, const T *x, int64_t rows, int64_t str
 }
 
 /* The same of the rows of x at these places, and the sum of single elements. */
-static void FN(add_listed_)(T *restrict sum, const T *x, const int32_t *at, int64_t rows, int64_t stride,
-                            int64_t columns)
+static void FN(add_listed)(T *restrict sum, const T *x, const int32_t *at, int64_t rows, int64_t stride,
+                           int64_t columns)
 {
     for (; rows >= 4; rows -= 4, at += 4) {
         const T *p = x + at[0] * stride, *q = x + at[1] * stride, *u = x + at[2] * stride, *v = x + at[3] * stride;
@@ -130,7 +127,7 @@ static void FN(add_listed_)(T *restrict sum, const T *x, const int32_t *at, int6
 }
 
 /* The sums of several whole blocks of single elements, side by side, since each is a chain that waits. */
-static void FN(chains_)(T *sum, const T *x, const int32_t *at)
+static void FN(chains)(T *sum, const T *x, const int32_t *at)
 {
     T s[SIDE];
     for (int i = 0; i < SIDE; i++) s[i] = (T)-0.0;
@@ -143,13 +140,13 @@ static void FN(chains_)(T *sum, const T *x, const int32_t *at)
 
 /* Few columns of a block or less, four at a time; no row gives +0. There are `left` places from `at` on, those of the
  * destinations that follow included: rows are anywhere, so they are asked for ahead. */
-static void FN(add_few_)(T *y, const T *x, const int32_t *at, int64_t rows, int64_t left, int64_t columns)
+static void FN(add_few)(T *y, const T *x, const int32_t *at, int64_t rows, int64_t left, int64_t columns)
 {
     const T zero = rows ? (T)-0.0 : 0;
     int64_t c = 0;
     for (int64_t r = 0; r < rows; r++) __builtin_prefetch(x + at[r + AHEAD < left ? r + AHEAD : 0] * columns);
     for (; c + LANES / 4 <= columns; c += LANES / 4) {
-        FN(quarter_) sum = { zero, zero, zero, zero }, next;
+        FN(quarter) sum = { zero, zero, zero, zero }, next;
         for (int64_t r = 0; r < rows; r++) {
             memcpy(&next, x + at[r] * columns + c, sizeof next);
             sum += next;
@@ -164,7 +161,7 @@ static void FN(add_few_)(T *y, const T *x, const int32_t *at, int64_t rows, int6
 }
 
 /* Gives `value` to the chain of a level, and where that is full passes the chain's result on to the next. */
-static void FN(pass_on_)(T *total, int64_t *count, int level, T *value, int64_t columns)
+static void FN(pass_on)(T *total, int64_t *count, int level, T *value, int64_t columns)
 {
     for (;; level++) {
         T *chain = total + level * columns;
@@ -183,80 +180,80 @@ static void FN(pass_on_)(T *total, int64_t *count, int level, T *value, int64_t 
 
 /* The sums of neighbouring columns over n > 0 rows, or over those at n places. `room` holds a block's chain, then one for
  * each level of blocks. */
-static void FN(column_sum_)(T *y, const T *x, const int32_t *at, int64_t n, int64_t stride, int64_t columns, T *room)
+static void FN(column_sum)(T *y, const T *x, const int32_t *at, int64_t n, int64_t stride, int64_t columns, T *room)
 {
     T *value = n <= COLUMN_BLOCK ? y : room, *total = room + columns;
     int64_t count[LEVELS] = { 0 }, r = 0;
     for (; at && stride == 1 && n - r >= SIDE * COLUMN_BLOCK; r += SIDE * COLUMN_BLOCK) {
         T sum[SIDE];
-        FN(chains_)(sum, x, at + r);
-        for (int i = 0; i < SIDE; i++) FN(pass_on_)(total, count, 0, &sum[i], 1);
+        FN(chains)(sum, x, at + r);
+        for (int i = 0; i < SIDE; i++) FN(pass_on)(total, count, 0, &sum[i], 1);
     }
     for (; r < n; r += COLUMN_BLOCK) {
         const int64_t rows = n - r < COLUMN_BLOCK ? n - r : COLUMN_BLOCK;
         for (int64_t c = 0; c < columns; c++) value[c] = (T)-0.0;
-        if (at) FN(add_listed_)(value, x, at + r, rows, stride, columns);
-        else FN(add_rows_)(value, x + r * stride, rows, stride, columns);
-        if (value != y) FN(pass_on_)(total, count, 0, value, columns);
+        if (at) FN(add_listed)(value, x, at + r, rows, stride, columns);
+        else FN(add_rows)(value, x + r * stride, rows, stride, columns);
+        if (value != y) FN(pass_on)(total, count, 0, value, columns);
     }
     if (value == y) return;
     int level = 0;
     for (; level + 1 < LEVELS && count[level + 1]; level++)
-        FN(pass_on_)(total, count, level + 1, total + level * columns, columns);
+        FN(pass_on)(total, count, level + 1, total + level * columns, columns);
     memcpy(y, total + level * columns, (size_t)columns * sizeof *y);
 }
 
 /* How many columns there is room for, with a chain for a block and one for each level that n rows have. */
-static int64_t FN(most_columns_)(int64_t n)
+static int64_t FN(most_columns)(int64_t n)
 {
     int64_t chains = 2;
     for (int64_t m = (n - 1) / COLUMN_BLOCK; m >= COLUMN_BLOCK; m /= COLUMN_BLOCK) chains++;
     return COLUMN_ROOM / chains;
 }
 
-static void FN(sum_)(void *ys, const void *xs, int64_t outer, int64_t n, int64_t inner)
+static void FN(sum)(void *ys, const void *xs, int64_t outer, int64_t n, int64_t inner)
 {
     T *y = ys, room[COLUMN_ROOM];
     const T *x = xs;
-    const int64_t most = FN(most_columns_)(n);
+    const int64_t most = FN(most_columns)(n);
     int64_t o = 0;
     if (inner == 1 && n > 0 && n < 4 * LANES)
-        for (; o + ABREAST <= outer; o += ABREAST) FN(short_rows_)(y + o, x + o * n, n);
+        for (; o + ABREAST <= outer; o += ABREAST) FN(short_rows)(y + o, x + o * n, n);
     for (; o < outer; o++) {
         if (inner == 1) {
-            y[o] = n == 0 ? 0 : n <= ROW_BLOCK ? FN(row_block_)(x + o * n, n) : FN(row_sum_)(x + o * n, n);
+            y[o] = n == 0 ? 0 : n <= ROW_BLOCK ? FN(row_block)(x + o * n, n) : FN(row_sum)(x + o * n, n);
             continue;
         }
         for (int64_t i = 0; i < inner; i += most) {
             const int64_t columns = inner - i < most ? inner - i : most;
             T *const to = y + o * inner + i;
             if (n == 0) memset(to, 0, (size_t)columns * sizeof *to);
-            else FN(column_sum_)(to, x + o * n * inner + i, NULL, n, inner, columns, room);
+            else FN(column_sum)(to, x + o * n * inner + i, NULL, n, inner, columns, room);
         }
     }
 }
 
-static void FN(listed_)(void *ys, const void *xs, const int32_t *lists, int64_t outer, int64_t size, int64_t count,
-                        int64_t inner)
+static void FN(listed)(void *ys, const void *xs, const int32_t *lists, int64_t outer, int64_t size, int64_t count,
+                       int64_t inner)
 {
     T *y = ys, room[COLUMN_ROOM];
     const T *x = xs;
     const int32_t *at = lists + size + 1;
     for (int64_t o = 0; o < outer; o++, x += count * inner)
         for (int64_t k = 0; k < size; k++, y += inner) {
-            const int64_t n = lists[k + 1] - lists[k], most = n > COLUMN_BLOCK ? FN(most_columns_)(n) : inner;
-            if (n <= COLUMN_BLOCK && inner < 2 * LANES) FN(add_few_)(y, x, at + lists[k], n, count - lists[k], inner);
+            const int64_t n = lists[k + 1] - lists[k], most = n > COLUMN_BLOCK ? FN(most_columns)(n) : inner;
+            if (n <= COLUMN_BLOCK && inner < 2 * LANES) FN(add_few)(y, x, at + lists[k], n, count - lists[k], inner);
             else if (n == 0) memset(y, 0, (size_t)inner * sizeof *y);
             else if (n == 1) memcpy(y, x + at[lists[k]] * inner, (size_t)inner * sizeof *y); /* −0 + v is v */
             else
                 for (int64_t i = 0; i < inner; i += most)
-                    FN(column_sum_)(y + i, x + i, at + lists[k], n, inner, inner - i < most ? inner - i : most, room);
+                    FN(column_sum)(y + i, x + i, at + lists[k], n, inner, inner - i < most ? inner - i : most, room);
         }
 }
 
 #if defined(REEL__IS_BASELINE)
 /* Gives the result of a block to the chain of a level, which was given `before` of them; a full one passes its own on. */
-static void FN(give_)(T *chain, int64_t size, T value, uint32_t before)
+static void FN(give)(T *chain, int64_t size, T value, uint32_t before)
 {
     for (; before && before % COLUMN_BLOCK == 0; chain += size, before = before / COLUMN_BLOCK - 1) {
         const T whole = *chain;
@@ -267,7 +264,7 @@ static void FN(give_)(T *chain, int64_t size, T value, uint32_t before)
 }
 
 /* y holds the open block of each destination. */
-static void FN(walked_)(void *ys, const void *xs, const int32_t *to, int64_t outer, int64_t size, int64_t count)
+static void FN(walked)(void *ys, const void *xs, const int32_t *to, int64_t outer, int64_t size, int64_t count)
 {
     T *y = ys, chains[REEL__WALKED_CHAINS];
     uint32_t taken[REEL__WALKED];
@@ -278,7 +275,7 @@ static void FN(walked_)(void *ys, const void *xs, const int32_t *to, int64_t out
             const int32_t k = to[i];
             uint32_t n = taken[k];
             if (n % COLUMN_BLOCK == 0) {
-                if (n) FN(give_)(chains + k, size, y[k], n / COLUMN_BLOCK - 1);
+                if (n) FN(give)(chains + k, size, y[k], n / COLUMN_BLOCK - 1);
                 y[k] = (T)-0.0;
             }
             T sum = y[k] + x[i];
@@ -289,7 +286,7 @@ static void FN(walked_)(void *ys, const void *xs, const int32_t *to, int64_t out
         for (int64_t k = 0; k < size; k++) {
             T *chain = chains + k, value = taken[k] ? y[k] : 0;
             for (uint32_t n = taken[k]; n > COLUMN_BLOCK; n = (n - 1) / COLUMN_BLOCK + 1, chain += size) {
-                FN(give_)(chain, size, value, (n - 1) / COLUMN_BLOCK);
+                FN(give)(chain, size, value, (n - 1) / COLUMN_BLOCK);
                 value = *chain;
             }
             y[k] = value;
@@ -297,7 +294,3 @@ static void FN(walked_)(void *ys, const void *xs, const int32_t *to, int64_t out
     }
 }
 #endif
-
-#undef PASTE_
-#undef PASTE
-#undef FN

@@ -1,8 +1,7 @@
-/* Vectors of the product's kernels: for each instruction set and type, V lanes with a fused
- * multiply-add, and loads and stores of the first few lanes that touch no byte beyond them.
- * Everything else in the kernels is GNU vector C. Included by product_kernels.c only. */
-#ifndef REEL_OPS_PRODUCT_VECTOR_H
-#define REEL_OPS_PRODUCT_VECTOR_H
+/* Vectors of an instruction set: for f32 and f64 a fused multiply-add, loads and stores of the first few lanes that touch
+ * no byte beyond them, and transpositions. Everything else in the kernels is GNU vector C. */
+#ifndef REEL_OPS_VECTOR_H
+#define REEL_OPS_VECTOR_H
 
 #include "core/base/isa.h"
 
@@ -31,11 +30,13 @@
 #define UNROLL _Pragma("GCC unroll 32")
 #endif
 
-/* The lanes of a float vector, and of a double vector; eight floats and four doubles, the unit
- * of a transposition. */
-enum { LANES_f32 = VECTOR_F32, LANES_f64 = VECTOR_F32 / 2 };
+enum { LANES_f32 = VECTOR_F32, LANES_f64 = VECTOR_F32 / 2, LANES_i32 = VECTOR_F32 };
 typedef float vector_f32 __attribute__((vector_size(4 * VECTOR_F32)));
 typedef double vector_f64 __attribute__((vector_size(4 * VECTOR_F32)));
+typedef int32_t vector_i32 __attribute__((vector_size(4 * VECTOR_F32)));
+typedef int64_t vector_i64 __attribute__((vector_size(4 * VECTOR_F32)));
+
+/* Eight floats and four doubles: the unit of a transposition. */
 typedef float group_f32 __attribute__((vector_size(32)));
 typedef double group_f64 __attribute__((vector_size(32)));
 

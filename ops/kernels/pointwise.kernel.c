@@ -1,8 +1,7 @@
 /* Row kernels of the pointwise ops: y[r,c] = expression of the operands at [r,c], once for each type. The expressions are
  * in pointwise.table.h. They define the ops and serve the plain executor, f64 and i32; what is f32 in a plan runs on the
- * links of link.kernel.c. Here are f64, i32, casts and the table of all; f32, which is to be small and not fast, is in
- * pointwise.plain.c. */
-#include "ops/pointwise.scalar.h"
+ * links of link.kernel.c. Here are f64, i32 and casts; f32, which is to be small and not fast, is in pointwise.plain.c. */
+#include "ops/kernels/pointwise.scalar.h"
 
 enum { SAME = 128 }; /* elements of an operand that is the same for all columns, as the loop is given them */
 
@@ -74,37 +73,26 @@ void reel__by_loop(const reel__tile *t, reel__loop *run, int count, size_t resul
     }
 }
 
-static inline int32_t minimum_i32(int32_t a, int32_t b) { return a < b ? a : b; }
-static inline int32_t maximum_i32(int32_t a, int32_t b) { return a > b ? a : b; }
-
-#define floor_f64(x) floor(x)
-#define exp_f64(x) exp(x)
-#define log_f64(x) log(x)
-#define expm1_f64(x) expm1(x)
-#define log1p_f64(x) log1p(x)
-#define sin_f64(x) sin(x)
-#define cos_f64(x) cos(x)
-#define tanh_f64(x) tanh(x)
-#define erf_f64(x) erf(x)
-#define sqrt_f64(x) sqrt(x)
-#define pow_f64(a, b) pow(a, b)
-
-#define FLOATS(row) row
+#define FLOATS(...) __VA_ARGS__
+#define FN(f) f
 #define T double
 #define SUFFIX f64
-#include "ops/pointwise.rows.h"
-#undef T
-#undef SUFFIX
-#undef FLOATS
-#define FLOATS(row)
+#include "ops/kernels/pointwise.rows.h"
+
+#define FLOATS(...)
+#define FN(f) f##_i32
 #define T int32_t
 #define SUFFIX i32
-#include "ops/pointwise.rows.h"
-#undef T
-#undef SUFFIX
-#undef FLOATS
+#include "ops/kernels/pointwise.rows.h"
 
-/* All of i32 is exact in f64, so that the ends are chosen there, in vectors. */
+/* f → i32 truncates, saturates, and makes 0 of NaN. */
+static inline int32_t to_i32_f32(float x)
+{
+    float inside = x >= 2147483648.0f || x < -2147483648.0f || x != x ? 0 : x;
+    return x >= 2147483648.0f ? INT32_MAX : x < -2147483648.0f ? INT32_MIN : (int32_t)inside;
+}
+
+/* The same. All of i32 is exact in f64, so that the ends are chosen there, in vectors. */
 static inline int32_t to_i32_f64(double x)
 {
     double inside = x >= 2147483647.0 ? 2147483647.0 : x;
@@ -135,22 +123,8 @@ CAST(i32, int32_t, f32, float, x)
 CAST(i32, int32_t, f64, double, x)
 CAST(i32, int32_t, i32, int32_t, x)
 
-#define KERNEL(op, type) reel__##op##_row_##type
-#define FLOATS(op)                                                                                                     \
-    {                                                                                                                  \
-        KERNEL(op, f32), KERNEL(op, f64), NULL                                                                         \
-    }
-#define NUMBERS(op)                                                                                                    \
-    {                                                                                                                  \
-        KERNEL(op, f32), KERNEL(op, f64), KERNEL(op, i32)                                                              \
-    }
-#define UNARY(op, types, ...) .op = types(op),
-#define BINARY(op, types, ...) .op = types(op),
-#define COMPARE(op, ...) .op = NUMBERS(op),
-const reel__pointwise_kernels reel__pointwise = {
-#include "ops/pointwise.table.h"
-    .where = NUMBERS(where),
-    .cast = { { f32_to_f32, f32_to_f64, f32_to_i32 },
-              { f64_to_f32, f64_to_f64, f64_to_i32 },
-              { i32_to_f32, i32_to_f64, i32_to_i32 } },
+reel__row_kernel *const reel__cast_rows[REEL__DTYPES][REEL__DTYPES] = {
+    { f32_to_f32, f32_to_f64, f32_to_i32 },
+    { f64_to_f32, f64_to_f64, f64_to_i32 },
+    { i32_to_f32, i32_to_f64, i32_to_i32 },
 };

@@ -4,44 +4,55 @@
  *
  * Small rows are reduced many at a time where they lie, since z[i] = least(z[i], z[i + 1]) is right for all of them at
  * once. What is not f32 is built for the baseline alone, and AVX-512 uses what is built for AVX2: memory is slower. */
-#include "ops/least.h"
-#include "ops/pointwise.scalar.h"
-#include "ops/reduce.h"
+#include "ops/kernels/least.h"
+#include "ops/kernels/per_type.h"
+#include "ops/kernels/pointwise.scalar.h"
+#include "ops/kernels/reduce.h"
 
-/* Elements on the stack; of the largest small row; how few columns are few, and how many rows of them make one; elements
- * that stay in a cache; of the longest row that is turned. */
-enum { ROOM = 1024, SMALL = 256, NARROW = 16, PERIOD = 16, CACHED = 8192, FEW = 64 };
+enum {
+    ROOM = 1024,   /* elements of an array on the stack */
+    SMALL = 256,   /* elements of the largest small row */
+    NARROW = 16,   /* fewer columns than this are few, */
+    PERIOD = 16,   /* and so many rows of them are seen as one */
+    CACHED = 8192, /* elements that stay in a cache */
+    FEW = 64       /* elements of the longest row that is transposed */
+};
 
 #define ALIGNED __attribute__((aligned(64)))
 
 /* How many of the columns that are left are done at once: never few at the end. */
 INLINE int64_t columns_of(int64_t left) { return left < ROOM ? left : ROOM / 2; }
 
+/* What turns the order of a type around: the sign of floats, all bits of whole numbers. */
+#define FLIP_f32 0x80000000u
+#define FLIP_f64 0x8000000000000000u
+#define FLIP_i32 0xffffffffu
+
 /* A vector with one value for all NaN. */
-#define ONE_NAN(v) ((FN(vector))((FN(bits))(v) | ((FN(bits))((v) != (v)) & ((BITS)-1 >> 1))))
-#define T float
-#define BITS uint32_t
-#define SIGN 0x80000000u
-#define FLIP SIGN
-#define S f32
+#define one_nan_f32(v) ((vector_f32)((vector_bits_f32)(v) | ((vector_bits_f32)((v) != (v)) & (UINT32_MAX >> 1))))
+#define one_nan_f64(v) ((vector_f64)((vector_bits_f64)(v) | ((vector_bits_f64)((v) != (v)) & (UINT64_MAX >> 1))))
+#define one_nan_i32(v) (v)
+
+/* Lanes of two vectors, for shuffles. */
 #if VECTOR_F32 == 8
-#define EVENS 0, 2, 4, 6, 8, 10, 12, 14
-#define ODDS 1, 3, 5, 7, 9, 11, 13, 15
+#define EVEN_f32 0, 2, 4, 6, 8, 10, 12, 14
+#define ODD_f32 1, 3, 5, 7, 9, 11, 13, 15
 #define LOW_ONES 0, 8, 1, 9, 4, 12, 5, 13
 #define HIGH_ONES 2, 10, 3, 11, 6, 14, 7, 15
 #define LOW_TWOS 0, 1, 8, 9, 4, 5, 12, 13
 #define HIGH_TWOS 2, 3, 10, 11, 6, 7, 14, 15
 #else
-#define EVENS 0, 2, 4, 6
-#define ODDS 1, 3, 5, 7
+#define EVEN_f32 0, 2, 4, 6
+#define ODD_f32 1, 3, 5, 7
 #define LOW_ONES 0, 4, 1, 5
 #define HIGH_ONES 2, 6, 3, 7
 #define LOW_TWOS 0, 1, 4, 5
 #define HIGH_TWOS 2, 3, 6, 7
 #endif
-#define EVEN EVENS
-#define ODD ODDS
-#include "ops/extreme.rows.h"
+
+#define SUFFIX f32
+#include "ops/kernels/extreme.rows.h"
+#undef SUFFIX
 
 /* ---- The first of the greatest, and where it stands ---------------------------------------------------------------- */
 
@@ -64,23 +75,23 @@ INLINE vector_at choose(vector_at mask, vector_at yes, vector_at no)
 }
 
 /* All bits where x is the top, or both are NaN, which alone is not at most infinity; and where it comes before the top
- * whatever their places are. */
+ * wherever they stand. */
 INLINE vector_at is_top(vector_f32 x, vector_f32 top) { return (x == top) | ~((x <= INFINITY) | (top <= INFINITY)); }
 INLINE vector_at is_more(vector_f32 x, vector_f32 top) { return ~(x <= top) & (top <= INFINITY); }
 
 INLINE bool is_top_one(float x, float top) { return x == top || (x != x && top != top); }
 INLINE bool is_more_one(float x, float top) { return !(x <= top) && top == top; }
 
-/* What comes after the top, in the order of places: taking it twice does no harm. */
-INLINE void take(vector_f32 *top, vector_at *at, vector_f32 x, vector_at place)
+/* x at a position after the top's: taking it twice does no harm. */
+INLINE void take(vector_f32 *top, vector_at *at, vector_f32 x, vector_at position)
 {
     const vector_at more = is_more(x, *top);
     *top = (vector_f32)choose(more, (vector_at)x, (vector_at)*top);
-    *at = choose(more, place, *at);
+    *at = choose(more, position, *at);
 }
 
-/* Of four places in their order, each two first, so that little waits. */
-INLINE void take_four(vector_f32 *top, vector_at *at, const vector_f32 x[4], int32_t place)
+/* Four of them in their order, each two first, so that little waits. */
+INLINE void take_four(vector_f32 *top, vector_at *at, const vector_f32 x[4], int32_t position)
 {
     const vector_at none = { 0 };
     vector_f32 a = x[0], b = x[2];
@@ -88,7 +99,7 @@ INLINE void take_four(vector_f32 *top, vector_at *at, const vector_f32 x[4], int
     take(&a, &i, x[1], none + 1);
     take(&b, &k, x[3], none + 3);
     take(&a, &i, b, k);
-    take(top, at, a, i + place);
+    take(top, at, a, i + position);
 }
 
 static void no_top(float *top, int32_t *at, int64_t columns)
@@ -103,8 +114,8 @@ APART void top_rows(float *top, int32_t *at, const float *x, int64_t row, int64_
     for (int64_t r = row; r < n; r += 4) {
         const float *x0 = x + r * stride, *x1 = x0 + (r + 1 < n ? stride : 0), *x2 = r + 2 < n ? x1 + stride : x1,
                     *x3 = r + 3 < n ? x2 + stride : x2;
-        for (int64_t next = 0; next < columns && columns >= V_f32; next += V_f32) {
-            const int64_t c = next <= columns - V_f32 ? next : columns - V_f32;
+        for (int64_t next = 0; next < columns && columns >= LANES_f32; next += LANES_f32) {
+            const int64_t c = next <= columns - LANES_f32 ? next : columns - LANES_f32;
             vector_f32 t = at_f32(top + c, 0);
             vector_at i = number_at(at + c);
             const vector_f32 four[] = { at_f32(x0 + c, 0), at_f32(x1 + c, 0), at_f32(x2 + c, 0), at_f32(x3 + c, 0) };
@@ -112,7 +123,7 @@ APART void top_rows(float *top, int32_t *at, const float *x, int64_t row, int64_
             put_f32(top + c, t);
             memcpy(at + c, &i, sizeof i);
         }
-        for (int64_t c = 0; c < columns && columns < V_f32; c++)
+        for (int64_t c = 0; c < columns && columns < LANES_f32; c++)
             for (int64_t k = r; k < r + 4 && k < n; k++)
                 if (is_more_one(x[k * stride + c], top[c])) top[c] = x[k * stride + c], at[c] = (int32_t)k;
     }
@@ -136,16 +147,16 @@ static void argmax_small(int32_t *y, const float *x, int64_t outer, int64_t n, i
 /* PERIOD rows are one row of more columns. Of those that are left by that, two halves become one until a row is left. */
 static void argmax_narrow(int32_t *y, const float *x, int64_t n, int64_t inner)
 {
-    float top[PERIOD * NARROW + V_f32];
-    int32_t at[PERIOD * NARROW + V_f32];
+    float top[PERIOD * NARROW + LANES_f32];
+    int32_t at[PERIOD * NARROW + LANES_f32];
     const int64_t row = PERIOD * inner, whole = n / PERIOD;
-    no_top(top, at, row + V_f32);
+    no_top(top, at, row + LANES_f32);
     top_rows(top, at, x, 0, whole, row, row);
     top_rows(top, at, x, whole, whole + 1, row, (n - whole * PERIOD) * inner);
     for (int32_t r = 0; r < PERIOD; r++)
         for (int64_t c = r * inner; c < (r + 1) * inner; c++) at[c] = at[c] * PERIOD + r;
     for (int64_t half = row / 2; half >= inner; half /= 2)
-        for (int64_t c = 0; c < half; c += V_f32) {
+        for (int64_t c = 0; c < half; c += LANES_f32) {
             const vector_f32 a = at_f32(top + c, 0), b = at_f32(top + half + c, 0);
             const vector_at i = number_at(at + c), k = number_at(at + half + c);
             const vector_at second = is_more(b, a) | (is_top(b, a) & (k < i)), first = choose(second, k, i);
@@ -159,10 +170,11 @@ static int32_t first_top_f32(const float *x, int64_t n, float top)
 {
     const vector_f32 all = (vector_f32){ 0 } + top;
     int64_t i = 0;
-    for (; i + 4 * V_f32 <= n; i += 4 * V_f32) {
+    for (; i + 4 * LANES_f32 <= n; i += 4 * LANES_f32) {
         int64_t any[VECTOR_F32 / 2];
-        const vector_at first = is_top(at_f32(x + i, 0), all) | is_top(at_f32(x + i + V_f32, 0), all),
-                        second = is_top(at_f32(x + i + 2 * V_f32, 0), all) | is_top(at_f32(x + i + 3 * V_f32, 0), all),
+        const vector_at first = is_top(at_f32(x + i, 0), all) | is_top(at_f32(x + i + LANES_f32, 0), all),
+                        second = is_top(at_f32(x + i + 2 * LANES_f32, 0), all) |
+                                 is_top(at_f32(x + i + 3 * LANES_f32, 0), all),
                         both = first | second;
         memcpy(any, &both, sizeof both);
         for (int k = 1; k < VECTOR_F32 / 2; k++) any[0] |= any[k];
@@ -182,7 +194,7 @@ INLINE vector_f32 four_of(const float *x, int64_t n)
 #endif
 }
 
-INLINE void turn_four(vector_f32 *t, const float *x, int64_t n)
+INLINE void transpose_four(vector_f32 *t, const float *x, int64_t n)
 {
     const vector_f32 v = four_of(x, n), w = four_of(x + n, n), p = four_of(x + 2 * n, n), q = four_of(x + 3 * n, n);
     const vector_f32 a = __builtin_shufflevector(v, w, LOW_ONES), b = __builtin_shufflevector(p, q, LOW_ONES);
@@ -195,18 +207,18 @@ INLINE void turn_four(vector_f32 *t, const float *x, int64_t n)
 static void argmax_abreast(int32_t *y, const float *x, int64_t outer, int64_t n)
 {
     int64_t o = 0;
-    for (; o + V_f32 + (n < 4) <= outer; o += V_f32, x += V_f32 * n) {
+    for (; o + LANES_f32 + (n < 4) <= outer; o += LANES_f32, x += LANES_f32 * n) {
         vector_f32 top = (vector_f32){ 0 } - INFINITY, t[4];
         vector_at at = { 0 };
         for (int64_t next = 0; next < n; next += 4) {
             const int64_t c = next + 4 <= n || n < 4 ? next : n - 4;
             if (n == 2) {
-                const vector_f32 a = at_f32(x, 0), b = at_f32(x + V_f32, 0);
-                top = __builtin_shufflevector(a, b, EVENS);
-                take(&top, &at, __builtin_shufflevector(a, b, ODDS), (vector_at){ 0 } + 1);
+                const vector_f32 a = at_f32(x, 0), b = at_f32(x + LANES_f32, 0);
+                top = __builtin_shufflevector(a, b, EVEN_f32);
+                take(&top, &at, __builtin_shufflevector(a, b, ODD_f32), (vector_at){ 0 } + 1);
                 continue;
             }
-            turn_four(t, x + c, n);
+            transpose_four(t, x + c, n);
             if (n == 3) t[3] = t[0]; /* which does no harm */
             take_four(&top, &at, t, (int32_t)c);
         }
@@ -229,10 +241,10 @@ static void argmax_f32(void *ys, const void *xs, int64_t outer, int64_t n, int64
         for (int64_t o = 0, count; o < outer; o += count) { /* what is looked through again is in the cache still */
             count = n >= CACHED ? 1 : CACHED / n < ROOM ? CACHED / n : ROOM;
             count = count < outer - o ? count : outer - o;
-            extreme_f32(top, x, count, n, 1, SIGN);
+            extreme_f32(top, x, count, n, 1, FLIP_f32);
             for (int64_t r = 0; r < count; r++, x += n) y[o + r] = first_top_f32(x, n, top[r]);
         }
-    else if (inner < V_f32 && n <= PERIOD) argmax_small(y, x, outer, n, inner);
+    else if (inner < LANES_f32 && n <= PERIOD) argmax_small(y, x, outer, n, inner);
     else
         for (int64_t o = 0; o < outer; o++, x += n * inner, y += inner) {
             if (inner < NARROW && n > PERIOD) argmax_narrow(y, x, n, inner);
@@ -246,45 +258,22 @@ static void argmax_f32(void *ys, const void *xs, int64_t outer, int64_t n, int64
 }
 
 #if defined(REEL__IS_BASELINE)
-#define T double
-#define BITS uint64_t
-#define FLIP 0x8000000000000000u
-#define S f64
-#define EVEN 0, 2
-#define ODD 1, 3
-#include "ops/extreme.rows.h"
+#define EVEN_f64 0, 2
+#define ODD_f64 1, 3
+#define EVEN_i32 0, 2, 4, 6
+#define ODD_i32 1, 3, 5, 7
 
-#undef ONE_NAN
-#define ONE_NAN(v) (v)
-#define T int32_t
-#define BITS uint32_t
-#define FLIP 0xffffffffu
-#define S i32
-#define EVEN 0, 2, 4, 6
-#define ODD 1, 3, 5, 7
-#include "ops/extreme.rows.h"
-
-/* One after the other: what is not f32 is seldom asked for this. */
-#define ARGMAX(T, S)                                                                                                   \
-    static void argmax_##S(void *ys, const void *xs, int64_t outer, int64_t n, int64_t inner)                          \
-    {                                                                                                                  \
-        int32_t *y = ys;                                                                                               \
-        const T *x = xs;                                                                                               \
-        for (int64_t o = 0; o < outer * inner; o++) {                                                                  \
-            const T *column = x + o / inner * n * inner + o % inner;                                                   \
-            T top = *column;                                                                                           \
-            y[o] = 0;                                                                                                  \
-            for (int64_t r = 1; r < n; r++)                                                                            \
-                if (!(column[r * inner] <= top) && top == top) top = column[r * inner], y[o] = (int32_t)r;             \
-        }                                                                                                              \
-    }
-ARGMAX(double, f64)
-ARGMAX(int32_t, i32)
+#define SUFFIX f64
+#include "ops/kernels/extreme.rows.h"
+#undef SUFFIX
+#define SUFFIX i32
+#include "ops/kernels/extreme.rows.h"
+#undef SUFFIX
 
 const reel__extreme_kernels K(reel__extreme) = {
     .max = { max_f32, max_f64, max_i32 },
     .min = { min_f32, min_f64, min_i32 },
-    .argmax = { argmax_f32, argmax_f64, argmax_i32 },
+    .argmax = { argmax_f32, argmax_by_one_f64, argmax_by_one_i32 },
 };
 #else
 const reel__extreme_kernels K(reel__extreme) = { .max = { max_f32 }, .min = { min_f32 }, .argmax = { argmax_f32 } };

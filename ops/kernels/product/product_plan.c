@@ -1,8 +1,6 @@
 /* Plans a product: which operand lies in vectors, what is packed, which blocks to run. All of it
  * is speed, none of it changes a bit (product.h). */
-#include "core/plan/product.h"
-#include "core/base/isa.h"
-#include "ops/product/product_kernels.h"
+#include "ops/kernels/product/product_kernels.h"
 
 int reel__product_y_rows(int most, int64_t rows)
 {
@@ -11,9 +9,9 @@ int reel__product_y_rows(int most, int64_t rows)
     return (int)((rows + tiles - 1) / tiles);
 }
 
-/* Joins neighbours that are one axis in memory and drops axes of one element; at least one axis
+/* Merges neighbours that are one axis in memory and drops axes of one element; at least one axis
  * is left. */
-static int join_axes(int axes, const reel__axis *from, reel__axis *to)
+static int merge_axes(int axes, const reel__axis *from, reel__axis *to)
 {
     int n = 0;
     for (int i = 0; i < axes; i++) {
@@ -32,8 +30,8 @@ static int join_axes(int axes, const reel__axis *from, reel__axis *to)
 static reel__product_operand operand_of(const reel__side *side, reel__product_use use)
 {
     reel__product_operand o = { .use = use, .rows = 1, .k = 1 };
-    o.side.row_axes = join_axes(side->row_axes, side->row, o.side.row);
-    o.side.k_axes = join_axes(side->k_axes, side->k, o.side.k);
+    o.side.row_axes = merge_axes(side->row_axes, side->row, o.side.row);
+    o.side.k_axes = merge_axes(side->k_axes, side->k, o.side.k);
     for (int i = 0; i < o.side.row_axes; i++) o.rows *= o.side.row[i].size;
     for (int i = 0; i < o.side.k_axes; i++) o.k *= o.side.k[i].size;
     o.row_stride = o.side.row[0].stride;
@@ -96,7 +94,7 @@ static double pack_cost(const machine *m, const reel__product_operand *o, double
 /* Two of them: a read that strides a large power of two uses few of a cache's lines. */
 static double x_stall(const machine *m, const costs *cost, const reel__product_operand *x, double steps)
 {
-    const int64_t piece = x->k < REEL__PIECE ? x->k : REEL__PIECE;
+    const int64_t piece = x->k < REEL__PRODUCT_PIECE ? x->k : REEL__PRODUCT_PIECE;
     const int64_t stride = x->k_stride * m->element;
     if (2 * piece > lines_kept(stride, m->l2)) return steps * cost->l2_miss;
     if (piece > lines_kept(stride, m->l1) && piece * m->kernels->width * m->element <= m->l1 / 2)
@@ -106,7 +104,7 @@ static double x_stall(const machine *m, const costs *cost, const reel__product_o
 
 static double y_stall(const machine *m, const costs *cost, const reel__product_operand *y, int64_t rows, double steps)
 {
-    const int64_t piece = y->k < REEL__PIECE ? y->k : REEL__PIECE;
+    const int64_t piece = y->k < REEL__PRODUCT_PIECE ? y->k : REEL__PRODUCT_PIECE;
     if (y->k_stride == 1) /* as many streams as rows, each a line at a time */
         return 2 * rows > lines_kept(y->row_stride * m->element, m->l1) ? steps * cost->l2_miss : 0;
     if (2 * piece > lines_kept(y->k_stride * m->element, m->l2)) return steps * cost->l2_miss;
@@ -173,7 +171,7 @@ static choice choose(const machine *m, const costs *cost, const reel__product_op
 {
     const int64_t rows = reel__product_y_rows(m->kernels->rows, y->rows), tiles = (y->rows + rows - 1) / rows;
     const int64_t panels = (x->rows + m->kernels->width - 1) / m->kernels->width;
-    const int64_t pieces = (x->k + REEL__PIECE - 1) / REEL__PIECE;
+    const int64_t pieces = (x->k + REEL__PRODUCT_PIECE - 1) / REEL__PRODUCT_PIECE;
     const double steps = (double)(panels * tiles) * (double)x->k;
     choice c = { .x = x->use, .y = y->use, .cost = compute_cost(m, cost, x, y, tiles) };
     if (c_x != 1) c.cost += (double)x->rows * (double)y->rows * (double)pieces * (c_y == 1 ? cost->place : ANY_STRIDE);
@@ -195,7 +193,7 @@ static int64_t part(int64_t size, int64_t limit, int64_t step)
  * through the third. */
 static void plan_blocks(reel__product_plan *p, const machine *m)
 {
-    const int64_t piece = smaller(p->k, REEL__PIECE), element = p->element;
+    const int64_t piece = smaller(p->k, REEL__PRODUCT_PIECE), element = p->element;
     const int64_t most = m->kernels->rows, y_step = p->y.use == REEL__PACKED_Y ? p->y.width : most;
     const int64_t ny = part(p->y.rows, m->l2 / 8 * 5 / (piece * element + 1) + y_step, y_step);
     const int64_t nx = part(p->x.rows, (4 << 20) / (ny * element + 1) + p->x.width, p->x.width);

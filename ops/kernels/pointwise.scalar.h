@@ -1,0 +1,36 @@
+/* What the expressions of pointwise.table.h are made of, for one element: FN(f) is reel__f_f32 in f32, from
+ * core/base/elementary.h or here; f itself in f64, of the C library or here; f_i32 in i32. Vectors of f32 have their own in
+ * link.kernel.c. */
+#ifndef REEL_OPS_POINTWISE_SCALAR_H
+#define REEL_OPS_POINTWISE_SCALAR_H
+
+#include "core/base/elementary.h"
+#include "ops/kernels/pointwise.h"
+
+/* Marks a loop: no element of y depends on another's operands, even where y is one of them. */
+#if defined(__clang__)
+#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
+static inline float reel__floor_f32(float x) { return floorf(x); }
+static inline float reel__sqrt_f32(float x) { return sqrtf(x); }
+static inline float reel__fabs_f32(float x) { return reel__f32_abs(x); }
+static inline int32_t fabs_i32(int32_t x) { return x < 0 ? 0 - x : x; }
+
+/* By the rule of least.h, whose reasons hold here as well. */
+static inline float reel__minimum_f32(float a, float b)
+{
+    return reel__f32_from(reel__f32_bits(a < b ? a : b) | reel__f32_bits(b < a ? b : a));
+}
+static inline float reel__maximum_f32(float a, float b) { return -reel__minimum_f32(-a, -b); }
+static inline double minimum(double a, double b)
+{
+    return reel__f64_from(reel__f64_bits(a < b ? a : b) | reel__f64_bits(b < a ? b : a));
+}
+static inline double maximum(double a, double b) { return -minimum(-a, -b); }
+static inline int32_t minimum_i32(int32_t a, int32_t b) { return a < b ? a : b; }
+static inline int32_t maximum_i32(int32_t a, int32_t b) { return a > b ? a : b; }
+
+#endif
