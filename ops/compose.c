@@ -173,7 +173,7 @@ static reel_tensor *offset(reel_tensor *top)
     return reel_where(reel_lt(reel_abs(top), number(top, (double)INFINITY)), top, number(top, 0));
 }
 
-/* Σ e, of which one is 1 unless the row is −Inf alone. Then it is not 0 but what beside 1 is nothing: its logarithm, its
+/* Σ e, of which one is 1 unless the row is −Inf alone. Then it is not 0 but what next to 1 is nothing: its logarithm, its
  * reciprocal and their derivatives are finite, and the row's share is 0. */
 static reel_tensor *sum_of(reel_tensor *e, reel_axes axes)
 {

@@ -38,7 +38,7 @@ static int64_t extent(const int64_t *size, int count, const int8_t *axes)
     return n;
 }
 
-/* Strides of a list of axes of a contiguous tensor, and one position in it. */
+/* A list of axes of a contiguous tensor. */
 typedef struct walker {
     int count;
     int64_t size[REEL_MAX_RANK], stride[REEL_MAX_RANK];
@@ -180,8 +180,8 @@ static reel_tensor *as_matrix(reel_tensor *x, const int8_t *rows, int row_count,
     return reel_reshape(reel_permute(x, order), REEL_SHAPE(r, n));
 }
 
-/* Whether two products can be stacked: x stands in the same place in both, and no batch axis keeps rows apart. */
-static bool stackable(const share *s, const share *other)
+/* Whether two shares can come from one product: x is the same operand of both, and no batch axis keeps rows apart. */
+static bool can_be_one(const share *s, const share *other)
 {
     const reel__product_axes *p = &s->axes, *q = &other->axes;
     if (s->input != other->input || p->batch || q->batch || p->k != q->k) return false;
@@ -190,9 +190,10 @@ static bool stackable(const share *s, const share *other)
     return p->n == q->n && !memcmp(p->b_n, q->b_n, sizeof p->b_n) && !memcmp(p->b_k, q->b_k, sizeof p->b_k);
 }
 
-/* One product over the rows of all, stacked in order of arrival: for x on the right, gx[k, n] = Σ_rows a[rows, k]
+/* One product over the rows of all, concatenated in order of arrival: for x on the right, gx[k, n] = Σ_rows a[rows, k]
  * gy[rows, n]; on the left, gx[m, k] = Σ_rows gy[m, rows] b[rows, k]. */
-static reel_tensor *stacked(const int64_t *x_size, int count, const share *s, const bool *chosen, reel_tensor **parts)
+static reel_tensor *one_product(const int64_t *x_size, int count, const share *s, const bool *chosen,
+                                reel_tensor **parts)
 {
     const reel__product_axes *first = NULL;
     bool right = false;
@@ -219,7 +220,7 @@ static reel_tensor *stacked(const int64_t *x_size, int count, const share *s, co
     return back_in_order(reel_reshape(product, shape), axes, rank);
 }
 
-/* The sum of all shares of an operand of these sizes, those that can be stacked as one product each. */
+/* The sum of all shares of an operand of these sizes, those that can be one product as one. */
 static reel_tensor *sum_of_shares(reel_tape *tape, const int64_t *x_size, int count, const share *s)
 {
     if (count == 1) return single(&s[0]);
@@ -235,12 +236,12 @@ static reel_tensor *sum_of_shares(reel_tape *tape, const int64_t *x_size, int co
             memset(chosen, 0, n);
             together = 0;
             for (int j = i; j < count; j++) {
-                chosen[j] = !done[j] && (j == i || stackable(&s[i], &s[j]));
+                chosen[j] = !done[j] && (j == i || can_be_one(&s[i], &s[j]));
                 done[j] |= chosen[j];
                 together += chosen[j];
             }
         }
-        reel_tensor *g = together == 1 ? single(&s[i]) : stacked(x_size, count, s, chosen, parts);
+        reel_tensor *g = together == 1 ? single(&s[i]) : one_product(x_size, count, s, chosen, parts);
         sum = sum ? reel_add(sum, g) : g;
     }
     reel__release(a, done, n);
@@ -362,7 +363,7 @@ typedef struct notation {
     char a[REEL_MAX_RANK + 1], b[REEL_MAX_RANK + 1], y[REEL_MAX_RANK + 1];
 } notation;
 
-static int place(const char *labels, char label)
+static int position(const char *labels, char label)
 {
     const char *p = label ? strchr(labels, label) : NULL;
     return p ? (int)(p - labels) : -1;
@@ -372,7 +373,7 @@ static bool read_labels(const char **p, char *labels)
 {
     int n = 0;
     for (; (**p >= 'a' && **p <= 'z') || (**p >= 'A' && **p <= 'Z'); (*p)++) {
-        if (n == REEL_MAX_RANK || place(labels, **p) >= 0) return false;
+        if (n == REEL_MAX_RANK || position(labels, **p) >= 0) return false;
         labels[n++] = **p, labels[n] = 0;
     }
     return true;
@@ -386,7 +387,7 @@ static bool parse(const char *spec, notation *s)
         !read_labels(&p, s->y) || *p)
         return false;
     for (const char *label = s->y; *label; label++)
-        if (place(s->a, *label) < 0 && place(s->b, *label) < 0) return false;
+        if (position(s->a, *label) < 0 && position(s->b, *label) < 0) return false;
     return true;
 }
 
@@ -396,7 +397,7 @@ static reel_tensor *sum_alone(reel_tensor *x, char *labels, const char *other, c
     reel_axes axes = { 0 };
     char rest[REEL_MAX_RANK + 1] = "";
     for (int i = 0; labels[i]; i++) {
-        if (place(other, labels[i]) < 0 && place(y, labels[i]) < 0) axes.axis[axes.count++] = i;
+        if (position(other, labels[i]) < 0 && position(y, labels[i]) < 0) axes.axis[axes.count++] = i;
         else rest[strlen(rest)] = labels[i];
     }
     if (!axes.count) return x;
@@ -407,7 +408,7 @@ static reel_tensor *sum_alone(reel_tensor *x, char *labels, const char *other, c
 static bool sizes_agree(const reel_tensor *a, const reel_tensor *b, const notation *s)
 {
     for (int i = 0; s->a[i]; i++) {
-        int j = place(s->b, s->a[i]);
+        int j = position(s->b, s->a[i]);
         if (j >= 0 && a->size[i] != b->size[j]) return false;
     }
     return true;
@@ -418,19 +419,19 @@ static reel_tensor *product(reel_tensor *a, reel_tensor *b, const notation *s)
     reel__product_axes c = { 0 };
     char natural[2 * REEL_MAX_RANK + 1] = "";
     for (const char *l = s->y; *l; l++)
-        if (place(s->a, *l) >= 0 && place(s->b, *l) >= 0) {
+        if (position(s->a, *l) >= 0 && position(s->b, *l) >= 0) {
             natural[strlen(natural)] = *l;
-            c.a_batch[c.batch] = (int8_t)place(s->a, *l), c.b_batch[c.batch++] = (int8_t)place(s->b, *l);
+            c.a_batch[c.batch] = (int8_t)position(s->a, *l), c.b_batch[c.batch++] = (int8_t)position(s->b, *l);
         }
     for (const char *l = s->y; *l; l++)
-        if (place(s->b, *l) < 0) natural[strlen(natural)] = *l, c.a_m[c.m++] = (int8_t)place(s->a, *l);
+        if (position(s->b, *l) < 0) natural[strlen(natural)] = *l, c.a_m[c.m++] = (int8_t)position(s->a, *l);
     for (const char *l = s->y; *l; l++)
-        if (place(s->a, *l) < 0) natural[strlen(natural)] = *l, c.b_n[c.n++] = (int8_t)place(s->b, *l);
+        if (position(s->a, *l) < 0) natural[strlen(natural)] = *l, c.b_n[c.n++] = (int8_t)position(s->b, *l);
     for (const char *l = s->a; *l; l++)
-        if (place(s->b, *l) >= 0 && place(s->y, *l) < 0)
-            c.a_k[c.k] = (int8_t)place(s->a, *l), c.b_k[c.k++] = (int8_t)place(s->b, *l);
+        if (position(s->b, *l) >= 0 && position(s->y, *l) < 0)
+            c.a_k[c.k] = (int8_t)position(s->a, *l), c.b_k[c.k++] = (int8_t)position(s->b, *l);
     reel_axes order = { .count = (int)strlen(s->y) };
-    for (int i = 0; i < order.count; i++) order.axis[i] = place(natural, s->y[i]);
+    for (int i = 0; i < order.count; i++) order.axis[i] = position(natural, s->y[i]);
     return reel_permute(record(a, b, &c), order);
 }
 
@@ -443,7 +444,7 @@ static bool misfit(const reel_tensor *a, const reel_tensor *b, const notation *s
         if ((int)strlen(labels[i]) != x[i]->rank)
             return snprintf(why, size, "\"%s\" is not the axes of operand %d", labels[i], i + 1) > 0;
     for (int i = 0; s->a[i]; i++) {
-        int j = place(s->b, s->a[i]);
+        int j = position(s->b, s->a[i]);
         if (j >= 0 && a->size[i] != b->size[j])
             return snprintf(why, size, "%c is %lld in one and %lld in the other", s->a[i], (long long)a->size[i],
                             (long long)b->size[j]) > 0;
@@ -496,14 +497,14 @@ static reel_tensor *batched_matmul(reel_tensor *a, reel_tensor *b)
     return product(x, w, &s);
 }
 
-static const char matmul_call[] = "matmul";
-
 reel_tensor *reel_matmul(reel_tensor *a, reel_tensor *b)
 {
-    reel_tensor *again = reel__composed_again(matmul_call, a, b);
+    static const char call[] = "matmul";
+    const reel__call_key key = { .call = call, .a = a, .b = b };
+    reel_tensor *again = a ? reel__replay_call(a->tape, &key) : NULL;
     if (again) return again;
     if (!reel__good_floats("matmul", (reel_tensor *[]){ a, b }, 2)) return bad(a, b);
-    int64_t from = a->tape->log.count;
+    const reel__point begin = reel__point_of(a->tape);
     if (a->rank == 0 || b->rank == 0)
         return reel__fail(a->tape, REEL_BAD_SHAPE, "matmul: a scalar has no rows: %s x %s", reel_shape_text(a),
                           reel_shape_text(b));
@@ -517,5 +518,5 @@ reel_tensor *reel_matmul(reel_tensor *a, reel_tensor *b)
     reel_tensor *y = batched_matmul(left, right);
     if (b->rank == 1) y = reel_squeeze(y, -1);
     if (a->rank == 1) y = reel_squeeze(y, b->rank == 1 ? -1 : -2);
-    return reel__composed_end(y, matmul_call, a, b, from);
+    return reel__remember_tensor(&key, begin, y);
 }

@@ -36,7 +36,7 @@ static inline bool reel__good_one(const char *op, reel_tensor *x)
     return good || reel__good(op, &x, 1);
 }
 
-/* One operand, and a number beside it that its dtype has. */
+/* One operand, and a number that its dtype has. */
 bool reel__good_with(const char *op, reel_tensor *x, double value);
 
 /* The same, and all of them f32 or f64, of one dtype. */

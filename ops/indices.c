@@ -1,6 +1,6 @@
-/* Ops with indices. Every index goes through in_range, which is where it is checked, so gather and scatter_add can trust
+/* Ops with indices. Every index goes through in_range, which is where it is checked, so take and scatter_add can trust
  * theirs: an index that is an input is checked before anything is computed, a computed one before anything is assigned.
- * Kernels: indices.kernel.c, and that of scatter_add's sums in reduce.kernel.c. */
+ * Kernels: kernels/indices.kernel.c, and that of scatter_add's sums in reduce.kernel.c. */
 #include "ops/kernels/indices.h"
 #include "ops/family.h"
 #include "ops/kernels/reduce.h"
@@ -68,7 +68,7 @@ static bool good_indices(const char *op, const reel_tensor *indices)
     return false;
 }
 
-/* ---- gather and scatter_add -------------------------------------------------------------------------------------- */
+/* ---- take and scatter_add ---------------------------------------------------------------------------------------- */
 
 /* x [outer, n, inner], indices [count], y [outer, count, inner] */
 typedef struct index_attr {
@@ -100,7 +100,7 @@ static void take_run(const reel_call *call)
     int64_t outer, inner, n = x->size[axis], count = y->inputs[1]->count;
     extents(x, axis, &outer, &inner);
     size_t row = (size_t)inner * reel__dtype_size((reel_dtype)y->dtype);
-    if (y->count) kernels[call->isa]->gather(call->y, call->x[0], call->x[1], outer, n, count, row);
+    if (y->count) kernels[call->isa]->take(call->y, call->x[0], call->x[1], outer, n, count, row);
 }
 
 static reel_tensor *take_vjp(reel_tensor *y, reel_tensor *gy, int input)
@@ -202,10 +202,10 @@ static bool scatter_shape(reel_tensor *y)
  * destination may be far apart. */
 static bool is_walked(int64_t size, int64_t count, int64_t inner)
 {
-    enum { BLOCK = 64 };
     int64_t chains = 0;
-    for (int64_t n = count; n > BLOCK && size <= REEL__WALKED; n = (n - 1) / BLOCK + 1) chains += size;
-    return inner == 1 && size <= REEL__WALKED && chains <= REEL__WALKED_CHAINS;
+    if (size > REEL__WALKED) return false;
+    for (int64_t n = count; n > REEL__COLUMN_BLOCK; n = (n - 1) / REEL__COLUMN_BLOCK + 1) chains += size;
+    return inner == 1 && chains <= REEL__WALKED_CHAINS;
 }
 
 /* x, the indices, and the sources of each destination: an op of its own, since it depends on the indices alone; or the

@@ -45,7 +45,7 @@ static bool is_structural(double value)
 
 static bool fits_i32(double value) { return value >= INT32_MIN && value <= INT32_MAX && value == floor(value); }
 
-/* x and a number beside it, under the name that the user wrote. */
+/* x and a number, under the name that the user wrote. */
 bool reel__good_with(const char *op, reel_tensor *x, double value)
 {
     if (!reel__good_one(op, x)) return false;

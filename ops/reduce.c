@@ -204,8 +204,8 @@ reel_tensor *reel_sum(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
     return reel_reshape(y, reduced(x, chosen, keep));
 }
 
-/* x with neighbours among the chosen axes as one axis each. */
-static reel_tensor *joined(reel_tensor *x, const bool *chosen, int64_t *axes)
+/* x with neighbours among the chosen axes merged to one axis each. */
+static reel_tensor *merge_chosen(reel_tensor *x, const bool *chosen, int64_t *axes)
 {
     reel_shape shape = { 0 };
     *axes = 0;
@@ -228,7 +228,7 @@ static reel_tensor *extreme(const reel_op *one, const reel_op *several, reel_ten
     for (int d = 0; d < x->rank; d++)
         if (chosen[d] && x->size[d] == 0)
             return reel__fail(x->tape, REEL_BAD_SHAPE, "%s: axis %d of %s is empty", one->name, d, reel_shape_text(x));
-    reel_tensor *operand = joined(x, chosen, &all), *y = operand;
+    reel_tensor *operand = merge_chosen(x, chosen, &all), *y = operand;
     for (int d = operand->rank; d-- > 0;) {
         axis_attr attr = { d };
         if (!(all >> d & 1)) continue;

@@ -4,7 +4,6 @@
  *
  * prints one of them, and without a word all. tools/check-figures compares them with the page. The step is planned for
  * the baseline and for caches of a fixed size, so that every machine prints the same. */
-#include <limits.h>
 #include <reel.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -84,12 +83,14 @@ static void print_roles(const reel__plan *plan)
 
 static void print_groups(const reel__plan *plan)
 {
-    static const char *const levels[] = { [REEL__FULL] = "", [REEL__ROW] = " of each row", [REEL__PARTIAL] = " by blocks" };
+    static const char *const levels[] = {
+        [REEL__FULL] = "", [REEL__ROW] = " of each row", [REEL__PARTIAL] = " by blocks"
+    };
     for (int32_t g = 0; g < plan->group_count; g++) {
         const reel__group *group = &plan->group[g];
         if (group->count == 0) continue;
         printf("group %d", g);
-        if (group->tiled) printf(", %lld rows of %lld", (long long)group->rows, (long long)group->columns);
+        if (group->tiled) printf(" over [%lld,%lld]", (long long)group->rows, (long long)group->columns);
         printf("\n");
         for (int32_t i = group->first; i < group->first + group->count; i++) {
             const reel__planned *p = &plan->node[plan->member[i]];
@@ -100,7 +101,9 @@ static void print_groups(const reel__plan *plan)
 
 static void print_batches(const reel__plan *plan)
 {
-    printf("%lld products are computed by another one\n", (long long)plan->batched);
+    int batched = 0;
+    for (int32_t g = 0; g < plan->group_count; g++) batched += plan->group[g].batch_head >= 0;
+    printf("%d products are computed by another one\n", batched);
 }
 
 static void print_order(const reel__plan *plan)
@@ -141,43 +144,40 @@ static void print_storage(const reel__plan *plan)
 
 /* ---- steps ------------------------------------------------------------------------------------------------------- */
 
-static const char *operand_text(const reel__operand *o)
-{
-    static char text[2][24];
-    static int turn;
-    char *t = text[turn = !turn];
-    if (o->slot >= 0) snprintf(t, sizeof text[0], "slot %d", o->slot);
-    else snprintf(t, sizeof text[0], "%s", o->block ? "the block" : "memory");
-    return t;
-}
-
 static void print_tiles(const reel__tiles *tiles)
 {
-    static const char *const kinds[] = { [REEL__TILE_FULL] = "one op",         [REEL__TILE_ROW] = "one op on rows",
-                                         [REEL__TILE_CHAIN] = "a chain",       [REEL__TILE_ROW_CHAIN] = "a chain on rows",
-                                         [REEL__TILE_REDUCE] = "a reduction",  [REEL__TILE_BLOCKS] = "a reduction by blocks" };
+    static const char *const kinds[] = {
+        [REEL__TILE_FULL] = "one op",        [REEL__TILE_ROW] = "one op of each row",
+        [REEL__TILE_CHAIN] = "a chain",      [REEL__TILE_ROW_CHAIN] = "a chain of each row",
+        [REEL__TILE_REDUCE] = "a reduction", [REEL__TILE_BLOCKS] = "a reduction by blocks",
+    };
     for (int32_t k = 0; k < tiles->count; k++) {
         const reel__tile_op *op = &tiles->ops[k];
-        printf("      %s", kinds[op->kind]);
+        printf("%s%s", k ? ", " : ": ", kinds[op->kind]);
         if (op->kind == REEL__TILE_CHAIN || op->kind == REEL__TILE_ROW_CHAIN) printf(" of %d links", op->count);
-        printf("\n");
     }
+    if (tiles->slots) printf("; %d slot%s", tiles->slots, tiles->slots > 1 ? "s" : "");
 }
 
 static void print_steps(const reel__steps *steps)
 {
-    static const char *const kinds[] = { [REEL__STEP_CALL] = "call", [REEL__STEP_COPY] = "copy", [REEL__STEP_REDUCE] = "reduce", [REEL__STEP_TILES] = "tiles", [REEL__STEP_PACK] = "pack", [REEL__STEP_PRODUCT] = "product" };
+    static const char *const kinds[] = {
+        [REEL__STEP_CALL] = "call",   [REEL__STEP_COPY] = "copy", [REEL__STEP_REDUCE] = "reduce",
+        [REEL__STEP_TILES] = "tiles", [REEL__STEP_PACK] = "pack", [REEL__STEP_PRODUCT] = "product"
+    };
     for (int64_t i = 0; i < steps->list.count; i++) {
         const reel__step *step = &REEL__AT(steps->list, reel__step, i);
-        printf("%2lld  %s %d", (long long)i, kinds[step->kind], step->node);
-        printf("\n");
         const reel__tiles *tiles = reel__tiles_of(step);
+        printf("%2lld  group %d, %s %d", (long long)i, steps->plan.node[step->node].group, kinds[step->kind],
+               step->node);
         if (tiles) print_tiles(tiles);
+        printf("\n");
     }
-    (void)operand_text;
 }
 
 /* ---- all of them ------------------------------------------------------------------------------------------------- */
+
+static const reel__plan_settings settings = { .isa = REEL__BASELINE + 1, .l1 = 32768, .l2 = 1 << 20 };
 
 static bool wanted(const char *word, const char *name)
 {
@@ -187,12 +187,14 @@ static bool wanted(const char *word, const char *name)
 
 static bool show(reel_tape *tape, reel__steps *steps, const char *word)
 {
-    const int64_t assigned = tape->assigns.count;
     reel__plan *plan = &steps->plan;
     reel__array outputs = { 0 };
-    if (!reel__outputs_of_run(tape, &outputs)) return false;
-    if (!reel__walk(tape, outputs.items, outputs.count)) return false;
-    if (!reel__plan_begin(plan, tape, &tape->order, &outputs, assigned)) return false;
+    bool good = reel__outputs(tape, false, &outputs) && reel__walk(tape, outputs.items, outputs.count) &&
+                reel__plan_begin(plan, tape, &settings, tape->order.items, tape->order.count);
+    for (int64_t i = 0; good && i < outputs.count; i++)
+        reel__plan_output(plan, REEL__AT(outputs, reel_tensor *, i)->index, i < tape->assigns.count);
+    reel__array_free(&tape->allocator, &outputs, sizeof(reel_tensor *));
+    if (!good) return false;
     if (wanted(word, "recorded")) print_recorded(plan);
     reel__plan_roles(plan);
     if (wanted(word, "roles")) print_roles(plan);
@@ -214,10 +216,8 @@ int main(int count, char **words)
     reel_model *model = reel_model_new((reel_model_options){ .seed = 1 });
     reel_tape *tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
     record_step(tape);
-    reel__plan_settings *settings = reel__settings(tape);
-    if (settings) settings->isa = REEL__BASELINE + 1, settings->l1 = 32768, settings->l2 = 1 << 20;
     reel__steps steps = { .plan.allocator = tape->allocator, .threads = 1 };
-    const bool good = settings && show(tape, &steps, count > 1 ? words[1] : NULL);
+    const bool good = show(tape, &steps, count > 1 ? words[1] : NULL);
     if (!good) fprintf(stderr, "show_plan: %s\n", reel_tape_error(tape) ? reel_tape_error(tape) : "out of memory");
     reel__steps_free(&steps);
     reel_tape_free(tape);

@@ -19,10 +19,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* An operand: rows (m of a, n of b) by k, each index a row-major list of axes with strides in
- * elements, of any sign. A plain matrix has one axis of each; a convolution's windows, or a
- * weight gradient's k = (batch, time), have more, as many as a tensor can have. Lists that are one
- * axis in memory are recognised. Nothing outside these elements is ever read. */
+/* An operand: rows (m of a, n of b) by k, each index a row-major list of merged axes (axes.h), at least one. A plain matrix
+ * has one axis of each; a convolution's windows, or a weight gradient's k = (batch, time), have more, as many as a tensor
+ * can have. Nothing outside these elements is ever read. */
 enum { REEL__PRODUCT_AXES = 8 };
 
 typedef struct {
@@ -30,10 +29,9 @@ typedef struct {
     reel__axis row[REEL__PRODUCT_AXES], k[REEL__PRODUCT_AXES];
 } reel__side;
 
-/* How an operand is read. AUTO: the plan chooses between the next two. IN_PLACE: where it lies;
- * falls back to PACK for several axes, and where neither operand is contiguous along its rows.
- * PACK: copied into the workspace by every block that needs it. PACKED_X and PACKED_Y: the
- * caller passes a copy made by api->pack. */
+/* How an operand is read. AUTO: the plan chooses between the next two. IN_PLACE: without a copy; falls back to PACK for
+ * several axes, and for an x that is contiguous in no useful way. PACK: copied into the workspace by every block that needs
+ * it. PACKED_X and PACKED_Y: the caller passes a copy made by api->pack. */
 typedef enum { REEL__AUTO, REEL__IN_PLACE, REEL__PACK, REEL__PACKED_X, REEL__PACKED_Y } reel__product_use;
 
 typedef struct {
@@ -64,7 +62,7 @@ typedef struct {
     int x_panels; /* of x packed at a time */
     int64_t m, n, k;
     reel__product_operand x, y;
-    int64_t block_m, block_n; /* the proposed block, and the largest */
+    int64_t block_m, block_n; /* the proposed block; with more rows of a packed y it takes more y_workspace */
     int64_t step_m, step_n;   /* where blocks should start, and must if packed */
     size_t workspace, y_workspace;
 } reel__product_plan;
@@ -79,7 +77,7 @@ typedef struct {
     int64_t other[REEL__PREFETCHES];
 } reel__product_prefetch;
 
-/* Rows [m0, m1) and columns [n0, n1) of c over the whole of k, at most the plan's block. c is the address of element
+/* Rows [m0, m1) and columns [n0, n1) of c over the whole of k. c is the address of element
  * (m0, n0); its strides are of any value, fast where either is 1. With operands that came packed, m0 and n0 are multiples
  * of the plan's steps. c must not overlap the operands: between pieces of k it holds partial sums. */
 typedef struct {

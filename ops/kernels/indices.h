@@ -11,10 +11,10 @@ typedef struct reel__index_kernels {
     int64_t (*first_outside)(const int32_t *x, int64_t n, int64_t end);
 
     /* y [outer, count, row] from x [outer, n, row], rows in bytes: row i of y is row indices[i] of x. */
-    void (*gather)(void *y, const void *x, const int32_t *indices, int64_t outer, int64_t n, int64_t count, size_t row);
+    void (*take)(void *y, const void *x, const int32_t *indices, int64_t outer, int64_t n, int64_t count, size_t row);
 
     /* value [size + 1 + count]: where the list of each destination begins, the end of the last, and then the lists, of
-     * the places in ascending order where the destination is the index. */
+     * the positions in ascending order at which the index is the destination. */
     void (*bucket)(int32_t *value, const int32_t *indices, int64_t count, int64_t size);
 } reel__index_kernels;
 

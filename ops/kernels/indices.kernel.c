@@ -1,7 +1,7 @@
 /* Checking indices, rows by indices, and which sources each destination has. */
 #include "ops/kernels/indices.h"
 
-#include "ops/kernels/pointwise.scalar.h"
+#include "core/base/isa.h"
 
 enum { SCAN = 1024, SHORT = 64 };
 
@@ -29,7 +29,7 @@ static inline void copy_short(char *y, const char *x, size_t row)
     if (row & 4) memcpy(y, x, 4);
 }
 
-static void gather_elements(word_4 *y, const word_4 *x, const int32_t *at, int64_t count)
+static void take_elements(word_4 *y, const word_4 *x, const int32_t *at, int64_t count)
 {
     for (; count >= 4; count -= 4, y += 4, at += 4) {
         const word_4 a = x[at[0]], b = x[at[1]], c = x[at[2]], d = x[at[3]];
@@ -38,13 +38,12 @@ static void gather_elements(word_4 *y, const word_4 *x, const int32_t *at, int64
     for (; count > 0; count--) *y++ = x[*at++];
 }
 
-static void gather(void *ys, const void *xs, const int32_t *indices, int64_t outer, int64_t n, int64_t count,
-                   size_t row)
+static void take(void *ys, const void *xs, const int32_t *indices, int64_t outer, int64_t n, int64_t count, size_t row)
 {
     char *y = ys;
     const char *x = xs;
     for (int64_t o = 0; o < outer; o++, x += n * (int64_t)row, y += count * (int64_t)row) {
-        if (row == 4) gather_elements((void *)y, (const void *)x, indices, count);
+        if (row == 4) take_elements((void *)y, (const void *)x, indices, count);
         else if (row < SHORT)
             for (int64_t i = 0; i < count; i++) copy_short(y + i * (int64_t)row, x + indices[i] * (int64_t)row, row);
         else
@@ -76,4 +75,4 @@ static void bucket(int32_t *value, const int32_t *indices, int64_t count, int64_
     }
 }
 
-const reel__index_kernels K(reel__indices) = { first_outside, gather, bucket };
+const reel__index_kernels K(reel__indices) = { first_outside, take, bucket };

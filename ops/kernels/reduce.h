@@ -4,14 +4,16 @@
 
 #include "ops/family.h"
 
-enum { REEL__ROW_BLOCK = 256 }; /* elements of a last axis that are summed as one block */
+/* How many elements are summed as one block, by definition (reduce.kernel.c): of a last axis, and of another. */
+enum { REEL__ROW_BLOCK = 256, REEL__COLUMN_BLOCK = 64 };
 
-/* y[o,k,·] = the sum of x[o,s,·] over the sources s of destination k, of `count`: `lists` is as reel__bucket makes it. */
+/* y[o,k,·] = the sum of x[o,s,·] over the sources s of destination k, of `count`: `lists` is as the kernel `bucket` makes it (indices.h). */
 typedef void reel__listed_kernel(void *y, const void *x, const int32_t *lists, int64_t outer, int64_t size,
                                  int64_t count, int64_t inner);
 
-/* The same of single elements, in the order of the sources and without lists: y [outer,size] from x [outer,count]. There
- * is room for so many destinations, and for a chain of each at so many levels of blocks in all. */
+/* The same of single elements, without lists: y [outer,size] from x [outer,count], element i added to destination
+ * indices[i] in the order of i. There is room for so many destinations, and for so many chains, of each destination one for
+ * every level of blocks that `count` sources could need. */
 enum { REEL__WALKED = 2048, REEL__WALKED_CHAINS = 3072 };
 typedef void reel__walked_kernel(void *y, const void *x, const int32_t *indices, int64_t outer, int64_t size,
                                  int64_t count);

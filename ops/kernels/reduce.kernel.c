@@ -11,14 +11,14 @@
 #include "ops/kernels/per_type.h"
 
 enum {
-    LANES = 16,
+    LANES = 16, /* of a block of a last axis, by definition */
     ROW_BLOCK = REEL__ROW_BLOCK,
-    COLUMN_BLOCK = 64,
-    COLUMN_ROOM = 2048,
-    LEVELS = 11,
-    SIDE = 8,
-    AHEAD = 24,
-    ABREAST = 32
+    COLUMN_BLOCK = REEL__COLUMN_BLOCK,
+    LEVELS = 11,        /* of blocks of 64: more than an array has */
+    COLUMN_ROOM = 2048, /* elements of an array on the stack */
+    ABREAST = 32,       /* short rows that are summed at once */
+    SIDE = 8,           /* blocks of listed elements that are summed at once */
+    AHEAD = 24          /* listed rows that are asked for before they are read */
 };
 
 #if defined(__clang__)

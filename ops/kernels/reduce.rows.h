@@ -114,7 +114,7 @@ static void FN(add_rows)(T *restrict sum, const T *x, int64_t rows, int64_t stri
         for (int64_t c = 0; c < columns; c++) sum[c] += x[c];
 }
 
-/* The same of the rows of x at these places, and the sum of single elements. */
+/* The same of the rows of x that are listed in `at`. */
 static void FN(add_listed)(T *restrict sum, const T *x, const int32_t *at, int64_t rows, int64_t stride,
                            int64_t columns)
 {
@@ -138,7 +138,7 @@ static void FN(chains)(T *sum, const T *x, const int32_t *at)
     memcpy(sum, s, sizeof s);
 }
 
-/* Few columns of a block or less, four at a time; no row gives +0. There are `left` places from `at` on, those of the
+/* Few columns of a block or less, four at a time; no row gives +0. There are `left` entries from `at` on, those of the
  * destinations that follow included: rows are anywhere, so they are asked for ahead. */
 static void FN(add_few)(T *y, const T *x, const int32_t *at, int64_t rows, int64_t left, int64_t columns)
 {
@@ -178,7 +178,7 @@ static void FN(pass_on)(T *total, int64_t *count, int level, T *value, int64_t c
     }
 }
 
-/* The sums of neighbouring columns over n > 0 rows, or over those at n places. `room` holds a block's chain, then one for
+/* The sums of neighbouring columns over n > 0 rows, or over n that are listed. `room` holds a block's chain, then one for
  * each level of blocks. */
 static void FN(column_sum)(T *y, const T *x, const int32_t *at, int64_t n, int64_t stride, int64_t columns, T *room)
 {

@@ -119,7 +119,8 @@ static void sweep_copying_x(const reel__product_plan *plan, const reel__product_
     kernels->sweep(s);
 }
 
-/* Cuts the block's y into panels: as even as can be, but where y came packed it is cut already. */
+/* Cuts the block's y into panels as even as can be: 25 rows, of which a tile has at most 12, into 9, 8 and 8. Where y came
+ * packed it is cut already. */
 static void cut_y(reel__sweep *s, const reel__product_operand *y, int most)
 {
     if (s->ny <= most && y->use != REEL__PACKED_Y) return;

@@ -52,7 +52,7 @@ typedef struct {
     int64_t nx, ny, k;
     int64_t x_panel, x_k, x_x; /* x_x: of one row of y only */
     int64_t y_panels, y_tall, y_rows;
-    int64_t y_panel, y_r, y_k; /* y_panel: 0 in place; packed, a panel's rows are y_k apart */
+    int64_t y_panel, y_r, y_k; /* y_panel: 0 in place; packed, k is as far apart as the panel has rows */
     int64_t c_x, c_y;
     int add, y_first; /* y_first: a panel of y meets all of x before the next one */
     int fetch_c;      /* c is not in a cache */

@@ -1,5 +1,5 @@
-/* Plans a product: which operand lies in vectors, what is packed, which blocks to run. All of it
- * is speed, none of it changes a bit (product.h). */
+/* Plans a product: which operand lies in vectors, what is packed, which blocks to run. All of it is speed, none of it
+ * changes a bit (ops/contract.c). */
 #include "ops/kernels/product/product_kernels.h"
 
 int reel__product_y_rows(int most, int64_t rows)
@@ -9,33 +9,13 @@ int reel__product_y_rows(int most, int64_t rows)
     return (int)((rows + tiles - 1) / tiles);
 }
 
-/* Merges neighbours that are one axis in memory and drops axes of one element; at least one axis
- * is left. */
-static int merge_axes(int axes, const reel__axis *from, reel__axis *to)
-{
-    int n = 0;
-    for (int i = 0; i < axes; i++) {
-        if (from[i].size == 1) continue;
-        if (n > 0 && to[n - 1].stride == from[i].size * from[i].stride) {
-            to[n - 1].size *= from[i].size;
-            to[n - 1].stride = from[i].stride;
-        } else {
-            to[n++] = from[i];
-        }
-    }
-    if (n == 0) to[n++] = (reel__axis){ 1, 1 };
-    return n;
-}
-
 static reel__product_operand operand_of(const reel__side *side, reel__product_use use)
 {
-    reel__product_operand o = { .use = use, .rows = 1, .k = 1 };
-    o.side.row_axes = merge_axes(side->row_axes, side->row, o.side.row);
-    o.side.k_axes = merge_axes(side->k_axes, side->k, o.side.k);
-    for (int i = 0; i < o.side.row_axes; i++) o.rows *= o.side.row[i].size;
-    for (int i = 0; i < o.side.k_axes; i++) o.k *= o.side.k[i].size;
-    o.row_stride = o.side.row[0].stride;
-    o.k_stride = o.side.k[0].stride;
+    reel__product_operand o = { .side = *side, .use = use, .rows = 1, .k = 1 };
+    for (int i = 0; i < side->row_axes; i++) o.rows *= side->row[i].size;
+    for (int i = 0; i < side->k_axes; i++) o.k *= side->k[i].size;
+    o.row_stride = side->row[0].stride;
+    o.k_stride = side->k[0].stride;
     return o;
 }
 
@@ -71,10 +51,10 @@ typedef struct {
 /* Costs in units of one vector's fused multiply-add, fitted to measurements; they decide between
  * alternatives that differ by tens of percent. */
 typedef struct {
-    double x_straight, x_turned; /* an element of x packed, its rows or its k contiguous */
-    double y_straight, y_turned; /* the same of y */
+    double x_straight, x_across; /* an element of x packed, its rows or its k contiguous */
+    double y_straight, y_across; /* the same of y */
     double l1_miss, l2_miss;     /* a tile's step in k whose x is not in that cache */
-    double place;                /* an element of c placed across the vectors */
+    double across;               /* an element of c stored across the vectors */
     double least_tile;           /* the least a tile's step can take: additions in flight */
     double masked;               /* a step with a mask against one without */
 } costs;
@@ -83,15 +63,16 @@ static const costs costs_of[REEL__ISAS] = {
     [REEL__AVX2] = { 0.8, 0.8, 2.0, 1.0, 0.8, 2.5, 1.5, 8, 1.12 },
     [REEL__AVX512] = { 0.3, 0.35, 0.5, 0.5, 0.25, 1.2, 1.0, 4, 1.0 },
 };
-#define ANY_STRIDE 3.0 /* an element packed or placed with no contiguous axis */
+#define ANY_STRIDE 3.0 /* an element packed or stored with no contiguous axis */
 
-static double pack_cost(const machine *m, const reel__product_operand *o, double straight, double turned)
+static double pack_cost(const machine *m, const reel__product_operand *o, double straight, double across)
 {
-    const double each = o->row_stride == 1 ? straight : o->k_stride == 1 ? turned : ANY_STRIDE;
+    const double each = o->row_stride == 1 ? straight : o->k_stride == 1 ? across : ANY_STRIDE;
     return (double)o->rows * (double)o->k * each * (m->element == 8 ? 1.5 : 1.0);
 }
 
-/* Two of them: a read that strides a large power of two uses few of a cache's lines. */
+/* What x in place costs more than a packed one, if a cache does not keep the lines of a piece: a read that strides a large
+ * power of two uses few of them. Two pieces should fit the second cache, or one the first. */
 static double x_stall(const machine *m, const costs *cost, const reel__product_operand *x, double steps)
 {
     const int64_t piece = x->k < REEL__PRODUCT_PIECE ? x->k : REEL__PRODUCT_PIECE;
@@ -130,8 +111,8 @@ static double compute_cost(const machine *m, const costs *cost, const reel__prod
 
 static int is_packed(const reel__product_operand *o) { return o->use == REEL__PACKED_X || o->use == REEL__PACKED_Y; }
 
-/* One row of y reads an x whose k is contiguous in place. */
-static int turns(const reel__product_operand *x, const reel__product_operand *y)
+/* One row of y and an x whose k is contiguous are dot products, which read x in place. */
+static int are_dots(const reel__product_operand *x, const reel__product_operand *y)
 {
     return y->rows == 1 && is_plain(y) && (y->use == REEL__AUTO || y->use == REEL__IN_PLACE) && x->row_stride != 1 &&
            x->k_stride == 1;
@@ -141,9 +122,9 @@ static void choose_x(const machine *m, const costs *cost, const reel__product_op
                      const reel__product_operand *y, int64_t tiles, double steps, choice *c)
 {
     if (is_packed(x)) return;
-    const int in_place = is_plain(x) && x->use != REEL__PACK && (x->row_stride == 1 || turns(x, y));
+    const int in_place = is_plain(x) && x->use != REEL__PACK && (x->row_stride == 1 || are_dots(x, y));
     const double stall = tiles > 1 ? x_stall(m, cost, x, steps) : 0;
-    double pack = pack_cost(m, x, cost->x_straight, cost->x_turned);
+    double pack = pack_cost(m, x, cost->x_straight, cost->x_across);
     /* A tile that copies waits for every row it reads: good where few tiles share x. Packing
      * alone waits less. */
     const int copied = m->kernels->copies && is_plain(x) && x->row_stride == 1 && tiles > 1 && tiles <= 8;
@@ -159,8 +140,8 @@ static void choose_y(const machine *m, const costs *cost, const reel__product_op
     if (is_packed(y)) return;
     const int in_place = is_plain(y) && y->use != REEL__PACK;
     const double stall = y_stall(m, cost, y, rows, steps);
-    const double pack = pack_cost(m, y, cost->y_straight, cost->y_turned);
-    const int stays = y->use == REEL__IN_PLACE || turns(x, y) || stall <= pack;
+    const double pack = pack_cost(m, y, cost->y_straight, cost->y_across);
+    const int stays = y->use == REEL__IN_PLACE || are_dots(x, y) || stall <= pack;
     c->y = in_place && stays ? REEL__IN_PLACE : REEL__PACK;
     c->cost += c->y == REEL__PACK ? pack : stall;
 }
@@ -174,7 +155,7 @@ static choice choose(const machine *m, const costs *cost, const reel__product_op
     const int64_t pieces = (x->k + REEL__PRODUCT_PIECE - 1) / REEL__PRODUCT_PIECE;
     const double steps = (double)(panels * tiles) * (double)x->k;
     choice c = { .x = x->use, .y = y->use, .cost = compute_cost(m, cost, x, y, tiles) };
-    if (c_x != 1) c.cost += (double)x->rows * (double)y->rows * (double)pieces * (c_y == 1 ? cost->place : ANY_STRIDE);
+    if (c_x != 1) c.cost += (double)x->rows * (double)y->rows * (double)pieces * (c_y == 1 ? cost->across : ANY_STRIDE);
     choose_x(m, cost, x, y, tiles, steps, &c);
     choose_y(m, cost, x, y, rows, steps, &c);
     return c;
