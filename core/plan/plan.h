@@ -132,8 +132,8 @@ typedef struct reel__lifetimes {
 
 bool reel__plan_arena(reel__plan *plan, const reel__lifetimes *lifetimes);
 
-/* What tests force; zero at first, read from REEL_FORCE in the environment. NULL: out of memory. */
-reel__plan_settings *reel__settings(reel_tape *tape);
+/* What the environment forces, to settings that are zero. False: it was not understood, and an error is recorded. */
+bool reel__read_settings(reel_tape *tape, reel__plan_settings *settings);
 
 void reel__plan_free(reel__plan *plan);
 

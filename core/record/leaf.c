@@ -47,7 +47,7 @@ const reel_op reel__assign_op = {
 static reel_tensor *leaf(reel_tape *tape, const reel_op *op, reel__value *value, const char *name)
 {
     leaf_attr attr = { .value = value, .name = name };
-    return reel__record(tape, op, NULL, 0, &attr, sizeof attr);
+    return reel__record_leaf(tape, op, &attr, sizeof attr);
 }
 
 static bool check_shape(reel_tape *tape, const char *what, const char *name, reel_shape shape)

@@ -264,7 +264,7 @@ reel_list *(reel_parameters)(reel_tensor *of, const char *pattern)
     reel_tape *tape = reel__tape_or_none(of);
     if (!reel__usable(tape, of, "parameters: the tensor")) return &tape->bad_list;
     static const char call[] = "parameters";
-    const reel__call_key key = { .call = call, .a = of, .text = pattern };
+    const reel__call_key key = { .call = call, .a = of, .pattern = pattern };
     reel_list *list = reel__replay_call(tape, &key);
     if (list) return list;
     const reel__point begin = reel__point_of(tape);

@@ -146,19 +146,17 @@ static bool shape_draft(reel_tape *tape, reel_tensor *draft)
     return tape->recording.status == REEL_OK;
 }
 
-reel_tensor *reel__record(reel_tape *tape, const reel_op *op, reel_tensor *const *inputs, int count, const void *attr,
-                          size_t attr_size)
+/* A node that is not answered from the recording before. */
+static reel_tensor *make(reel_tape *tape, const reel_op *op, reel_tensor *const *inputs, int count, const void *attr,
+                         size_t attr_size)
 {
-    if (tape->failed || tape->recording.status != REEL_OK) return &tape->bad;
-    reel_tensor *x =
-        tape->log.count < tape->log_end ? reel__replay_node(tape, op, inputs, count, attr, attr_size) : NULL;
-    if (x) return x;
     if (!recordable(tape, op, attr_size)) return &tape->bad;
     tape->log_changes++;
     if (!reel__reserve(&tape->allocator, &tape->log, tape->log.count, sizeof(reel_tensor *)))
         return reel__out_of_memory(tape, op->name);
     uint64_t hash = hash_of(op, inputs, count, attr, attr_size);
-    if ((x = find(tape, hash, op, inputs, count, attr, attr_size))) return log_result(tape, x);
+    reel_tensor *x = find(tape, hash, op, inputs, count, attr, attr_size);
+    if (x) return log_result(tape, x);
     reel_tensor draft = { .op = op,
                           .tape = tape,
                           .inputs = (reel_tensor **)(uintptr_t)inputs,
@@ -172,6 +170,13 @@ reel_tensor *reel__record(reel_tape *tape, const reel_op *op, reel_tensor *const
     if (!shape_draft(tape, &draft)) return &tape->bad;
     x = commit(tape, &draft, hash);
     return x ? log_result(tape, x) : reel__out_of_memory(tape, op->name);
+}
+
+reel_tensor *reel__record_leaf(reel_tape *tape, const reel_op *op, const void *attr, size_t attr_size)
+{
+    if (tape->failed || tape->recording.status != REEL_OK) return &tape->bad;
+    reel_tensor *x = reel__replay_node(tape, op, NULL, 0, attr, attr_size);
+    return x ? x : make(tape, op, NULL, 0, attr, attr_size);
 }
 
 static const char *operand_text(reel_tape *tape, const reel_op *op, int index)
@@ -199,19 +204,21 @@ reel_tensor *reel_record(const reel_op *op, reel_tensor *const *inputs, int coun
         return &tape->bad;
     }
     if (!(op = usable_op(tape, op, attr, attr_size))) return &tape->bad;
+    reel_tensor *x = reel__replay_node(tape, op, inputs, count, attr, attr_size);
+    if (x) return x; /* its operands have come before it, here as there */
     for (int i = 0; i < count; i++)
         if (!inputs[i] || inputs[i]->is_bad || inputs[i]->tape != tape || inputs[i]->generation != tape->generation) {
             if (reel__descriptor_good(tape, op)) reel__usable(tape, inputs[i], operand_text(tape, op, i));
             return &tape->bad;
         }
-    return reel__record(tape, op, inputs, count, attr, attr_size);
+    return make(tape, op, inputs, count, attr, attr_size);
 }
 
 reel_tensor *reel_record_leaf(reel_tape *tape, const reel_op *op, const void *attr, size_t attr_size)
 {
     if (!reel__has_tape(&tape, reel__op_name(op, "record_leaf"))) return &tape->bad;
     if (tape->recording.status != REEL_OK || !(op = usable_op(tape, op, attr, attr_size))) return &tape->bad;
-    return reel__record(tape, op, NULL, 0, attr, attr_size);
+    return reel__record_leaf(tape, op, attr, attr_size);
 }
 
 static int64_t used_of(const reel_tape *tape, int64_t chunk)

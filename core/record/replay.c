@@ -1,15 +1,16 @@
-/* Recording again. A program records itself for every step, most often the same calls in the same order, so each call is
+/* Recording again. A program records itself for every step, most often the same calls in the same order. So each call is
  * first compared with the one that was made at its place in the recording before, and answered from there if they are the
- * same: no shape rule, no hash, no derivation. A place is a position in the log, which holds the node that each call of
- * reel_record() returned. Those calls are compared with the node there; calls that are more than one node, or none, are
- * written down as reel__recorded_call: gradients, products, names. To answer one of these skips the nodes that it recorded.
+ * same: no shape rule, no hash, no derivation. There are three kinds.
  *
- * The first node that differs ends this: the rest of the recording before is given up. */
+ *     nodes        of reel_record() and of leaves; the log holds them in order
+ *     other calls  of many nodes, or that return a list: products, gradients, parameters. Each is a reel__recorded_call; its
+ *                  place is a position in the log, and to answer it skips the nodes that it recorded
+ *     names        their place is counted in names: they stay the same where nodes do not, for a batch of another size
+ *
+ * The first node that differs ends this: the rest of the log before, and of its calls, is given up. */
 #include "core/record/tape.h"
 
 #include <string.h>
-
-enum { LOOK_AHEAD = 8 }; /* how many calls of one place may be left out without the next ones being missed */
 
 static void drop_calls(reel_tape *tape)
 {
@@ -33,7 +34,7 @@ void reel__replay_begin(reel_tape *tape)
     const reel__array calls = tape->calls;
     tape->calls = tape->earlier_calls, tape->earlier_calls = calls;
     tape->log_end = tape->log.count;
-    tape->log.count = tape->unstamped = tape->unstamped_calls = 0;
+    tape->log.count = tape->unstamped = tape->uses.count = tape->unstamped_uses = 0;
 }
 
 void reel__replay_free(reel_tape *tape)
@@ -43,9 +44,10 @@ void reel__replay_free(reel_tape *tape)
     reel__array_free(&tape->allocator, &tape->calls, sizeof(reel__recorded_call));
     reel__array_free(&tape->allocator, &tape->earlier_calls, sizeof(reel__recorded_call));
     reel__array_free(&tape->allocator, &tape->log, sizeof(reel_tensor *));
+    reel__array_free(&tape->allocator, &tape->uses, sizeof(reel__name *));
 }
 
-/* ---- Nodes ------------------------------------------------------------------------------------------------------- */
+/* ---- Nodes and names --------------------------------------------------------------------------------------------- */
 
 /* As memcmp() == 0, for a few words. */
 static bool same_bytes(const void *a, const void *b, size_t size)
@@ -59,13 +61,19 @@ static bool same_bytes(const void *a, const void *b, size_t size)
     return size == 0 || memcmp(p, q, size) == 0;
 }
 
-bool reel__node_is(const reel_tensor *x, const reel_op *op, reel_tensor *const *inputs, int count, const void *attr,
-                   size_t attr_size)
+static bool node_is(const reel_tensor *x, const reel_op *op, reel_tensor *const *inputs, int count, const void *attr,
+                    size_t attr_size)
 {
     if (x->op != op || x->input_count != count || (size_t)x->attr_size != attr_size) return false;
     for (int i = 0; i < count; i++)
         if (x->inputs[i] != inputs[i]) return false;
     return op->attr_is_data || same_bytes(x->attr, attr, attr_size);
+}
+
+bool reel__node_is(const reel_tensor *x, const reel_op *op, reel_tensor *const *inputs, int count, const void *attr,
+                   size_t attr_size)
+{
+    return node_is(x, op, inputs, count, attr, attr_size);
 }
 
 /* Makes a node of the log one of this recording. */
@@ -85,9 +93,10 @@ static void renew(reel_tape *tape, reel_tensor *x, const reel_tensor *origin)
 reel_tensor *reel__replay_node(reel_tape *tape, const reel_op *op, reel_tensor *const *inputs, int count,
                                const void *attr, size_t attr_size)
 {
+    if (tape->log.count >= tape->log_end) return NULL;
     reel_tensor *x = REEL__AT(tape->log, reel_tensor *, tape->log.count);
     const bool taken = op->unique && x->generation == tape->generation;
-    if (taken || !reel__node_is(x, op, inputs, count, attr, attr_size)) {
+    if (taken || !node_is(x, op, inputs, count, attr, attr_size)) {
         reel__replay_end(tape);
         return NULL;
     }
@@ -107,6 +116,13 @@ const reel_tensor *reel__replay_leaf(const reel_tape *tape, const reel_op *op, c
     return x->op == op && x->name == full_name ? x : NULL;
 }
 
+reel__name *reel__replay_name(const reel_tape *tape, const char *name)
+{
+    if (!name || tape->uses.count >= tape->uses_end) return NULL;
+    reel__name *before = REEL__AT(tape->uses, reel__name *, tape->uses.count);
+    return before->scope == tape->scope && strcmp(before->own, name) == 0 ? before : NULL;
+}
+
 /* ---- Other calls ------------------------------------------------------------------------------------------------- */
 
 static bool same_list(const reel_list *answer, const reel_list *of)
@@ -123,30 +139,14 @@ static bool same_list(const reel_list *answer, const reel_list *of)
 
 static bool same_call(const reel__recorded_call *c, const reel__call_key *key)
 {
-    if (c->call != key->call || c->a != key->a || c->b != key->b || !c->text != !key->text) return false;
-    if (key->text && strcmp(c->text, key->text) != 0) return false;
+    if (c->call != key->call || c->a != key->a || c->b != key->b || !c->pattern != !key->pattern) return false;
+    if (key->pattern && strcmp(c->pattern, key->pattern) != 0) return false;
     return !c->list || same_list(c->list, key->list);
 }
 
-/* The call among those of this place; it is taken from the recording before. */
-static reel__recorded_call *take_call(reel_tape *tape, const reel__call_key *key)
+/* The call comes again: it is one of this recording, with what it recorded. */
+static void *answer(reel_tape *tape, reel__recorded_call *c)
 {
-    reel__recorded_call *c = tape->earlier_calls.items;
-    const int64_t count = tape->earlier_calls.count, here = tape->log.count;
-    while (tape->next_call < count && c[tape->next_call].from < here) tape->next_call++;
-    for (int64_t i = tape->next_call; i < count && i < tape->next_call + LOOK_AHEAD && c[i].from == here; i++)
-        if (same_call(&c[i], key)) {
-            tape->next_call = i + 1;
-            return &c[i];
-        }
-    return NULL;
-}
-
-void *reel__replay_call(reel_tape *tape, const reel__call_key *key)
-{
-    if (tape->next_call == tape->earlier_calls.count || tape->origin || tape->recording.status != REEL_OK) return NULL;
-    reel__recorded_call *c = take_call(tape, key);
-    if (!c) return NULL;
     if (!reel__reserve(&tape->allocator, &tape->calls, tape->calls.count, sizeof *c)) {
         reel__out_of_memory(tape, "recording");
         return NULL;
@@ -165,37 +165,53 @@ void *reel__replay_call(reel_tape *tape, const reel__call_key *key)
     return list;
 }
 
+void *reel__replay_call(reel_tape *tape, const reel__call_key *key)
+{
+    reel__recorded_call *c = tape->earlier_calls.items;
+    const int64_t count = tape->earlier_calls.count, here = tape->log.count;
+    int64_t i = tape->next_call;
+    while (i < count && c[i].from < here) i++;
+    tape->next_call = i;
+    if (i == count || c[i].from > here || tape->origin || tape->recording.status != REEL_OK) return NULL;
+    for (; i < count && c[i].from == here; i++)
+        if (same_call(&c[i], key)) {
+            tape->next_call = i + 1;
+            return answer(tape, &c[i]);
+        }
+    return NULL;
+}
+
 reel__point reel__point_of(const reel_tape *tape) { return (reel__point){ tape->log.count, tape->effects }; }
 
-bool reel__remember(reel_tape *tape, const reel__call_key *key, reel__point begin, void *answer, reel_list *list)
+static bool remember(reel_tape *tape, const reel__call_key *key, reel__point begin, void *answer, reel_list *list)
 {
-    if (begin.effects != tape->effects) return true;
+    if (tape->origin || begin.effects != tape->effects) return true;
     if (!reel__reserve(&tape->allocator, &tape->calls, tape->calls.count, sizeof(reel__recorded_call))) return false;
     REEL__AT(tape->calls, reel__recorded_call, tape->calls.count++) =
-        (reel__recorded_call){ key->call, key->a, key->b, key->text, begin.log, tape->log.count, answer, list };
+        (reel__recorded_call){ key->call, key->a, key->b, key->pattern, begin.log, tape->log.count, answer, list };
     return true;
 }
 
 reel_tensor *reel__remember_tensor(const reel__call_key *key, reel__point begin, reel_tensor *y)
 {
     reel_tape *tape = y->tape;
-    if (y->is_bad || tape->origin || reel__remember(tape, key, begin, y, NULL)) return y;
+    if (y->is_bad || remember(tape, key, begin, y, NULL)) return y;
     return reel__out_of_memory(tape, "recording");
 }
 
 reel_list *reel__remember_list(const reel__call_key *key, reel__point begin, reel_list *list)
 {
     reel_tape *tape = list->tape;
-    if (list->is_bad || tape->origin || tape->lists != list || begin.effects != tape->effects) return list;
+    if (list->is_bad || tape->origin || begin.effects != tape->effects || tape->lists != list) return list;
     reel__call_key own = *key;
-    if (key->text && !(own.text = reel__intern(tape, key->text))) return &tape->bad_list;
+    if (key->pattern && !(own.pattern = reel__intern(tape, key->pattern))) return &tape->bad_list;
     const int64_t count = key->list ? key->list->items.count : 0;
     if (count && !reel__reserve(&tape->allocator, &list->of, count - 1, sizeof(reel_tensor *)))
         return reel__list_fail(tape);
     for (; list->of.count < count; list->of.count++)
         REEL__AT(list->of, reel_tensor *, list->of.count) = REEL__AT(key->list->items, reel__named, list->of.count).x;
     list->returned = list->items.count;
-    if (!reel__remember(tape, &own, begin, NULL, list)) return reel__list_fail(tape);
+    if (!remember(tape, &own, begin, NULL, list)) return reel__list_fail(tape);
     tape->lists = list->next; /* the recorded call's from now on */
     return list;
 }

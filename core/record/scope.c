@@ -92,33 +92,28 @@ static reel__name *new_name(reel_tape *tape, const char *what, const char *name)
     return used;
 }
 
-static const char name_call[] = "name";
-
-/* A name of the open scope; NULL: the error is recorded. */
-static reel__name *find_or_add(reel_tape *tape, const char *what, const char *name)
-{
-    if (!check_name(tape, what, name)) return NULL;
-    reel__name *used = find_name(tape, name);
-    if (!used && !(used = new_name(tape, what, name))) return NULL;
-    const reel__call_key key = { .call = name_call, .a = tape->scope, .text = used->own };
-    if (reel__remember(tape, &key, reel__point_of(tape), used, NULL)) return used;
-    reel__out_of_memory(tape, what);
-    return NULL;
-}
-
 static reel__name *use(reel_tape *tape, const char *what, const char *name)
 {
     if (tape->failed || tape->recording.status != REEL_OK) return NULL;
-    const reel__call_key key = { .call = name_call, .a = tape->scope, .text = name };
-    reel__name *used = reel__replay_call(tape, &key);
-    if (!used && !(used = find_or_add(tape, what, name))) return NULL;
+    reel__name *used = reel__replay_name(tape, name);
+    if (!used) {
+        if (!check_name(tape, what, name)) return NULL;
+        used = find_name(tape, name);
+        if (!used && !(used = new_name(tape, what, name))) return NULL;
+    }
     if (used->entry == tape->scope->entry) {
         used_twice(tape, what, used);
+        return NULL;
+    }
+    if (!reel__reserve(&tape->allocator, &tape->uses, tape->uses.count, sizeof used)) {
+        reel__out_of_memory(tape, what);
         return NULL;
     }
     tape->effects++;
     used->entry = tape->scope->entry;
     used->file = tape->site_file, used->line = tape->site_line;
+    REEL__AT(tape->uses, reel__name *, tape->uses.count++) = used;
+    if (tape->uses_end < tape->uses.count) tape->uses_end = tape->uses.count;
     return used;
 }
 
@@ -131,10 +126,9 @@ bool reel__use_name(reel_tape *tape, const char *what, const char *name, const c
 
 void reel__stamp_names(reel_tape *tape, const char *file, int line)
 {
-    for (; tape->unstamped_calls < tape->calls.count; tape->unstamped_calls++) {
-        const reel__recorded_call *call = &REEL__AT(tape->calls, reel__recorded_call, tape->unstamped_calls);
-        reel__name *used = call->call == name_call ? call->answer : NULL;
-        if (used && !used->file) used->file = file, used->line = line;
+    for (; tape->unstamped_uses < tape->uses.count; tape->unstamped_uses++) {
+        reel__name *used = REEL__AT(tape->uses, reel__name *, tape->unstamped_uses);
+        if (!used->file) used->file = file, used->line = line;
     }
 }
 
