@@ -438,56 +438,14 @@ REEL_API reel_status reel_tape_write_dot(reel_tape *tape, const char *path);
  * that each step took. */
 REEL_API reel_status reel_tape_write_plan(reel_tape *tape, const char *path);
 
-/* ---- The user's file and line ------------------------------------------------------------------------------------ */
-
-/* Ops are plain functions. The macros below, and those at the ends of the other headers, stamp what a call recorded,
- * and the error that it caused, with the line of the call. Define REEL_NO_LINES to go without; then there are no results
- * in the sense of section 5. */
-REEL_API reel_tensor *reel_here(reel_tensor *x, const char *file, int line);
-REEL_API reel_list *reel_here_list(reel_list *list, const char *file, int line);
-REEL_API reel_tensor *reel_at(reel_tensor *x, const char *file, int line);
-REEL_API reel_status reel_here_status(reel_status status, reel_tape *tape, const char *file, int line);
-REEL_API reel_list *reel_at_list(reel_list *list, const char *file, int line);
-REEL_API reel_tape *reel_at_tape(reel_tape *tape, const char *file, int line);
-
-#define REEL_HERE __FILE__, __LINE__
-
 #ifdef __cplusplus
 }
-#endif
-
-#ifndef REEL_NO_LINES
-#define reel_parameter(...) reel_here((reel_parameter)(__VA_ARGS__), REEL_HERE)
-#define reel_state(...) reel_here((reel_state)(__VA_ARGS__), REEL_HERE)
-#define reel_input(...) reel_here((reel_input)(__VA_ARGS__), REEL_HERE)
-#define reel_assign(...) reel_here((reel_assign)(__VA_ARGS__), REEL_HERE)
-#define reel_keep(...) reel_here((reel_keep)(__VA_ARGS__), REEL_HERE)
-#define reel_find(...) reel_here((reel_find)(__VA_ARGS__), REEL_HERE)
-#define reel_fail(...) reel_here((reel_fail)(__VA_ARGS__), REEL_HERE)
-#define reel_gradient(...) reel_here((reel_gradient)(__VA_ARGS__), REEL_HERE)
-#define reel_gradients(...) reel_here_list((reel_gradients)(__VA_ARGS__), REEL_HERE)
-#define reel_vjp(...) reel_here_list((reel_vjp)(__VA_ARGS__), REEL_HERE)
-#define reel_parameters(...) reel_here_list((reel_parameters)(__VA_ARGS__), REEL_HERE)
-#define reel_list_of(...) reel_here_list((reel_list_of)(__VA_ARGS__), REEL_HERE)
-#define reel_scope_push(tape, ...) (reel_scope_push)(reel_at_tape(tape, REEL_HERE), __VA_ARGS__)
-#define reel_scope_pop(tape) (reel_scope_pop)(reel_at_tape(tape, REEL_HERE))
-#define reel_layer_push(tape, ...) (reel_layer_push)(reel_at_tape(tape, REEL_HERE), __VA_ARGS__)
-#define reel_list_append(list, ...) (reel_list_append)(reel_at_list(list, REEL_HERE), __VA_ARGS__)
-#define reel_with_push(tape, ...) reel_here_status((reel_with_push)(tape, __VA_ARGS__), tape, REEL_HERE)
-#define reel_with_pop(tape) (reel_with_pop)(reel_at_tape(tape, REEL_HERE))
-#define reel_write_f32(x, ...) (reel_write_f32)(reel_at(x, REEL_HERE), __VA_ARGS__)
-#define reel_write_f64(x, ...) (reel_write_f64)(reel_at(x, REEL_HERE), __VA_ARGS__)
-#define reel_write_i32(x, ...) (reel_write_i32)(reel_at(x, REEL_HERE), __VA_ARGS__)
-#define reel_read_f32(x, ...) (reel_read_f32)(reel_at(x, REEL_HERE), __VA_ARGS__)
-#define reel_read_f64(x, ...) (reel_read_f64)(reel_at(x, REEL_HERE), __VA_ARGS__)
-#define reel_read_i32(x, ...) (reel_read_i32)(reel_at(x, REEL_HERE), __VA_ARGS__)
-#define reel_item(x) (reel_item)(reel_at(x, REEL_HERE))
-#define reel_run(tape) (reel_run)(reel_at_tape(tape, REEL_HERE))
-#define reel_eval(tape, ...) (reel_eval)(reel_at_tape(tape, REEL_HERE), __VA_ARGS__)
 #endif
 
 #include <reel/nn.h>
 #include <reel/ops.h>
 #include <reel/train.h>
+/* After all prototypes: macros of the same names, by which calls know their file and line. */
+#include <reel/lines.h>
 
 #endif

@@ -497,14 +497,14 @@ static reel_tensor *batched_matmul(reel_tensor *a, reel_tensor *b)
     return product(x, w, &s);
 }
 
-static const char matmul_call[] = "matmul";
-
 reel_tensor *reel_matmul(reel_tensor *a, reel_tensor *b)
 {
-    reel_tensor *again = reel__composed_again(matmul_call, a, b);
+    static const char call[] = "matmul";
+    const reel__call_key key = { .call = call, .a = a, .b = b };
+    reel_tensor *again = a ? reel__replay_call(a->tape, &key) : NULL;
     if (again) return again;
     if (!reel__good_floats("matmul", (reel_tensor *[]){ a, b }, 2)) return bad(a, b);
-    int64_t from = a->tape->log.count;
+    const reel__point begin = reel__point_of(a->tape);
     if (a->rank == 0 || b->rank == 0)
         return reel__fail(a->tape, REEL_BAD_SHAPE, "matmul: a scalar has no rows: %s x %s", reel_shape_text(a),
                           reel_shape_text(b));
@@ -518,5 +518,5 @@ reel_tensor *reel_matmul(reel_tensor *a, reel_tensor *b)
     reel_tensor *y = batched_matmul(left, right);
     if (b->rank == 1) y = reel_squeeze(y, -1);
     if (a->rank == 1) y = reel_squeeze(y, b->rank == 1 ? -1 : -2);
-    return reel__composed_end(y, matmul_call, a, b, from);
+    return reel__remember_tensor(&key, begin, y);
 }

@@ -122,12 +122,13 @@ static bool binary_link(const reel_tensor *y, int isa, int from, const bool *one
 
 static reel_tensor *binary(const reel_op *op, reel_tensor *a, reel_tensor *b)
 {
-    reel_tensor *x[] = { a, b }, *again = reel__composed_again(op, a, b);
+    const reel__call_key key = { .call = op, .a = a, .b = b };
+    reel_tensor *x[] = { a, b }, *again = a ? reel__replay_call(a->tape, &key) : NULL;
     if (again) return again;
-    int64_t from = a ? a->tape->log.count : 0;
+    const reel__point begin = reel__point_of(reel_tape_of(a));
     if (!reel__broadcast(op->name, x, 2)) return &reel__tape_of_all(x, 2)->bad;
     reel_tensor *y = reel_record(op, x, 2, NULL, 0);
-    return x[0] != a || x[1] != b ? reel__composed_end(y, op, a, b, from) : y;
+    return x[0] != a || x[1] != b ? reel__remember_tensor(&key, begin, y) : y;
 }
 
 #define FLOATS floats_shape

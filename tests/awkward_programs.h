@@ -9,7 +9,7 @@ static void kept(reel_tensor *x, const char *name, int i)
 }
 
 /* Sums and maxima over more columns than a tile holds, as parts of a concat and next to one. */
-static void late_parts(graph *g)
+static void partial_parts(graph *g)
 {
     reel_axes last = REEL_AXES(1);
     reel_tensor *x = real(g, "x", REEL_SHAPE(2, 3000)), *z = real(g, "z", REEL_SHAPE(2)), *e = reel_exp(x);
@@ -24,8 +24,8 @@ static void late_parts(graph *g)
     reel_assign(state(g, "t", REEL_SHAPE(2)), reel_sum(reel_sin(x), last, REEL_DROP));
 }
 
-/* Several late reductions in one group, whose blocks a tile must not cut. */
-static void late_together(graph *g)
+/* Several partial reductions in one group, whose blocks a tile must not cut. */
+static void partials_together(graph *g)
 {
     reel_axes last = REEL_AXES(1);
     reel_tensor *x = real(g, "x", REEL_SHAPE(3, 2049)), *e = reel_exp(x), *f = reel_tanh(x), *h = reel_mul(e, f);

@@ -1,4 +1,4 @@
-/* More programs for the equality tests, each around something that no program before reached: views of a member beside
+/* More programs for the equality tests, each around something that no program before reached: views of a member next to
  * itself, products at unequal distances. Included by test_equality.c after its helpers. */
 
 /* A member read by another member as a view that has its shape but not its elements. */
@@ -41,7 +41,7 @@ static reel_tensor *products_at(reel_tensor *x, reel_tensor *w, int count, const
     return average(sum);
 }
 
-/* Distances that are unequal, negative, smaller than the rows themselves, none, and such that two stacks begin. */
+/* Distances that are unequal, negative, smaller than the rows themselves, none, and such that two batches begin. */
 static void distances(graph *g)
 {
     static const struct {
@@ -62,7 +62,7 @@ static void distances(graph *g)
 }
 
 /* One value whose slices meet different parts of one weight, turned and not, and a value that comes later. */
-static void almost_stacked(graph *g)
+static void almost_batched(graph *g)
 {
     reel_tensor *x = real(g, "x", REEL_SHAPE(12, 6)), *y = real(g, "y", REEL_SHAPE(12, 6)),
                 *w = parameter(x, "w", REEL_SHAPE(6, 12)), *a[12];
@@ -85,8 +85,8 @@ static void almost_stacked(graph *g)
     reel_sgd(average(reel_square(h)), (reel_sgd_options){ .lr = 0.1 });
 }
 
-/* Products of a stack that are parts of concats in another order and beside others, assigned, and assigned twice. */
-static void stacked_elsewhere(graph *g)
+/* Products of a batch that are parts of concats in another order and next to others, assigned, and assigned twice. */
+static void batched_elsewhere(graph *g)
 {
     reel_tensor *x = real(g, "x", REEL_SHAPE(9, 5)), *w = parameter(x, "w", REEL_SHAPE(5, 4)), *y[3];
     for (int i = 0; i < 3; i++) y[i] = reel_matmul(reel_slice(x, 0, 3 * i, 3 * i + 3), w);
@@ -101,8 +101,8 @@ static void stacked_elsewhere(graph *g)
     kept(reel_concat((reel_tensor *[]){ z[1], z[0] }, 2, 0), "concat", 2);
 }
 
-/* Left operands with three and four axes of rows that are not one in memory, in a stack. */
-static void many_rows_stacked(graph *g)
+/* Left operands with three and four axes of rows that are not one in memory, in a batch. */
+static void many_rows_batched(graph *g)
 {
     reel_tensor *x = real(g, "x", REEL_SHAPE(6, 4, 6, 4, 5)), *w = parameter(x, "w", REEL_SHAPE(5, 3)), *sum = NULL;
     for (int i = 0; i < 3; i++) {

@@ -87,10 +87,11 @@ enum {
     NUMBERS = 8,     /* also i32 */
     FLOATS = 16,     /* i32 is refused */
     NOT_EMPTY = 32,  /* the varied size is not 0 */
-    COMMUTES = 64,
-    DRAWS = 128,   /* new in each run */
-    ROUNDS = 256,  /* a step function at the scale of differences: no check by them */
-    CANCELS = 512, /* rounding errors are relative to the result of operands without signs */
+    COMMUTES = 64,   /* its operands may be exchanged */
+    ORDERED = 0,     /* they may not */
+    DRAWS = 128,     /* new in each run */
+    ROUNDS = 256,    /* a step function at the scale of differences: no check by them */
+    CANCELS = 512,   /* rounding errors are relative to the result of operands without signs */
 };
 
 int operand_count(const op_case *c);

@@ -137,15 +137,12 @@ static reel_tensor *chosen(reel_tensor *a, reel_tensor *b) { return reel_where(r
 static reel_tensor *product(reel_tensor *a, reel_tensor *b) { return reel_contract(a, b, "k,k->"); }
 
 static const pair_row rows_of_two[] = {
-    { "add", (reel_add), right_add },
-    { "sub", (reel_sub), right_sub },
-    { "mul", (reel_mul), right_mul },
+#define UNARY(...)
+#define BINARY(op, ...) { #op, (reel_##op), right_##op },
+#define COMPARE(...)
+#include "ops/pointwise.table.h"
     { "contract", product, right_mul },
-    { "div", (reel_div), right_div },
-    { "minimum", (reel_minimum), right_minimum },
-    { "maximum", (reel_maximum), right_maximum },
     { "where", chosen, right_where },
-    { "pow", (reel_pow), right_pow },
     { "mse", (reel_mse), right_mse },
 };
 

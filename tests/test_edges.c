@@ -164,31 +164,31 @@ static bool has_row(const char *name)
     bool found = false;
     for (int i = 0; i < ROWS; i++) found |= !strcmp(rows[i].name, name);
     for (int i = 0; i < COUNT(without_rows); i++) found |= !strcmp(without_rows[i], name);
+#define UNARY(...)
+#define BINARY(op, ...) found |= !strcmp(#op, name); /* all pairs are in test_edge_pairs.c */
+#define COMPARE(op, ...)
+#include "ops/pointwise.table.h"
     return found;
 }
 
-/* The macros that stamp lines, one for each call: "#define reel_exp(...)". */
-static int expect_rows_of(const char *path)
+/* What records has a macro in reel/lines.h, below the header that it is of: "#define reel_exp(...)". */
+Test(edges, has_a_row_for_everything_that_takes_real_numbers)
 {
     static const char start[] = "#define reel_";
     char line[400], name[80];
     int count = 0;
-    snprintf(line, sizeof line, "%s/%s", REEL_SOURCE_ROOT, path);
+    bool is_op = false;
+    snprintf(line, sizeof line, "%s/include/reel/lines.h", REEL_SOURCE_ROOT);
     FILE *file = fopen(line, "r");
     cr_assert(file, "%s", line);
     while (fgets(line, sizeof line, file)) {
-        if (strncmp(line, start, sizeof start - 1) != 0 || !strstr(line, "(...)")) continue;
+        is_op |= !strcmp(line, "/* reel/ops.h */\n");
+        if (!is_op || strncmp(line, start, sizeof start - 1) != 0) continue;
         snprintf(name, sizeof name, "%.*s", (int)strcspn(line + sizeof start - 1, "("), line + sizeof start - 1);
         if (strlen(name) > 5 && !strcmp(name + strlen(name) - 5, "_with")) name[strlen(name) - 5] = 0;
-        cr_expect(has_row(name), "reel_%s of %s has no row in tests/edge_rows.h", name, path);
+        cr_expect(has_row(name), "reel_%s has no row in tests/edge_rows.h", name);
         count++;
     }
     fclose(file);
-    return count;
-}
-
-Test(edges, has_a_row_for_everything_that_takes_real_numbers)
-{
-    cr_expect_geq(expect_rows_of("include/reel/ops.h"), 75);
-    cr_expect_geq(expect_rows_of("include/reel/nn.h"), 11);
+    cr_expect_geq(count, 88);
 }

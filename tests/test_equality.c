@@ -3,8 +3,7 @@
  *
  *     REEL_EQUALITY_SEED=n    only this random program, with its trace; FIRST and COUNT: others than the usual ones
  *     REEL_EQUALITY_STRIDE=n  of the cross product every n-th; 1: all of it (minutes) */
-#include "core/lower/step.h"
-#include "core/run/program.h"
+#include "core/run/executor.h"
 #include "core/base/cpu.h"
 #include "random_graph.h"
 
@@ -205,15 +204,27 @@ static void count_steps(const reel__steps *steps, census *fired)
         const reel__product_step *product = &step->product;
         fired->blocks |= step->shares > product->batch;
         fired->prefetches |= product->prefetch.at != NULL;
-        readers += (product->pack[0] >= 0) + (product->pack[1] >= 0);
+        readers += (product->pack[0] != NULL) + (product->pack[1] != NULL);
     }
     fired->packs = steps->packs.count > 0;
     fired->shared_packs = readers > steps->packs.count;
 }
 
+/* The steps of the program that was used last; NULL: it is plain. */
+static const reel__steps *steps_of(const reel_tape *tape)
+{
+    const reel__program *program = tape->executor ? reel__last_program(&tape->executor->programs) : NULL;
+    return program ? program->steps : NULL;
+}
+
+static void with_a_team(reel_tape *tape)
+{
+    if (tape->executor) tape->executor->disturbance = (reel__disturbance){ 0 };
+}
+
 static void take_census(const reel_tape *tape, const trace *t, census *c)
 {
-    const reel__steps *steps = tape->program ? tape->program->steps : NULL;
+    const reel__steps *steps = steps_of(tape);
     census fired = { .programs = 1, .finite = t->finite };
     if (!steps) return;
     const reel__plan *plan = &steps->plan;
@@ -221,6 +232,7 @@ static void take_census(const reel_tape *tape, const trace *t, census *c)
         const reel__group *group = &plan->group[g];
         fired.groups |= group->product < 0 && group->count > 1;
         fired.epilogues |= group->product >= 0 && group->count > 1;
+        fired.batched |= group->batch_count > 1;
         fired.long_batches |= group->batch_count > 2;
     }
     for (int64_t i = 0; i < plan->count; i++) {
@@ -232,7 +244,6 @@ static void take_census(const reel_tape *tape, const trace *t, census *c)
         fired.deferred |= was_deferred(plan, i);
     }
     fired.ordered = plan->moved > 0, fired.in_concats = plan->in_concats > 0;
-    fired.batched = plan->batched > 0;
     fired.first = plan->group_count && plan->group[0].count > 0;
     fired.copies = plan->copies.count > 0, fired.in_place = plan->in_place > 0;
     count_steps(steps, &fired);
@@ -260,7 +271,7 @@ static void show_node(const reel__plan *plan, int64_t i)
 
 static void show(const reel_tape *tape)
 {
-    const reel__steps *steps = tape->program ? tape->program->steps : NULL;
+    const reel__steps *steps = steps_of(tape);
     for (int64_t i = 0; steps && i < steps->plan.count; i++) show_node(&steps->plan, i);
 }
 
@@ -281,7 +292,7 @@ static void evaluate(trace *t, reel_tape *tape)
 {
     reel_tensor **kept = calloc((size_t)tape->keeps.count + 1, sizeof *kept);
     for (int64_t i = 0; i < tape->keeps.count; i++) kept[i] = REEL__AT(tape->keeps, reel__named, i).x;
-    tape->alone_until = 0;
+    with_a_team(tape);
     if (reel_eval(tape, kept, (int)tape->keeps.count) != REEL_OK)
         snprintf(t->error, sizeof t->error, "eval: %s", reel_tape_error(tape));
     for (int64_t i = 0; i < tape->keeps.count && !*t->error; i++) see_tensor(t, "(evaluated)", RUNS, kept[i]);
@@ -291,7 +302,7 @@ static void evaluate(trace *t, reel_tape *tape)
 /* A bit of a folded constant: what a plan that goes wrong might do. */
 static void plant_fault(const reel_tape *tape)
 {
-    const reel__plan *plan = &tape->program->steps->plan;
+    const reel__plan *plan = &steps_of(tape)->plan;
     for (int64_t i = 0; i < plan->count; i++)
         if (plan->node[i].role == REEL__CONSTANT && plan->node[i].x->dtype != REEL_I32) plan->node[i].data[2] ^= 1;
 }
@@ -305,7 +316,7 @@ static trace run_workload(const workload *w, const mode *m, census *c)
     for (int run = 0; run < RUNS && !*t.error; run++) {
         record(w, m, g, tape, run);
         graph_write(g, run);
-        tape->alone_until = 0; /* a team although others need the cores */
+        with_a_team(tape); /* a team although others need the cores */
         if (run && m->fault) plant_fault(tape);
         if (reel_run(tape) == REEL_OK) look_at_values(&t, tape, run);
         else snprintf(t.error, sizeof t.error, "run %d: %s", run, reel_tape_error(tape));
@@ -637,7 +648,7 @@ static void reduce_sizes(graph *g, int count, const int *sizes, bool rows)
 
 static void short_rows(graph *g) { reduce_sizes(g, 4, (int[]){ 255, 256, 257, 300 }, true); }
 static void long_rows(graph *g) { reduce_sizes(g, 4, (int[]){ 511, 512, 513, 1024 }, true); }
-static void late_rows(graph *g) { reduce_sizes(g, 4, (int[]){ 1025, 1300, 4096, 4100 }, true); }
+static void partial_rows(graph *g) { reduce_sizes(g, 4, (int[]){ 1025, 1300, 4096, 4100 }, true); }
 static void columns(graph *g) { reduce_sizes(g, 6, (int[]){ 63, 64, 65, 127, 128, 129 }, false); }
 
 static void deep_products(graph *g)
@@ -812,8 +823,8 @@ static void contractions(graph *g)
     reel_adam(loss, (reel_adam_options){ .lr = 0.01 });
 }
 
-/* Longer chains of ops on leaves alone than may float, into several users of other spaces. */
-static void floats(graph *g)
+/* Longer chains of ops on leaves alone than may be deferred, into several users of other spaces. */
+static void deferred(graph *g)
 {
     reel_tensor *x = real(g, "x", REEL_SHAPE(6, 7)), *p = parameter(x, "p", REEL_SHAPE(7)), *q = p;
     reel_tensor *shared = reel_tanh(reel_scale(p, 3)), *column = reel_sin(parameter(x, "c", REEL_SHAPE(6, 1)));
@@ -904,7 +915,7 @@ IN_BOTH(penalty, 97)
 IN_BOTH(maml, 97)
 IN_BOTH(short_rows, 97)
 IN_BOTH(long_rows, 197)
-IN_BOTH(late_rows, 197)
+IN_BOTH(partial_rows, 197)
 IN_BOTH(columns, 97)
 IN_BOTH(deep_products, 97)
 IN_BOTH(exchanges, 53)
@@ -916,13 +927,13 @@ IN_BOTH(strided, 197)
 ALONE(scalars, 53)
 ALONE(empty_and_one, 53)
 IN_BOTH(contractions, 97)
-IN_BOTH(floats, 53)
+IN_BOTH(deferred, 53)
 ALONE(batch_norm, 97)
 ALONE(wide_pointwise, 97)
 ALONE(mixed_types, 53)
 ALONE(wide_rows, 97)
-IN_BOTH(late_parts, 97)
-IN_BOTH(late_together, 97)
+IN_BOTH(partial_parts, 97)
+IN_BOTH(partials_together, 97)
 IN_BOTH(one_weight, 97)
 IN_BOTH(old_values, 97)
 ALONE(whole_rows, 197)
@@ -930,14 +941,14 @@ IN_BOTH(concats, 97)
 IN_BOTH(inputs_of_steps, 97)
 IN_BOTH(views_of_members, 197)
 IN_BOTH(distances, 197)
-ALONE(almost_stacked, 197)
-ALONE(many_rows_stacked, 197)
-IN_BOTH(stacked_elsewhere, 197)
+ALONE(almost_batched, 197)
+ALONE(many_rows_batched, 197)
+IN_BOTH(batched_elsewhere, 197)
 ALONE(slices_together, 197)
 
 Test(named, schedule) { check_workload(&(workload){ .name = "schedule", .record = schedule, .varies = true }, 53); }
 /* A random program hardly ever has what this one is about. */
-Test(named, inputs_of_steps_are_stacked)
+Test(named, inputs_of_steps_are_batched)
 {
     census c = { 0 };
     const mode planned = { .threads = 1 };
@@ -946,9 +957,9 @@ Test(named, inputs_of_steps_are_stacked)
     trace_free(&t);
 }
 
-/* Of the ten lists of distances 2, 2, 2, 3, 4, 2, 2, 2, 1 and 1: what is as far from the last of a stack as that is from the
+/* Of the ten lists of distances 2, 2, 2, 3, 4, 2, 2, 2, 1 and 1: what is as far from the last of a batch as that is from the
  * one before. */
-Test(named, only_equal_distances_are_stacked)
+Test(named, only_equal_distances_are_batched)
 {
     reel_model *model = reel_model_new((reel_model_options){ .seed = 11 });
     reel_tape *tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
@@ -957,7 +968,10 @@ Test(named, only_equal_distances_are_stacked)
     distances(g);
     graph_write(g, 0);
     cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
-    cr_expect_eq(tape->program->steps->plan.batched, 21, "%d", (int)tape->program->steps->plan.batched);
+    const reel__plan *plan = &steps_of(tape)->plan;
+    int others = 0;
+    for (int32_t i = 0; i < plan->group_count; i++) others += plan->group[i].batch_head >= 0;
+    cr_expect_eq(others, 21, "%d", others);
     free(g);
     reel_tape_free(tape);
     reel_model_free(model);

@@ -22,14 +22,22 @@ void reel__table_add(reel__table *table, uint64_t hash, void *item)
     table->count++;
 }
 
-bool reel__table_reserve(const reel_allocator *allocator, reel__table *table)
+static bool stays(const reel__slot *slot, bool (*needed)(const void *item))
+{
+    return slot->item && (!needed || needed(slot->item));
+}
+
+bool reel__table_reserve(const reel_allocator *allocator, reel__table *table, bool (*needed)(const void *item))
 {
     if (table->count * 2 < table->capacity) return true;
-    reel__table bigger = { .capacity = table->capacity ? table->capacity * 2 : 64 };
+    int64_t count = 0;
+    for (int64_t i = 0; i < table->capacity; i++) count += stays(&table->slots[i], needed);
+    reel__table bigger = { .capacity = 64 };
+    while (bigger.capacity < 4 * count) bigger.capacity *= 2;
     bigger.slots = reel__allocate(allocator, (size_t)bigger.capacity * sizeof *bigger.slots);
     if (!bigger.slots) return false;
     for (int64_t i = 0; i < table->capacity; i++)
-        if (table->slots[i].item) reel__table_add(&bigger, table->slots[i].hash, table->slots[i].item);
+        if (stays(&table->slots[i], needed)) reel__table_add(&bigger, table->slots[i].hash, table->slots[i].item);
     reel__table_free(allocator, table);
     *table = bigger;
     return true;

@@ -1,4 +1,4 @@
-/* A hash table of pointers, for what is added one by one and forgotten together. The items belong to the caller, who
+/* A hash table of pointers, for what is added one by one and forgotten together, or as the table grows. The items belong to the caller, who
  * compares them; the table keeps their hashes. */
 #ifndef REEL_CORE_BASE_HASH_H
 #define REEL_CORE_BASE_HASH_H
@@ -19,8 +19,9 @@ typedef struct reel__table {
 /* The items of this hash one after the other, in any order; *at begins at 0. NULL: there is no further. */
 void *reel__table_next(const reel__table *table, uint64_t hash, int64_t *at);
 
-/* Room for one more; false: out of memory and nothing has changed. */
-bool reel__table_reserve(const reel_allocator *allocator, reel__table *table);
+/* Room for one more; false: out of memory and nothing has changed. A table that has to grow leaves out the items that are
+ * not needed any more; NULL: it keeps all. */
+bool reel__table_reserve(const reel_allocator *allocator, reel__table *table, bool (*needed)(const void *item));
 void reel__table_add(reel__table *table, uint64_t hash, void *item);
 
 /* Forgets the items, of which none is looked at. */

@@ -274,10 +274,11 @@ reel_list *(reel_gradients)(reel_tensor *loss, const reel_list *wrt)
     reel_tape *tape = reel__tape_or_none(loss);
     if (!reel__usable(tape, loss, "gradients: the loss") || !reel__list_usable(tape, wrt, "gradients: the list"))
         return &tape->bad_list;
-    const reel__asked asked = { .call = "gradients", .y = loss, .wrt = wrt };
-    reel_list *again = reel__span_again(tape, &asked);
+    static const char call[] = "gradients";
+    const reel__call_key key = { .call = call, .a = loss, .list = wrt };
+    reel_list *again = reel__replay_call(tape, &key);
     if (again) return reel__mark_loss(loss) ? again : reel__list_fail(tape);
-    if (!check_wrt(tape, "gradients", wrt)) return &tape->bad_list;
+    if (!check_wrt(tape, call, wrt)) return &tape->bad_list;
     if (loss->count != 1 || loss->dtype == REEL_I32) {
         reel__fail(tape, loss->dtype == REEL_I32 ? REEL_BAD_DTYPE : REEL_BAD_SHAPE,
                    "gradients: the loss must be one number of f32 or f64, not %s %s (sum it, or use reel_vjp)",
@@ -285,9 +286,9 @@ reel_list *(reel_gradients)(reel_tensor *loss, const reel_list *wrt)
         return &tape->bad_list;
     }
     if (!reel__mark_loss(loss)) return reel__list_fail(tape);
-    const reel__span span = reel__span_begin(tape);
+    const reel__point begin = reel__point_of(tape);
     reel_tensor *one = reel_fill(loss, reel_shape_of(loss), 1);
-    return reel__span_end(tape, span, &asked, derive(tape, "gradients", loss, one, wrt));
+    return reel__remember_list(&key, begin, derive(tape, call, loss, one, wrt));
 }
 
 reel_list *(reel_vjp)(reel_tensor *y, reel_tensor *gy, const reel_list *wrt)
@@ -296,18 +297,19 @@ reel_list *(reel_vjp)(reel_tensor *y, reel_tensor *gy, const reel_list *wrt)
     if (!reel__usable(tape, y, "vjp: y") || !reel__usable(tape, gy, "vjp: gy") ||
         !reel__list_usable(tape, wrt, "vjp: the list"))
         return &tape->bad_list;
-    const reel__asked asked = { .call = "vjp", .y = y, .gy = gy, .wrt = wrt };
-    reel_list *again = reel__span_again(tape, &asked);
+    static const char call[] = "vjp";
+    const reel__call_key key = { .call = call, .a = y, .b = gy, .list = wrt };
+    reel_list *again = reel__replay_call(tape, &key);
     if (again) return again;
-    if (!check_wrt(tape, "vjp", wrt)) return &tape->bad_list;
+    if (!check_wrt(tape, call, wrt)) return &tape->bad_list;
     if (y->dtype != gy->dtype || y->size != gy->size || y->rank != gy->rank || y->dtype == REEL_I32) {
         reel__fail(tape, REEL_BAD_SHAPE, "vjp: y is %s %s and gy %s %s; they must be alike, f32 or f64",
                    reel__dtype_name((reel_dtype)y->dtype), reel_shape_text(y), reel__dtype_name((reel_dtype)gy->dtype),
                    reel_shape_text(gy));
         return &tape->bad_list;
     }
-    const reel__span span = reel__span_begin(tape);
-    return reel__span_end(tape, span, &asked, derive(tape, "vjp", y, gy, wrt));
+    const reel__point begin = reel__point_of(tape);
+    return reel__remember_list(&key, begin, derive(tape, call, y, gy, wrt));
 }
 
 reel_tensor *(reel_gradient)(reel_tensor *loss, reel_tensor *wrt)

@@ -21,7 +21,7 @@ void reel__steps_free(reel__steps *s)
     reel__array_free(&a, &s->pointers, sizeof(void *));
     reel__array_free(&a, &s->list, sizeof(reel__step));
     reel__array_free(&a, &s->constants, sizeof(reel__step));
-    reel__array_free(&a, &s->packs, sizeof(reel__pack));
+    reel__array_free(&a, &s->packs, sizeof(reel__pack *));
     reel__release(&a, s->packs_memory, s->packs_size);
     reel__release(&a, s->scratch_memory, s->scratch * (size_t)s->threads);
     reel__plan_free(&s->plan);
@@ -46,7 +46,7 @@ size_t reel__steps_bytes(const reel__steps *s)
     bytes += reel__block_bytes(p->group, (size_t)p->group_count * sizeof *p->group);
     bytes += reel__block_bytes(p->member, (size_t)p->count * sizeof *p->member);
     bytes += array_bytes(&s->list, sizeof(reel__step)) + array_bytes(&s->constants, sizeof(reel__step));
-    bytes += array_bytes(&s->pointers, sizeof(void *)) + array_bytes(&s->packs, sizeof(reel__pack));
+    bytes += array_bytes(&s->pointers, sizeof(void *)) + array_bytes(&s->packs, sizeof(reel__pack *));
     return bytes + array_bytes(&p->copies, sizeof(reel__access));
 }
 

@@ -31,9 +31,10 @@ void reel__fix_addresses(reel__tiles *tiles, char *c, char *slots);
 /* lower_product.c */
 bool reel__lower_product(reel__steps *s, int32_t g);
 
-/* lower_packs.c: the pack of an operand of a product, made by a step of its own or found among the last ones. */
-bool reel__pack_ahead(reel__steps *s, int32_t g, const reel_tensor *y, int operand, const reel__side *side,
-                      reel__product_use use, int32_t *index);
+/* lower_packs.c: the pack of an operand of a product, made by a step of its own or found among the last ones; NULL: out of
+ * memory. */
+reel__pack *reel__pack_ahead(reel__steps *s, int32_t g, const reel_tensor *y, int operand, const reel__side *side,
+                             reel__product_use use);
 
 /* Memory for all packs, when all steps are known. */
 bool reel__allocate_packs(reel__steps *s);

@@ -110,25 +110,26 @@ static bool wants_pack(const reel__steps *s, reel__product_use use, int64_t bloc
     return s->plan.settings.pack_ahead || (use == REEL__PACK && blocks > 1 && !s->plan.settings.pack);
 }
 
+static reel__product_use pack_of(bool is_x) { return is_x ? REEL__PACKED_X : REEL__PACKED_Y; }
+
 /* The product's plan and its blocks; both again if operands are packed ahead. */
 static bool plan_product(reel__steps *s, int32_t g, const reel_tensor *y, reel__product *wanted, bool has_rows,
                          int members, reel__product_step *product)
 {
+    reel__pack *pack[2] = { NULL, NULL };
     product->plan = product->api->plan(wanted);
     choose_block(s, product, has_rows, members);
-    const reel__product_plan p = product->plan;
-    const bool over_m = p.over_m;
-    const bool a = product->batch == 1 &&
-                   wants_pack(s, over_m ? p.x.use : p.y.use, reel__ceil_div(p.n, product->block_n)),
-               b = product->batch == 1 &&
-                   wants_pack(s, over_m ? p.y.use : p.x.use, reel__ceil_div(p.m, product->block_m));
-    if (a) wanted->a_use = over_m ? REEL__PACKED_X : REEL__PACKED_Y;
-    if (b) wanted->b_use = over_m ? REEL__PACKED_Y : REEL__PACKED_X;
-    if (a && !reel__pack_ahead(s, g, y, 0, &wanted->a, wanted->a_use, &product->pack[0])) return false;
-    if (b && !reel__pack_ahead(s, g, y, 1, &wanted->b, wanted->b_use, &product->pack[1])) return false;
-    for (int j = 0; j < 2; j++)
-        if (product->pack[j] >= 0) REEL__AT(s->packs, reel__pack, product->pack[j]).last = s->list.count;
+    const reel__product_plan *p = &product->plan;
+    const bool over_m = p->over_m, one = product->batch == 1;
+    const bool a = one && wants_pack(s, over_m ? p->x.use : p->y.use, reel__ceil_div(p->n, product->block_n)),
+               b = one && wants_pack(s, over_m ? p->y.use : p->x.use, reel__ceil_div(p->m, product->block_m));
     if (!a && !b) return true;
+    if (a) wanted->a_use = pack_of(over_m);
+    if (b) wanted->b_use = pack_of(!over_m);
+    if (a && !(pack[0] = reel__pack_ahead(s, g, y, 0, &wanted->a, wanted->a_use))) return false;
+    if (b && !(pack[1] = reel__pack_ahead(s, g, y, 1, &wanted->b, wanted->b_use))) return false;
+    for (int j = 0; j < 2; j++)
+        if ((product->pack[j] = pack[j])) pack[j]->last = s->list.count; /* the product is the next step */
     product->plan = product->api->plan(wanted);
     choose_block(s, product, has_rows, members);
     return true;
@@ -199,8 +200,7 @@ bool reel__lower_product(reel__steps *s, int32_t g)
     reel__product_step product = { .api = y->op->traits->product,
                                    .a = reel__address(s, g, y->inputs[0]),
                                    .b = reel__address(s, g, y->inputs[1]),
-                                   .c = node->stored ? node->data : NULL,
-                                   .pack = { REEL__NONE, REEL__NONE } };
+                                   .c = node->stored ? node->data : NULL };
     if (!set_offsets(s, &product, g, y, &axes) ||
         !plan_product(s, g, y, &wanted, !apart && group->has_rows, members, &product))
         return false;

@@ -128,7 +128,6 @@ enum { REEL__PACK_PANELS = 4 }; /* that make one share */
 
 typedef struct reel__pack_step {
     const reel__product_api *api;
-    int32_t index; /* of the pack, in steps->packs */
     const reel__pack *pack;
     const char *from;
     char *to;
@@ -137,7 +136,7 @@ typedef struct reel__pack_step {
 typedef struct reel__product_step {
     const reel__product_api *api;
     reel__product_plan plan;
-    int32_t pack[2]; /* of a and b, or REEL__NONE */
+    const reel__pack *pack[2]; /* of a and b, or NULL */
     const char *a, *b;
     char *c; /* NULL: blocks live in the workspace */
     int64_t block_m, block_n, batch;
@@ -185,7 +184,7 @@ typedef struct reel__steps {
     reel__array list;      /* reel__step */
     reel__array constants; /* reel__step: run when the plan is made and when a number has changed */
     reel__array pointers;  /* void *: blocks that the steps own, each with its size */
-    reel__array packs;     /* reel__pack, in the order of the steps that write them */
+    reel__array packs;     /* reel__pack *, in the order of the steps that write them */
     size_t packs_size;
     char *packs_memory;
     size_t scratch; /* bytes that one thread needs */
@@ -194,7 +193,6 @@ typedef struct reel__steps {
     char *scratch_memory;
     reel__next_share *next; /* one for each thread */
     reel__step_time *times; /* one for each step */
-    double alone_seconds;   /* the shortest run on one thread of what is for several; 0: there was none */
 } reel__steps;
 
 static inline int64_t reel__smaller(int64_t a, int64_t b) { return a < b ? a : b; }

@@ -40,7 +40,6 @@ static bool add(reel__plan *plan, int32_t first, int32_t g)
     if (head->batch_count == 1) head->batch_distance = distance;
     group->batch_head = first;
     group->batch_index = head->batch_count++;
-    plan->batched++;
     return true;
 }
 

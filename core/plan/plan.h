@@ -24,7 +24,7 @@ enum {
 /* What can be switched off, each alone: a field of the settings, a word of REEL_FORCE, an axis of the equality tests. */
 /* clang-format off */
 #define REEL__PLAN_SWITCHES(X) \
-    X(no_fold) X(no_views) X(no_group) X(no_reduce) X(no_epilogue) X(no_batch) X(no_order) X(no_chain) X(no_join) \
+    X(no_fold) X(no_views) X(no_group) X(no_reduce) X(no_epilogue) X(no_batch) X(no_order) X(no_chain) X(no_concat) \
     X(no_in_place) X(no_reuse)
 /* clang-format on */
 
@@ -67,6 +67,7 @@ typedef enum reel__level {
     REEL__PARTIAL /* a reduction over columns that do not fit a tile: known after the group, from a value for each block */
 } reel__level;
 
+/* A node of the program. */
 typedef struct reel__planned {
     reel_tensor *x;
     uint8_t role, level; /* reel__role, reel__level */
@@ -77,16 +78,17 @@ typedef struct reel__planned {
     int32_t copy;        /* of a REEL__COPY: where in plan->copies it says what it copies */
     int32_t group;
     int32_t position; /* among the members of its group */
-    char *data;       /* its memory, if it is stored */
+    char *data;       /* where its value is: of a leaf, a constant, or what is stored */
     char *partial;    /* of a REEL__PARTIAL reduction: a value for each block */
 } reel__planned;
 
+/* What runs together, in a space of rows and columns. */
 typedef struct reel__group {
     int32_t first, count; /* its members, in plan->member; the first group may have none */
     int32_t product;      /* the node at its front, or REEL__NONE */
     bool tiled;           /* runs by tiles; otherwise it is one node, run as it is */
     bool has_rows;        /* some member is REEL__ROW, so a tile holds whole rows */
-    int row_axes;         /* of its space, without axes of size 1: as many are its rows, the others its columns */
+    int row_axes;         /* how many axes of its space, but for those of size 1, are rows; the others are columns */
     int64_t rows, columns;
     int32_t batch_head;     /* the group whose product computes this one's too, in a batch of products; or REEL__NONE */
     int32_t batch_index;    /* which product of the head's batch this is */
@@ -110,7 +112,6 @@ typedef struct reel__plan {
     size_t arena_size, constants_size;
     /* for reports and tests */
     int64_t moved;      /* members that have another position than the order of the program gives them */
-    int64_t batched;    /* products that another one computes */
     int64_t in_concats; /* parts written into their concat */
     int64_t in_place;
 } reel__plan;
@@ -131,8 +132,8 @@ typedef struct reel__lifetimes {
 
 bool reel__plan_arena(reel__plan *plan, const reel__lifetimes *lifetimes);
 
-/* What tests force; zero at first, read from REEL_FORCE in the environment. NULL: out of memory. */
-reel__plan_settings *reel__settings(reel_tape *tape);
+/* What the environment forces, to settings that are zero. False: it was not understood, and an error is recorded. */
+bool reel__read_settings(reel_tape *tape, reel__plan_settings *settings);
 
 void reel__plan_free(reel__plan *plan);
 
@@ -142,7 +143,7 @@ void reel__plan_layout(reel__plan *plan, int64_t node);
 /* All of a value, contiguous. */
 reel__access reel__whole_access(const reel_tensor *x);
 
-/* Whether a node's value is its source's, element by element. */
+/* Whether a node's value is its source's, element by element; the same of an access. */
 bool reel__is_whole(const reel__plan *plan, int64_t node);
 bool reel__reads_whole(const reel__plan *plan, const reel_tensor *x, const reel__access *access);
 

@@ -26,8 +26,8 @@ static void note_read(storing *s, const reel__planned *reader, const reel_tensor
 {
     reel__planned *source = &s->plan->node[access->source];
     const bool tiled = s->plan->group[reader->group].tiled;
-    const bool own = tiled && reader->role == REEL__POINTWISE && operand->count == reader->x->count &&
-                     reel__reads_whole(s->plan, operand, access);
+    const bool own = source->role == REEL__LEAF && tiled && reader->role == REEL__POINTWISE &&
+                     operand->count == reader->x->count && reel__reads_whole(s->plan, operand, access);
     const int32_t position = own ? reader->position : INT_MAX;
     int32_t *last_use = &s->lifetimes.last_use[access->source], *last_position = &s->last_position[access->source];
     if (source->group != reader->group || !tiled) source->stored = true;
@@ -123,7 +123,7 @@ static void find_parts(storing *s, int32_t concat)
 static void find_hosts(storing *s)
 {
     const reel__plan *plan = s->plan;
-    for (int64_t i = plan->count; i-- > 0 && !plan->settings.no_join;)
+    for (int64_t i = plan->count; i-- > 0 && !plan->settings.no_concat;)
         find_parts(s, (int32_t)i); /* larger ones first */
     for (int32_t g = 0; g < plan->group_count; g++) {
         const reel__group *group = &plan->group[g];

@@ -47,7 +47,7 @@ const reel_op reel__assign_op = {
 static reel_tensor *leaf(reel_tape *tape, const reel_op *op, reel__value *value, const char *name)
 {
     leaf_attr attr = { .value = value, .name = name };
-    return reel__record(tape, op, NULL, 0, &attr, sizeof attr);
+    return reel__record_leaf(tape, op, &attr, sizeof attr);
 }
 
 static bool check_shape(reel_tape *tape, const char *what, const char *name, reel_shape shape)
@@ -136,7 +136,7 @@ reel_tensor *(reel_input)(reel_tape *tape, const char *name, reel_dtype dtype, r
         !check_dtype(tape, "input", dtype))
         return &tape->bad;
     if (!reel__use_name(tape, "input", name, &full)) return &tape->bad;
-    const reel_tensor *before = reel__next_leaf(tape, &reel__input_op, full);
+    const reel_tensor *before = reel__replay_leaf(tape, &reel__input_op, full);
     reel__value *value =
         before && same_shape(before->value, dtype, shape) ? before->value : input_value(tape, full, dtype, shape);
     if (!value) return &tape->bad;
@@ -258,7 +258,7 @@ reel_tensor *(reel_parameter)(reel_tensor *like, const char *name, reel_shape sh
                           name ? name : "", reel__node_text(like));
     if (!reel__use_name(tape, "parameter", name, &full)) return &tape->bad;
     if (reel__init_equal(init, (reel_init){ 0 })) init = reel_init_zeros();
-    const reel_tensor *before = reel__next_leaf(tape, &reel__parameter_op, full);
+    const reel_tensor *before = reel__replay_leaf(tape, &reel__parameter_op, full);
     bool same = before && is_pinned(before->value) && same_shape(before->value, (reel_dtype)like->dtype, shape) &&
                 reel__init_equal(before->value->init, init);
     if (!same && !check_init(tape, full, init, (reel_dtype)like->dtype)) return &tape->bad;
@@ -305,7 +305,7 @@ reel_tensor *(reel_state)(reel_tape *tape, const char *name, reel_dtype dtype, r
         !check_dtype(tape, "state", dtype))
         return &tape->bad;
     if (!reel__use_name(tape, "state", name, &full)) return &tape->bad;
-    const reel_tensor *before = tape->options.evaluate ? NULL : reel__next_leaf(tape, &reel__state_op, full);
+    const reel_tensor *before = tape->options.evaluate ? NULL : reel__replay_leaf(tape, &reel__state_op, full);
     bool same = before && is_pinned(before->value) && same_shape(before->value, dtype, shape);
     reel__value *value = same ? before->value : state_value(tape, full, dtype, shape);
     return value ? leaf(tape, &reel__state_op, value, full) : &tape->bad;
@@ -368,6 +368,7 @@ reel_tensor *(reel_assign)(reel_tensor *target, reel_tensor *value)
     if (y->is_bad) return y;
     __atomic_store_n(&written->assigned, recording_id(tape), __ATOMIC_RELAXED);
     REEL__AT(tape->assigns, reel_tensor *, tape->assigns.count++) = y;
+    tape->effects++;
     return y;
 }
 

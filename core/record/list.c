@@ -124,7 +124,7 @@ static void add_to_index(reel_list *list)
         const char *name = REEL__AT(list->items, reel__named, list->indexed).name;
         const uint64_t hash = reel__hash_string(name);
         if (indexed(list, name, hash)) continue;
-        if (!reel__table_reserve(&list->tape->allocator, &list->index)) return;
+        if (!reel__table_reserve(&list->tape->allocator, &list->index, NULL)) return;
         reel__table_add(&list->index, hash, (void *)(uintptr_t)(list->indexed + 1));
     }
 }
@@ -160,6 +160,7 @@ void reel__list_cut(reel_list *list, int64_t count)
 void reel__list_retire(reel_tape *tape, reel_list *list)
 {
     if (list->items.capacity > OLD_ITEMS) reel__array_free(&tape->allocator, &list->items, sizeof(reel__named));
+    reel__array_free(&tape->allocator, &list->of, sizeof(reel_tensor *));
     forget_index(list);
     list->next = NULL;
     if (tape->old_list_count) tape->old_lists->next = list;
@@ -262,10 +263,11 @@ reel_list *(reel_parameters)(reel_tensor *of, const char *pattern)
 {
     reel_tape *tape = reel__tape_or_none(of);
     if (!reel__usable(tape, of, "parameters: the tensor")) return &tape->bad_list;
-    const reel__asked asked = { .call = "parameters", .y = of, .pattern = pattern };
-    reel_list *list = reel__span_again(tape, &asked);
+    static const char call[] = "parameters";
+    const reel__call_key key = { .call = call, .a = of, .pattern = pattern };
+    reel_list *list = reel__replay_call(tape, &key);
     if (list) return list;
-    const reel__span span = reel__span_begin(tape);
+    const reel__point begin = reel__point_of(tape);
     list = reel__list_new(tape);
     if (list->is_bad || !reel__walk(tape, &of, 1)) return reel__list_fail(tape);
     int64_t count, named = 0;
@@ -281,7 +283,7 @@ reel_list *(reel_parameters)(reel_tensor *of, const char *pattern)
         if (reel__pattern_matches(pattern, REEL__AT(list->items, reel__named, i).name))
             REEL__AT(list->items, reel__named, named++) = REEL__AT(list->items, reel__named, i);
     list->items.count = named;
-    if (named) return reel__span_end(tape, span, &asked, list);
+    if (named) return reel__remember_list(&key, begin, list);
     reel__fail(tape, REEL_BAD_NAME, "parameters: \"%s\" leaves out every parameter that %s depends on", pattern,
                reel__node_text(of));
     return &tape->bad_list;

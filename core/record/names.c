@@ -27,7 +27,8 @@ const char *reel__intern(reel_tape *tape, const char *text)
     const uint64_t hash = reel__hash_string(text);
     reel__string *s = find(tape, text, hash);
     if (s) return s->text;
-    if (reel__table_reserve(&tape->allocator, &tape->strings)) s = reel__allocate(&tape->allocator, string_bytes(text));
+    if (reel__table_reserve(&tape->allocator, &tape->strings, NULL))
+        s = reel__allocate(&tape->allocator, string_bytes(text));
     if (!s) {
         reel__out_of_memory(tape, "names");
         return NULL;
@@ -60,9 +61,8 @@ void reel__names_tidy(reel_tape *tape)
         tape->most_names = 2 * names;
         return;
     }
-    tape->program = NULL;
     reel__nodes_forget(tape);
     reel__names_free(tape);
     reel__shapes_free(tape);
-    tape->known_uses = 0;
+    tape->uses_end = 0;
 }

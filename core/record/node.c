@@ -1,7 +1,5 @@
-/* Recording a node. Nodes are hash-consed: the same op with the same inputs and attributes is the same node. A log keeps
- * what each call returned; when a tape was cleared and is recorded again, the log of the time before is walked along,
- * and a call equal to the one there is answered at once, without shape rule and hash. The first call that differs ends
- * that: what the old log still held is retired.
+/* Recording a node. Nodes are hash-consed: the same op with the same inputs and attributes is the same node. Whether a call
+ * is the one that stood at its place in the recording before is asked first, see replay.c.
  *
  * A retired node's memory waits at the end of a long queue before it is used again, so that a stale handle is found. */
 #include "core/base/random.h"
@@ -12,34 +10,13 @@
 
 enum { CHUNK = 512, QUARANTINE = 1 << 16 };
 
-static uint64_t hash_of(const reel_op *op, int count, reel_tensor *const *inputs, const void *attr, size_t attr_size)
+static uint64_t hash_of(const reel_op *op, reel_tensor *const *inputs, int count, const void *attr, size_t attr_size)
 {
     uint64_t hash = ((uint64_t)(uintptr_t)op >> 4) * 0x9E3779B97F4A7C15u;
     for (int i = 0; i < count; i++)
         hash = (hash ^ ((uint64_t)(uintptr_t)inputs[i] >> 4)) * 0x9E3779B97F4A7C15u, hash ^= hash >> 29;
     if (attr_size) hash = reel__hash_bytes(hash, attr, attr_size);
     return hash ^ hash >> 32;
-}
-
-/* As memcmp() == 0, for a few words. */
-static bool same_bytes(const void *a, const void *b, size_t size)
-{
-    const char *p = a, *q = b;
-    for (; size >= 8; p += 8, q += 8, size -= 8) {
-        uint64_t x, y;
-        memcpy(&x, p, 8), memcpy(&y, q, 8);
-        if (x != y) return false;
-    }
-    return size == 0 || memcmp(p, q, size) == 0;
-}
-
-static bool same(const reel_tensor *x, const reel_op *op, int count, reel_tensor *const *inputs, const void *attr,
-                 size_t attr_size)
-{
-    if (x->op != op || x->input_count != count || (size_t)x->attr_size != attr_size) return false;
-    for (int i = 0; i < count; i++)
-        if (x->inputs[i] != inputs[i]) return false;
-    return op->attr_is_data || same_bytes(x->attr, attr, attr_size);
 }
 
 static void free_payload(reel_tape *tape, reel_tensor *x)
@@ -50,9 +27,11 @@ static void free_payload(reel_tape *tape, reel_tensor *x)
     x->inputs = NULL, x->attr = NULL, x->input_count = 0, x->attr_size = 0;
 }
 
-static void retire(reel_tape *tape, reel_tensor *x)
+void reel__node_retire(reel_tensor *x)
 {
-    if (!x->inputs) return; /* already: a node may be in the log more than once */
+    reel_tape *tape = x->tape;
+    if (x->generation == tape->generation || !x->inputs)
+        return; /* or already: a node may be in the log more than once */
     free_payload(tape, x);
     x->next_free = NULL;
     if (tape->free_last) tape->free_last->next_free = x;
@@ -60,17 +39,6 @@ static void retire(reel_tape *tape, reel_tensor *x)
     tape->free_last = x;
     tape->free_count++;
     tape->retired++;
-}
-
-/* Forgets what is left of the recording before. */
-static void drop_previous(reel_tape *tape)
-{
-    reel__spans_drop(tape);
-    for (int64_t i = tape->log.count; i < tape->log.count + tape->previous; i++) {
-        reel_tensor *x = REEL__AT(tape->log, reel_tensor *, i);
-        if (x->generation != tape->generation) retire(tape, x);
-    }
-    tape->previous = 0;
 }
 
 static reel_tensor *new_slot(reel_tape *tape)
@@ -91,50 +59,25 @@ static reel_tensor *new_slot(reel_tape *tape)
     return &REEL__AT(tape->chunks, reel_tensor *, tape->chunks.count - 1)[tape->chunk_used++];
 }
 
-static void insert(reel_tensor **table, int64_t size, reel_tensor *x)
+static bool of_this_recording(const void *x)
 {
-    uint64_t mask = (uint64_t)(size - 1), slot = x->hash & mask;
-    while (table[slot]) slot = (slot + 1) & mask;
-    table[slot] = x;
+    return ((const reel_tensor *)x)->generation == ((const reel_tensor *)x)->tape->generation;
 }
 
-/* Room for one more in the table; a growing table leaves out what is of another generation. */
-static bool grow_table(reel_tape *tape)
-{
-    if (tape->table_used * 2 < tape->table_size) return true;
-    int64_t live = 0;
-    for (int64_t i = 0; i < tape->table_size; i++)
-        live += tape->table[i] && tape->table[i]->generation == tape->generation;
-    int64_t size = 256;
-    while (size < live * 4 + 4) size *= 2;
-    reel_tensor **table = reel__allocate(&tape->allocator, (size_t)size * sizeof *table);
-    if (!table) return false;
-    for (int64_t i = 0; i < tape->table_size; i++)
-        if (tape->table[i] && tape->table[i]->generation == tape->generation) insert(table, size, tape->table[i]);
-    reel__release(&tape->allocator, tape->table, (size_t)tape->table_size * sizeof *table);
-    tape->table = table;
-    tape->table_size = size;
-    tape->table_used = live;
-    return true;
-}
-
-static reel_tensor *find(const reel_tape *tape, uint64_t hash, const reel_op *op, int count, reel_tensor *const *inputs,
+static reel_tensor *find(const reel_tape *tape, uint64_t hash, const reel_op *op, reel_tensor *const *inputs, int count,
                          const void *attr, size_t attr_size)
 {
-    if (op->unique || !tape->table_size) return NULL;
-    uint64_t mask = (uint64_t)(tape->table_size - 1);
-    for (uint64_t slot = hash & mask; tape->table[slot]; slot = (slot + 1) & mask) {
-        reel_tensor *x = tape->table[slot];
-        if (x->hash == hash && x->generation == tape->generation && same(x, op, count, inputs, attr, attr_size))
-            return x;
-    }
+    if (op->unique) return NULL;
+    int64_t at = 0;
+    for (reel_tensor *x; (x = reel__table_next(&tape->nodes, hash, &at));)
+        if (x->generation == tape->generation && reel__node_is(x, op, inputs, count, attr, attr_size)) return x;
     return NULL;
 }
 
 /* The node after its shape rule has run on `draft`; NULL: out of memory. */
-static reel_tensor *commit(reel_tape *tape, const reel_tensor *draft)
+static reel_tensor *commit(reel_tape *tape, const reel_tensor *draft, uint64_t hash)
 {
-    if (!grow_table(tape)) return NULL;
+    if (!reel__table_reserve(&tape->allocator, &tape->nodes, of_this_recording)) return NULL;
     const int64_t *size = reel__intern_shape(tape, draft->rank, draft->size);
     if (!size) return NULL;
     reel_tensor **inputs = NULL;
@@ -154,51 +97,10 @@ static reel_tensor *commit(reel_tape *tape, const reel_tensor *draft)
     for (int i = 0; i < count; i++) x->inputs[i] = draft->inputs[i];
     if (attr) memcpy(attr, draft->attr, (size_t)draft->attr_size);
     x->attr = attr;
-    if (!x->op->unique) {
-        insert(tape->table, tape->table_size, x);
-        tape->table_used++;
-    }
+    if (!x->op->unique) reel__table_add(&tape->nodes, hash, x);
     tape->node_count++;
     if (x->op->draws) tape->draws++;
     return x;
-}
-
-static void renew(reel_tape *tape, reel_tensor *x, const reel_tensor *origin)
-{
-    x->generation = tape->generation;
-    x->origin = origin;
-    x->scope = origin ? origin->scope : tape->scope;
-    x->file = origin ? origin->file : NULL;
-    x->line = origin ? origin->line : 0;
-    x->readable = x->returned = x->output = false;
-    tape->draws += x->op->draws;
-    tape->node_count++;
-}
-
-/* Makes a node of the recording before one of this one. */
-static void revive(reel_tape *tape, reel_tensor *x, const void *attr)
-{
-    if (x->op->attr_is_data && !same_bytes(x->attr, attr, (size_t)x->attr_size)) {
-        memcpy((void *)(uintptr_t)x->attr, attr, (size_t)x->attr_size);
-        tape->numbers++;
-    }
-    if (x->generation != tape->generation) renew(tape, x, tape->origin);
-}
-
-void reel__nodes_skip(reel_tape *tape, int64_t to)
-{
-    tape->previous -= to - tape->log.count;
-    for (; tape->log.count < to; tape->log.count++) {
-        reel_tensor *x = REEL__AT(tape->log, reel_tensor *, tape->log.count);
-        if (x->generation != tape->generation) renew(tape, x, x->origin);
-    }
-}
-
-const reel_tensor *reel__next_leaf(const reel_tape *tape, const reel_op *op, const char *full_name)
-{
-    if (!tape->previous) return NULL;
-    const reel_tensor *x = REEL__AT(tape->log, reel_tensor *, tape->log.count);
-    return x->op == op && x->name == full_name ? x : NULL;
 }
 
 static reel_tensor *log_result(reel_tape *tape, reel_tensor *x)
@@ -244,33 +146,21 @@ static bool shape_draft(reel_tape *tape, reel_tensor *draft)
     return tape->recording.status == REEL_OK;
 }
 
-reel_tensor *reel__record(reel_tape *tape, const reel_op *op, reel_tensor *const *inputs, int count, const void *attr,
-                          size_t attr_size)
+/* A node that is not answered from the recording before. */
+static reel_tensor *make(reel_tape *tape, const reel_op *op, reel_tensor *const *inputs, int count, const void *attr,
+                         size_t attr_size)
 {
-    if (tape->failed || tape->recording.status != REEL_OK) return &tape->bad;
-    if (tape->previous) {
-        reel_tensor *x = REEL__AT(tape->log, reel_tensor *, tape->log.count);
-        bool usable = !(op->unique && x->generation == tape->generation);
-        if (usable && same(x, op, count, inputs, attr, attr_size)) {
-            revive(tape, x, attr);
-            tape->previous--;
-            tape->log.count++;
-            return x;
-        }
-        drop_previous(tape);
-    }
     if (!recordable(tape, op, attr_size)) return &tape->bad;
     tape->log_changes++;
     if (!reel__reserve(&tape->allocator, &tape->log, tape->log.count, sizeof(reel_tensor *)))
         return reel__out_of_memory(tape, op->name);
-    uint64_t hash = hash_of(op, count, inputs, attr, attr_size);
-    reel_tensor *x = find(tape, hash, op, count, inputs, attr, attr_size);
+    uint64_t hash = hash_of(op, inputs, count, attr, attr_size);
+    reel_tensor *x = find(tape, hash, op, inputs, count, attr, attr_size);
     if (x) return log_result(tape, x);
     reel_tensor draft = { .op = op,
                           .tape = tape,
                           .inputs = (reel_tensor **)(uintptr_t)inputs,
                           .attr = attr,
-                          .hash = hash,
                           .scope = tape->origin ? tape->origin->scope : tape->scope,
                           .origin = tape->origin,
                           .generation = tape->generation,
@@ -278,8 +168,15 @@ reel_tensor *reel__record(reel_tape *tape, const reel_op *op, reel_tensor *const
                           .attr_size = (int32_t)attr_size };
     if (tape->origin) draft.file = tape->origin->file, draft.line = tape->origin->line;
     if (!shape_draft(tape, &draft)) return &tape->bad;
-    x = commit(tape, &draft);
+    x = commit(tape, &draft, hash);
     return x ? log_result(tape, x) : reel__out_of_memory(tape, op->name);
+}
+
+reel_tensor *reel__record_leaf(reel_tape *tape, const reel_op *op, const void *attr, size_t attr_size)
+{
+    if (tape->failed || tape->recording.status != REEL_OK) return &tape->bad;
+    reel_tensor *x = reel__replay_node(tape, op, NULL, 0, attr, attr_size);
+    return x ? x : make(tape, op, NULL, 0, attr, attr_size);
 }
 
 static const char *operand_text(reel_tape *tape, const reel_op *op, int index)
@@ -307,27 +204,21 @@ reel_tensor *reel_record(const reel_op *op, reel_tensor *const *inputs, int coun
         return &tape->bad;
     }
     if (!(op = usable_op(tape, op, attr, attr_size))) return &tape->bad;
+    reel_tensor *x = reel__replay_node(tape, op, inputs, count, attr, attr_size);
+    if (x) return x; /* its operands have come before it, here as there */
     for (int i = 0; i < count; i++)
         if (!inputs[i] || inputs[i]->is_bad || inputs[i]->tape != tape || inputs[i]->generation != tape->generation) {
             if (reel__descriptor_good(tape, op)) reel__usable(tape, inputs[i], operand_text(tape, op, i));
             return &tape->bad;
         }
-    return reel__record(tape, op, inputs, count, attr, attr_size);
+    return make(tape, op, inputs, count, attr, attr_size);
 }
 
 reel_tensor *reel_record_leaf(reel_tape *tape, const reel_op *op, const void *attr, size_t attr_size)
 {
     if (!reel__has_tape(&tape, reel__op_name(op, "record_leaf"))) return &tape->bad;
     if (tape->recording.status != REEL_OK || !(op = usable_op(tape, op, attr, attr_size))) return &tape->bad;
-    return reel__record(tape, op, NULL, 0, attr, attr_size);
-}
-
-void reel__nodes_clear(reel_tape *tape)
-{
-    drop_previous(tape);
-    tape->previous = tape->log.count;
-    tape->log.count = tape->unstamped = 0;
-    tape->node_count = tape->draws = 0;
+    return reel__record_leaf(tape, op, attr, attr_size);
 }
 
 static int64_t used_of(const reel_tape *tape, int64_t chunk)
@@ -338,7 +229,7 @@ static int64_t used_of(const reel_tape *tape, int64_t chunk)
 void reel__nodes_forget(reel_tape *tape)
 {
     static const int64_t no_size = 0;
-    drop_previous(tape);
+    reel__replay_end(tape);
     for (int64_t c = 0; c < tape->chunks.count; c++)
         for (int64_t i = 0; i < used_of(tape, c); i++) {
             reel_tensor *x = &REEL__AT(tape->chunks, reel_tensor *, c)[i];
@@ -355,7 +246,6 @@ void reel__nodes_free(reel_tape *tape)
     }
     reel__descriptors_free(tape);
     reel__array_free(&tape->allocator, &tape->chunks, sizeof(reel_tensor *));
-    reel__array_free(&tape->allocator, &tape->log, sizeof(reel_tensor *));
-    reel__release(&tape->allocator, tape->table, (size_t)tape->table_size * sizeof *tape->table);
+    reel__table_free(&tape->allocator, &tape->nodes);
     reel__shapes_free(tape);
 }

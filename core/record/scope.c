@@ -13,20 +13,12 @@ static uint64_t hash_in(const reel__scope *scope, const char *name)
     return reel__mix(reel__hash_string(name), (uintptr_t)scope);
 }
 
-static reel__used *find_used(const reel_tape *tape, const char *name)
+static reel__name *find_name(const reel_tape *tape, const char *name)
 {
     int64_t at = 0;
-    for (reel__used *used; (used = reel__table_next(&tape->names, hash_in(tape->scope, name), &at));)
+    for (reel__name *used; (used = reel__table_next(&tape->names, hash_in(tape->scope, name), &at));)
         if (used->scope == tape->scope && strcmp(used->own, name) == 0) return used;
     return NULL;
-}
-
-/* The same name in the same scope at the same place among the uses of an earlier recording. */
-static reel__used *used_before(const reel_tape *tape, const char *name)
-{
-    if (!name || tape->uses.count >= tape->known_uses) return NULL;
-    reel__used *used = REEL__AT(tape->uses, reel__used *, tape->uses.count);
-    return used->scope == tape->scope && strcmp(used->own, name) == 0 ? used : NULL;
 }
 
 /* "a/b" + "w" = "a/b/w" */
@@ -69,7 +61,7 @@ static bool check_name(reel_tape *tape, const char *what, const char *name)
     return false;
 }
 
-static void used_twice(reel_tape *tape, const char *what, const reel__used *used)
+static void used_twice(reel_tape *tape, const char *what, const reel__name *used)
 {
     char first[300] = "";
     if (used->file) snprintf(first, sizeof first, ", first at %.200s:%d", used->file, used->line);
@@ -83,29 +75,30 @@ static void used_twice(reel_tape *tape, const char *what, const reel__used *used
 }
 
 /* A name of the open scope that was not used in it before. */
-static reel__used *new_name(reel_tape *tape, const char *what, const char *name)
+static reel__name *new_name(reel_tape *tape, const char *what, const char *name)
 {
     const reel__scope *scope = tape->scope;
     const char *full = join(tape, scope->path, name);
     if (!full) return NULL;
-    reel__used *used = NULL;
-    if (reel__table_reserve(&tape->allocator, &tape->names)) used = reel__allocate(&tape->allocator, sizeof *used);
+    reel__name *used = NULL;
+    if (reel__table_reserve(&tape->allocator, &tape->names, NULL))
+        used = reel__allocate(&tape->allocator, sizeof *used);
     if (!used) {
         reel__out_of_memory(tape, what);
         return NULL;
     }
-    *used = (reel__used){ .name = full, .own = full + strlen(full) - strlen(name), .scope = scope };
+    *used = (reel__name){ .name = full, .own = full + strlen(full) - strlen(name), .scope = scope };
     reel__table_add(&tape->names, hash_in(scope, name), used);
     return used;
 }
 
-static reel__used *use(reel_tape *tape, const char *what, const char *name)
+static reel__name *use(reel_tape *tape, const char *what, const char *name)
 {
     if (tape->failed || tape->recording.status != REEL_OK) return NULL;
-    reel__used *used = used_before(tape, name);
+    reel__name *used = reel__replay_name(tape, name);
     if (!used) {
         if (!check_name(tape, what, name)) return NULL;
-        used = find_used(tape, name);
+        used = find_name(tape, name);
         if (!used && !(used = new_name(tape, what, name))) return NULL;
     }
     if (used->entry == tape->scope->entry) {
@@ -116,24 +109,25 @@ static reel__used *use(reel_tape *tape, const char *what, const char *name)
         reel__out_of_memory(tape, what);
         return NULL;
     }
+    tape->effects++;
     used->entry = tape->scope->entry;
     used->file = tape->site_file, used->line = tape->site_line;
-    REEL__AT(tape->uses, reel__used *, tape->uses.count++) = used;
-    if (tape->known_uses < tape->uses.count) tape->known_uses = tape->uses.count;
+    REEL__AT(tape->uses, reel__name *, tape->uses.count++) = used;
+    if (tape->uses_end < tape->uses.count) tape->uses_end = tape->uses.count;
     return used;
 }
 
 bool reel__use_name(reel_tape *tape, const char *what, const char *name, const char **full_name)
 {
-    const reel__used *used = use(tape, what, name);
+    const reel__name *used = use(tape, what, name);
     if (used) *full_name = used->name;
     return used != NULL;
 }
 
-void reel__stamp_uses(reel_tape *tape, const char *file, int line)
+void reel__stamp_names(reel_tape *tape, const char *file, int line)
 {
     for (; tape->unstamped_uses < tape->uses.count; tape->unstamped_uses++) {
-        reel__used *used = REEL__AT(tape->uses, reel__used *, tape->unstamped_uses);
+        reel__name *used = REEL__AT(tape->uses, reel__name *, tape->unstamped_uses);
         if (!used->file) used->file = file, used->line = line;
     }
 }
@@ -151,7 +145,7 @@ static reel__scope *child_scope(reel_tape *tape, reel__scope *parent, const char
     reel__scope *scope = find_scope(tape, parent, name);
     if (scope) return scope;
     const char *path = join(tape, parent->path, name);
-    if (path && reel__table_reserve(&tape->allocator, &tape->scopes))
+    if (path && reel__table_reserve(&tape->allocator, &tape->scopes, NULL))
         scope = reel__allocate(&tape->allocator, sizeof *scope);
     if (!scope) {
         reel__out_of_memory(tape, "a scope");
@@ -179,6 +173,7 @@ static reel__scope *scope_within(reel_tape *tape, const char *name)
 static void enter(reel_tape *tape, reel__scope *scope)
 {
     if (!scope) return;
+    tape->effects++;
     scope->entry = ++tape->entries;
     scope->opener = tape->scope;
     tape->scope = scope;
@@ -194,7 +189,7 @@ static void push(reel_tape *tape, const char *name)
 /* Ends a call whose macro gave a line beforehand: what it used and recorded has that line. */
 static reel_status end_of_call(reel_tape *tape)
 {
-    if (tape->site_file) reel__stamp_uses(tape, tape->site_file, tape->site_line);
+    if (tape->site_file) reel__stamp_names(tape, tape->site_file, tape->site_line);
     tape->site_file = NULL;
     return tape->recording.status;
 }
@@ -217,7 +212,7 @@ reel_status(reel_scope_push)(reel_tape *tape, const char *format, ...)
 reel_status(reel_layer_push)(reel_tape *tape, const char *name)
 {
     if (!reel__has_tape(&tape, "layer_push")) return tape->recording.status;
-    reel__used *used = use(tape, "layer", name);
+    reel__name *used = use(tape, "layer", name);
     if (used && !used->layer) used->layer = scope_within(tape, name);
     if (used) enter(tape, used->layer);
     return end_of_call(tape);
@@ -226,7 +221,7 @@ reel_status(reel_layer_push)(reel_tape *tape, const char *name)
 reel_status(reel_scope_pop)(reel_tape *tape)
 {
     if (!reel__has_tape(&tape, "scope_pop")) return tape->recording.status;
-    if (tape->scope->parent) tape->scope = tape->scope->opener;
+    if (tape->scope->parent) tape->scope = tape->scope->opener, tape->effects++;
     else reel__fail(tape, REEL_BAD_STATE, "scope_pop: no scope is open");
     return end_of_call(tape);
 }
@@ -234,7 +229,7 @@ reel_status(reel_scope_pop)(reel_tape *tape)
 void reel__scopes_free(reel_tape *tape)
 {
     for (int64_t i = 0; i < tape->names.capacity; i++)
-        reel__release(&tape->allocator, tape->names.slots[i].item, sizeof(reel__used));
+        reel__release(&tape->allocator, tape->names.slots[i].item, sizeof(reel__name));
     for (int64_t i = 0; i < tape->scopes.capacity; i++)
         reel__release(&tape->allocator, tape->scopes.slots[i].item, sizeof(reel__scope));
     reel__table_free(&tape->allocator, &tape->names);
@@ -249,6 +244,7 @@ static bool replace(reel_tape *tape, const char *name, reel_tensor *by)
     reel__array *all = &tape->replacements;
     if (!reel__reserve(&tape->allocator, all, all->count, sizeof(reel__replacement)))
         return !reel__out_of_memory(tape, "with_push")->is_bad;
+    tape->effects++;
     REEL__AT(*all, reel__replacement, all->count) = (reel__replacement){ .name = name, .by = by };
     if (name) {
         REEL__AT(*all, reel__replacement, all->count).before = reel__string_of(name)->replacement;
@@ -303,6 +299,7 @@ reel_status(reel_with_pop)(reel_tape *tape)
     if (!reel__has_tape(&tape, "with_pop")) return tape->recording.status;
     if (tape->recording.status != REEL_OK) return end_of_call(tape);
     if (tape->replacements.count == 0) reel__fail(tape, REEL_BAD_STATE, "with_pop: no reel_with_push() is open");
+    tape->effects++;
     while (tape->replacements.count > 0) {
         const reel__replacement *last = &REEL__AT(tape->replacements, reel__replacement, --tape->replacements.count);
         if (!last->name) break;

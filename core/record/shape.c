@@ -13,7 +13,7 @@ const int64_t *reel__intern_shape(reel_tape *tape, int rank, const int64_t *size
     int64_t at = 0, *s;
     while ((s = reel__table_next(&tape->shapes, hash, &at)))
         if (s[0] == rank && memcmp(s + 1, size, bytes) == 0) return s + 1;
-    if (!reel__table_reserve(&tape->allocator, &tape->shapes)) return NULL;
+    if (!reel__table_reserve(&tape->allocator, &tape->shapes, NULL)) return NULL;
     if (!(s = reel__allocate(&tape->allocator, bytes + sizeof *s))) return NULL;
     s[0] = rank;
     for (int i = 0; i < rank; i++) s[i + 1] = size[i];

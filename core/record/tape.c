@@ -1,4 +1,4 @@
-/* Tapes: making, clearing and freeing them, their one channel of errors, and the user's line. */
+/* Tapes: making and clearing them, their one channel of errors, and the user's line. */
 #include "core/record/tape.h"
 
 #include <stdio.h>
@@ -81,8 +81,7 @@ reel_tape *reel_tape_new_sized(reel_model *model, const reel_tape_options *optio
 void reel_tape_clear(reel_tape *tape)
 {
     if (!tape || tape->failed) return;
-    reel__nodes_clear(tape);
-    reel__spans_clear(tape);
+    reel__replay_begin(tape);
     reel__lists_clear(tape);
     reel__inputs_tidy(tape);
     tape->generation++;
@@ -90,24 +89,20 @@ void reel_tape_clear(reel_tape *tape)
     tape->site_file = NULL, tape->origin = NULL;
     tape->scope = &tape->root;
     tape->root.entry = ++tape->entries;
-    tape->uses.count = tape->unstamped_uses = tape->replacements.count = 0;
+    tape->node_count = tape->draws = tape->replacements.count = 0;
     tape->keeps.count = tape->losses.count = tape->assigns.count = 0;
     reel__names_tidy(tape);
 }
 
-void reel_tape_free(reel_tape *tape)
+void reel__tape_free(reel_tape *tape)
 {
-    if (!tape || tape->failed) return;
     const reel_allocator allocator = tape->allocator;
-    if (tape->program_free) tape->program_free(tape);
-    reel__release(&allocator, tape->settings, tape->settings_size);
+    reel__replay_free(tape);
     reel__nodes_free(tape);
-    reel__spans_free(tape);
     reel__lists_free(tape);
     reel__names_free(tape);
     reel__values_free(&allocator, &tape->inputs);
     reel__values_free(&allocator, &tape->states);
-    reel__array_free(&allocator, &tape->uses, sizeof(reel__used *));
     reel__array_free(&allocator, &tape->replacements, sizeof(reel__replacement));
     reel__array_free(&allocator, &tape->keeps, sizeof(reel__named));
     reel__array_free(&allocator, &tape->losses, sizeof(reel_tensor *));
@@ -115,11 +110,6 @@ void reel_tape_free(reel_tape *tape)
     reel__array_free(&allocator, &tape->results, sizeof(reel__result));
     reel__array_free(&allocator, &tape->stack, sizeof(reel_tensor *));
     reel__array_free(&allocator, &tape->order, sizeof(reel_tensor *));
-    reel__array_free(&allocator, &tape->outputs, sizeof(reel_tensor *));
-    for (int64_t i = 0; i < tape->shown.capacity; i++)
-        reel__release(&allocator, REEL__AT(tape->shown, reel__shown, i).data,
-                      REEL__AT(tape->shown, reel__shown, i).size);
-    reel__array_free(&allocator, &tape->shown, sizeof(reel__shown));
     reel_model *model = tape->model;
     reel__release(&allocator, tape, sizeof *tape);
     reel__model_release(model);
@@ -293,7 +283,7 @@ static void stamp(reel_tape *tape, const char *file, int line)
         if (!x->file) x->file = file, x->line = line;
     }
     tape->unstamped = tape->log.count;
-    reel__stamp_uses(tape, file, line);
+    reel__stamp_names(tape, file, line);
     locate(&tape->recording, file, line);
     tape->site_file = NULL;
 }

@@ -4,9 +4,9 @@
  *     tape.c    making, clearing, errors and lines     scope.c   scopes and names
  *     node.c    recording a node, finding the same one  leaf.c    inputs, parameters, states, assignments
  *     list.c    lists, patterns                         walk.c    the order of a program
- *     shape.c   shapes and their checks                 span.c    calls answered as a whole when made again
+ *     shape.c   shapes and their checks                 replay.c  calls answered from the recording before
  *     names.c   shared strings, forgetting old names    descriptor.c   the descriptors of ops
- *     results.c what can be read without being kept     dot.c     the picture of a program
+ *     results.c what a run computes                      dot.c     the picture of a program
  *     untaped.c errors of calls that have no tape */
 #ifndef REEL_CORE_RECORD_TAPE_H
 #define REEL_CORE_RECORD_TAPE_H
@@ -41,19 +41,15 @@ struct reel_tensor {
         reel_tensor *next_free;    /* of a retired one */
     };
     reel_tensor *inline_inputs[REEL__INLINE_INPUTS];
-    uint64_t hash;
     uint32_t generation; /* of the recording that it belongs to */
     uint32_t mark;       /* of the walk that last saw it */
     int32_t line;
     int32_t input_count;
     int32_t attr_size;
-    int32_t index; /* its place in the order of the last walk */
-    int32_t place; /* and in the program that was prepared last */
-    int32_t entry; /* of a draw: which of those with the same name, in walk order */
-    union {
-        int32_t shown;  /* of a parameter or state that is kept or a loss: its place in tape->shown plus 1, or 0 */
-        int32_t result; /* of what is no leaf: its place among the results, if it is one */
-    };
+    int32_t index;      /* in the order of the last walk */
+    int32_t draw_index; /* of a draw: which of those with the same name, from 1 on; 0: not numbered yet */
+    int32_t result;     /* its index in tape->results, if it is there */
+    int32_t snapshot;   /* of a leaf: its index among the executor's snapshots, if it is there */
     uint8_t rank;
     uint8_t dtype;
     bool is_bad : 1;
@@ -71,14 +67,14 @@ typedef struct reel__string {
 } reel__string;
 
 /* A name in a scope, and where it was last used. */
-typedef struct reel__used {
+typedef struct reel__name {
     const char *name, *file;
     const char *own; /* the name's end: without the scope's path */
     const reel__scope *scope;
     reel__scope *layer; /* the scope that a layer of this name opens, once it has */
     uint64_t entry;
     int line;
-} reel__used;
+} reel__name;
 
 struct reel__scope {
     reel__scope *parent;
@@ -93,13 +89,6 @@ typedef struct reel__named {
     reel_tensor *x;
 } reel__named;
 
-/* What a parameter or state that is kept or a loss was when a run began. */
-typedef struct reel__shown {
-    const reel__value *value; /* NULL: written since */
-    void *data;
-    size_t size;
-} reel__shown;
-
 /* What nothing else of the user's program uses, see results.c. */
 typedef struct reel__result {
     reel_tensor *x;
@@ -113,31 +102,28 @@ typedef struct reel__replacement {
     int64_t before; /* the place that its string had for it */
 } reel__replacement;
 
-/* What a call that returns a list was asked for. Unused parts are NULL. */
-typedef struct reel__asked {
-    const char *call; /* a literal of that call alone */
-    const reel_tensor *y, *gy;
-    const reel_list *wrt;
+/* What tells a call from others. What it does not have is NULL. */
+typedef struct reel__call_key {
+    const void *call;  /* the address of something that is that call's alone */
+    const void *a, *b; /* tensors */
     const char *pattern;
-} reel__asked;
+    const reel_list *list;
+} reel__call_key;
 
-/* What such a call left in the log, [from, to), and the list that it returned. */
-typedef struct reel__span {
-    const char *call;
-    const reel_tensor *y, *gy;
-    reel__array wrt; /* reel_tensor *; their names are those of the list */
+/* A call that was more than one node or none: where in the log it began, where it ended, and what it returned. */
+typedef struct reel__recorded_call {
+    const void *call, *a, *b; /* see reel__call_key; what a list is of stands in the list that was the answer */
     const char *pattern;
-    int64_t from, to, items;
-    uint64_t effects; /* beside the log, before the call */
-    reel_list *list;
-} reel__span;
-
-/* What a call of two tensors left in the log, [from, to); the last of it is what it returned. */
-typedef struct reel__composed {
-    const void *call; /* the address of something that is that call's alone */
-    const reel_tensor *a, *b;
     int64_t from, to;
-} reel__composed;
+    void *answer;
+    reel_list *list; /* the answer, if it is a list */
+} reel__recorded_call;
+
+/* How far a recording is: positions in the log, and of effects, see tape->effects. */
+typedef struct reel__point {
+    int64_t log;
+    uint64_t effects;
+} reel__point;
 
 struct reel_list {
     reel_tape *tape;
@@ -145,7 +131,9 @@ struct reel_list {
     uint32_t generation;
     bool is_bad;
     reel__array items; /* reel__named */
-    reel__table index; /* by name: places plus one of the first `indexed` items, made by reel_list_find() */
+    reel__array of;    /* reel_tensor *: of a list of gradients, what they are by; reel__remember_list() writes it */
+    int64_t returned;  /* how many items it had then: the user may append others */
+    reel__table index; /* by name: positions plus one of the first `indexed` items, made by reel_list_find() */
     int64_t indexed;
 };
 
@@ -153,10 +141,10 @@ struct reel_tape {
     reel_model *model;
     reel_allocator allocator;
     reel_tape_options options;
+    bool plain;      /* run by the plain executor; also REEL_PLAIN=1 */
     char fault[160]; /* in the options or in the environment, which clearing does not mend; "": none */
     bool failed;
     uint32_t generation, walk, serial;
-    uint64_t runs;
     reel__error recording, running;
     const char *site_file; /* the line of the call under way, where its macro gave one */
     int site_line;
@@ -169,15 +157,15 @@ struct reel_tape {
     reel__array chunks; /* of nodes */
     reel_tensor *free_first, *free_last;
     int64_t free_count, chunk_used, node_count;
-    reel__array log;   /* reel_tensor *: what each call of this recording returned, in order */
-    int64_t previous;  /* entries of the log beyond this recording's, from the one before */
-    int64_t unstamped; /* log entries from here on have no line yet */
-    reel__array spans; /* reel__span: of this recording; beyond count, those of the one before that are left */
-    int64_t previous_spans;
-    reel__array composed;                 /* reel__composed: of this recording */
-    int64_t next_composed, last_composed; /* those of the one before that are left */
-    reel_tensor **table;
-    int64_t table_size, table_used;
+    reel__array log;           /* reel_tensor *: what each call of this recording returned, in order, */
+    int64_t log_end;           /* behind it, and up to here, are those of the one before that may come again */
+    int64_t unstamped;         /* entries of the log from here on have no line yet */
+    reel__array calls;         /* reel__recorded_call: of this recording, in the order in which they ended, */
+    reel__array earlier_calls; /* of the one before, */
+    int64_t next_call;         /* of which those before this one are not looked at any more */
+    uint64_t effects;    /* how often something happened that is not in the log: a name was used, a scope entered or
+                                  left, something kept, assigned, made a loss or replaced */
+    reel__table nodes;   /* by hash: those of this recording, and older ones */
     reel__table shapes;  /* int64_t *: a rank and the sizes, shared by nodes */
     reel__table strings; /* reel__string * */
     int64_t most_names;  /* strings, shapes, names and scopes that may be there when a recording begins */
@@ -185,10 +173,11 @@ struct reel_tape {
 
     reel__scope root, *scope;
     reel__table scopes; /* reel__scope *, by parent and name; all but the root */
-    reel__table names;  /* reel__used *, by scope and name */
+    reel__table names;  /* reel__name *, by scope and name */
+    reel__array uses;   /* reel__name *: in order, */
+    int64_t uses_end;   /* and behind them, up to here, those of earlier recordings at their places */
+    int64_t unstamped_uses;
     uint64_t entries;
-    reel__array uses;                           /* reel__used *: in order; beyond count, those of earlier recordings */
-    int64_t known_uses, unstamped_uses;         /* how many are in it; those from here on have no line yet */
     reel__array replacements;                   /* reel__replacement */
     reel__array keeps;                          /* reel__named */
     reel__array losses, assigns;                /* reel_tensor * */
@@ -203,8 +192,6 @@ struct reel_tape {
     uint64_t results_changes; /* and this state */
 
     reel__array stack, order; /* of walks */
-    reel__array outputs;      /* reel_tensor *: scratch of a run */
-    reel__array shown;        /* reel__shown: of the last run; those beyond count have memory */
     reel__text texts[8];
     int next_text;
     int64_t scratch_size[REEL_MAX_RANK];
@@ -212,32 +199,18 @@ struct reel_tape {
     const reel_tensor *draft; /* the node whose shape rule is running */
     bool busy;                /* a run is under way; atomic, so that a second one is told so */
 
-    uint32_t ran;                     /* the generation of the last run, if it was good */
-    uint64_t executions, last_run;    /* runs and evaluations; which of them the last run was */
-    uint64_t demanded;                /* the last run that a result was computed after, */
-    bool on_demand;                   /* as is happening now */
-    const char *call;                 /* that executes, for messages */
-    uint64_t draw, run_draw;          /* the number that draws are keyed by: now, in the last run */
-    uint64_t writes;                  /* to inputs */
-    uint64_t run_writes, run_changes; /* this and the model's count after the last run */
+    int64_t draws; /* random nodes recorded */
 
-    int64_t retired;                      /* nodes that have gone */
-    int64_t draws;                        /* random nodes recorded */
-    uint64_t numbers;                     /* how often a number has changed */
-    bool plain;                           /* run by the plain executor; also REEL_PLAIN=1 */
-    double alone_until, alone;            /* after a disturbed run: one thread until then; how long it was */
-    double together;                      /* how long a team has run well since */
-    uint64_t rebound;                     /* how often a leaf was bound to another value */
-    struct reel__program *program;        /* of the executor, freed by it: the one that was prepared last, */
-    reel__array programs;                 /* reel__program *: and the others, the last used first */
-    int64_t plans;                        /* programs made */
-    reel__array structure;                /* bytes: scratch of finding a program */
-    struct reel__plan_settings *settings; /* of the planner, made by it */
-    size_t settings_size;
-    void (*program_free)(reel_tape *tape);
+    /* Counts by which what was made of a recording is known to be out of date. */
+    int64_t retired;  /* nodes that have gone */
+    uint64_t numbers; /* how often a number has changed */
+    uint64_t rebound; /* how often a leaf was bound to another value */
+
+    struct reel__executor *executor; /* of core/run, made by the first run or evaluation */
 };
 
 /* tape.c */
+void reel__tape_free(reel_tape *tape); /* but for its executor: reel_tape_free() is in core/run/executor.c */
 reel_tensor *reel__fail(reel_tape *tape, reel_status status, const char *format, ...) REEL_PRINTF(3, 4);
 reel_status reel__run_fail(reel_tape *tape, reel_status status, const char *format, ...) REEL_PRINTF(3, 4);
 void reel__report_fault(reel_tape *tape); /* tape->fault is an error of the recording */
@@ -295,13 +268,29 @@ void reel__names_tidy(reel_tape *tape); /* as a recording begins: forgets old na
 void reel__names_free(reel_tape *tape);
 
 /* node.c */
-reel_tensor *reel__record(reel_tape *tape, const reel_op *op, reel_tensor *const *inputs, int count, const void *attr,
-                          size_t attr_size);
-void reel__nodes_clear(reel_tape *tape);
+reel_tensor *reel__record_leaf(reel_tape *tape, const reel_op *op, const void *attr, size_t attr_size);
 void reel__nodes_forget(reel_tape *tape); /* the recording before; no node has a name, scope or shape any more */
 void reel__nodes_free(reel_tape *tape);
-void reel__nodes_skip(reel_tape *tape, int64_t to); /* the log up to there is recorded again */
-const reel_tensor *reel__next_leaf(const reel_tape *tape, const reel_op *op, const char *full_name);
+void reel__node_retire(reel_tensor *x); /* unless it is of this recording */
+bool reel__node_is(const reel_tensor *x, const reel_op *op, reel_tensor *const *inputs, int count, const void *attr,
+                   size_t attr_size);
+
+/* replay.c: a call that was made at its place in the recording before is answered from there. A node, what a leaf is bound
+ * to and what is remembered of other calls; NULL: it has to be made. */
+void reel__replay_begin(reel_tape *tape); /* as a tape is cleared */
+void reel__replay_end(reel_tape *tape);   /* the recording before is given up */
+void reel__replay_free(reel_tape *tape);
+reel_tensor *reel__replay_node(reel_tape *tape, const reel_op *op, reel_tensor *const *inputs, int count,
+                               const void *attr, size_t attr_size);
+const reel_tensor *reel__replay_leaf(const reel_tape *tape, const reel_op *op, const char *full_name);
+reel__name *reel__replay_name(const reel_tape *tape, const char *name);
+void *reel__replay_call(reel_tape *tape, const reel__call_key *key);
+
+/* A call that is not answered is made and then remembered, with what it returns, unless it did more than record nodes. For
+ * what costs more than a node. False: out of memory. */
+reel__point reel__point_of(const reel_tape *tape); /* before it is made */
+reel_tensor *reel__remember_tensor(const reel__call_key *key, reel__point begin, reel_tensor *y);
+reel_list *reel__remember_list(const reel__call_key *key, reel__point begin, reel_list *list);
 
 /* shape.c */
 const int64_t *reel__intern_shape(reel_tape *tape, int rank, const int64_t *size);
@@ -311,7 +300,7 @@ void reel__shapes_free(reel_tape *tape);
 bool reel__use_name(reel_tape *tape, const char *what, const char *name, const char **full_name);
 reel_tensor *reel__replaced(const reel_tape *tape, const char *name); /* what stands for a parameter, or NULL */
 void reel__scopes_free(reel_tape *tape);
-void reel__stamp_uses(reel_tape *tape, const char *file, int line);
+void reel__stamp_names(reel_tape *tape, const char *file, int line);
 
 /* leaf.c */
 extern const reel_op reel__input_op, reel__parameter_op, reel__state_op, reel__assign_op;
@@ -321,8 +310,11 @@ bool reel__is_private(const reel_tape *tape, const reel__value *value);  /* a st
 
 /* results.c: finds the results, if that was not done; false: out of memory. */
 bool reel__results(reel_tape *tape);
-reel__result *reel__result_of(reel_tape *tape, const reel_tensor *x);      /* NULL: it is none, or out of memory */
-bool reel__runs_result(const reel_tape *tape, const reel__result *result); /* whether a run computes it */
+
+/* What a run computes, as reel_tensor *, to an empty array: assignments, what is kept, losses, then results, all of them
+ * or those that a run computes. False: out of memory. */
+bool reel__outputs(reel_tape *tape, bool all_results, reel__array *outputs);
+reel__result *reel__result_of(reel_tape *tape, const reel_tensor *x); /* NULL: it is none, or out of memory */
 
 /* list.c */
 reel_list *reel__list_new(reel_tape *tape);
@@ -333,20 +325,6 @@ void reel__list_retire(reel_tape *tape, reel_list *list);
 void reel__lists_clear(reel_tape *tape);
 void reel__lists_free(reel_tape *tape);
 bool reel__list_usable(reel_tape *tape, const reel_list *list, const char *what);
-
-/* span.c: `again` gives the list of the same call in the recording before, or NULL; then the call is made between `begin`
- * and `end`, which remembers it and returns its list. */
-reel_list *reel__span_again(reel_tape *tape, const reel__asked *asked);
-reel__span reel__span_begin(const reel_tape *tape);
-reel_list *reel__span_end(reel_tape *tape, reel__span span, const reel__asked *asked, reel_list *list);
-void reel__spans_drop(reel_tape *tape); /* those of the recording before */
-
-/* The same for a call of two tensors that returns one, for what costs more than to record a node. */
-reel_tensor *reel__composed_again(const void *call, const reel_tensor *a, const reel_tensor *b);
-reel_tensor *reel__composed_end(reel_tensor *y, const void *call, const reel_tensor *a, const reel_tensor *b,
-                                int64_t from);
-void reel__spans_clear(reel_tape *tape);
-void reel__spans_free(reel_tape *tape);
 
 /* walk.c: all nodes that the roots depend on, inputs before their users, in operand order; node->index is the place in
  * it. In tape->order until the next walk. False: out of memory, nothing is recorded. */

@@ -61,6 +61,7 @@ bool reel__mark_loss(reel_tensor *loss)
     if (loss->readable) return true;
     if (!reel__reserve(&tape->allocator, &tape->losses, tape->losses.count, sizeof loss)) return false;
     REEL__AT(tape->losses, reel_tensor *, tape->losses.count++) = loss;
+    tape->effects++;
     loss->readable = true;
     return true;
 }

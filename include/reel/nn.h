@@ -13,10 +13,9 @@
  * | negative axes         | count from the end, everywhere                                                  |
  * | ties of max           | the gradient is shared equally                                                  |
  * | a comparison's dtype  | i32, 0 or 1                                                                     | */
+#include <reel.h> /* which includes this header, and then reel/lines.h, whose macros have the names of functions */
 #ifndef REEL_NN_H
 #define REEL_NN_H
-
-#include <reel.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -126,21 +125,6 @@ REEL_API reel_list *reel_clip_norm(const reel_list *list, double max_norm);
 
 #ifdef __cplusplus
 }
-#endif
-
-#ifndef REEL_NO_LINES
-#define reel_linear(...) reel_here((reel_linear)(__VA_ARGS__), REEL_HERE)
-#define reel_linear_with(...) reel_here((reel_linear_with)(__VA_ARGS__), REEL_HERE)
-#define reel_dropout(...) reel_here((reel_dropout)(__VA_ARGS__), REEL_HERE)
-#define reel_mse(...) reel_here((reel_mse)(__VA_ARGS__), REEL_HERE)
-#define reel_cross_entropy(...) reel_here((reel_cross_entropy)(__VA_ARGS__), REEL_HERE)
-#define reel_accuracy(...) reel_here((reel_accuracy)(__VA_ARGS__), REEL_HERE)
-#define reel_l2(...) reel_here((reel_l2)(__VA_ARGS__), REEL_HERE)
-#define reel_sgd(...) reel_here_list((reel_sgd)(__VA_ARGS__), REEL_HERE)
-#define reel_sgd_update(...) reel_here_list((reel_sgd_update)(__VA_ARGS__), REEL_HERE)
-#define reel_adam(...) reel_here_list((reel_adam)(__VA_ARGS__), REEL_HERE)
-#define reel_adam_update(...) reel_here_list((reel_adam_update)(__VA_ARGS__), REEL_HERE)
-#define reel_clip_norm(...) reel_here_list((reel_clip_norm)(__VA_ARGS__), REEL_HERE)
 #endif
 
 #endif

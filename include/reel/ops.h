@@ -8,10 +8,9 @@
  * formula has on the way has to be representable: the sum of a mean, the squares of a variance, gy y for a gradient
  * of y = a / b by b. A gradient of 0 times an infinite slope is NaN: where an op is not to be computed, reel_where() has
  * to choose its operand, not only its result. */
+#include <reel.h> /* which includes this header, and then reel/lines.h, whose macros have the names of functions */
 #ifndef REEL_OPS_H
 #define REEL_OPS_H
-
-#include <reel.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -141,89 +140,6 @@ REEL_API reel_tensor *reel_variable(reel_tensor *x, const char *name); /* | x, a
 
 #ifdef __cplusplus
 }
-#endif
-
-#ifndef REEL_NO_LINES
-#define reel_number(...) reel_here((reel_number)(__VA_ARGS__), REEL_HERE)
-#define reel_scale(...) reel_here((reel_scale)(__VA_ARGS__), REEL_HERE)
-#define reel_shift(...) reel_here((reel_shift)(__VA_ARGS__), REEL_HERE)
-#define reel_fill(...) reel_here((reel_fill)(__VA_ARGS__), REEL_HERE)
-#define reel_iota(...) reel_here((reel_iota)(__VA_ARGS__), REEL_HERE)
-#define reel_add(...) reel_here((reel_add)(__VA_ARGS__), REEL_HERE)
-#define reel_sub(...) reel_here((reel_sub)(__VA_ARGS__), REEL_HERE)
-#define reel_mul(...) reel_here((reel_mul)(__VA_ARGS__), REEL_HERE)
-#define reel_div(...) reel_here((reel_div)(__VA_ARGS__), REEL_HERE)
-#define reel_pow(...) reel_here((reel_pow)(__VA_ARGS__), REEL_HERE)
-#define reel_minimum(...) reel_here((reel_minimum)(__VA_ARGS__), REEL_HERE)
-#define reel_maximum(...) reel_here((reel_maximum)(__VA_ARGS__), REEL_HERE)
-#define reel_eq(...) reel_here((reel_eq)(__VA_ARGS__), REEL_HERE)
-#define reel_ne(...) reel_here((reel_ne)(__VA_ARGS__), REEL_HERE)
-#define reel_lt(...) reel_here((reel_lt)(__VA_ARGS__), REEL_HERE)
-#define reel_le(...) reel_here((reel_le)(__VA_ARGS__), REEL_HERE)
-#define reel_gt(...) reel_here((reel_gt)(__VA_ARGS__), REEL_HERE)
-#define reel_ge(...) reel_here((reel_ge)(__VA_ARGS__), REEL_HERE)
-#define reel_where(...) reel_here((reel_where)(__VA_ARGS__), REEL_HERE)
-#define reel_neg(...) reel_here((reel_neg)(__VA_ARGS__), REEL_HERE)
-#define reel_abs(...) reel_here((reel_abs)(__VA_ARGS__), REEL_HERE)
-#define reel_sign(...) reel_here((reel_sign)(__VA_ARGS__), REEL_HERE)
-#define reel_floor(...) reel_here((reel_floor)(__VA_ARGS__), REEL_HERE)
-#define reel_exp(...) reel_here((reel_exp)(__VA_ARGS__), REEL_HERE)
-#define reel_log(...) reel_here((reel_log)(__VA_ARGS__), REEL_HERE)
-#define reel_expm1(...) reel_here((reel_expm1)(__VA_ARGS__), REEL_HERE)
-#define reel_log1p(...) reel_here((reel_log1p)(__VA_ARGS__), REEL_HERE)
-#define reel_sin(...) reel_here((reel_sin)(__VA_ARGS__), REEL_HERE)
-#define reel_cos(...) reel_here((reel_cos)(__VA_ARGS__), REEL_HERE)
-#define reel_tanh(...) reel_here((reel_tanh)(__VA_ARGS__), REEL_HERE)
-#define reel_erf(...) reel_here((reel_erf)(__VA_ARGS__), REEL_HERE)
-#define reel_sqrt(...) reel_here((reel_sqrt)(__VA_ARGS__), REEL_HERE)
-#define reel_rsqrt(...) reel_here((reel_rsqrt)(__VA_ARGS__), REEL_HERE)
-#define reel_square(...) reel_here((reel_square)(__VA_ARGS__), REEL_HERE)
-#define reel_reciprocal(...) reel_here((reel_reciprocal)(__VA_ARGS__), REEL_HERE)
-#define reel_clip(...) reel_here((reel_clip)(__VA_ARGS__), REEL_HERE)
-#define reel_cast(...) reel_here((reel_cast)(__VA_ARGS__), REEL_HERE)
-#define reel_detach(...) reel_here((reel_detach)(__VA_ARGS__), REEL_HERE)
-#define reel_variable(...) reel_here((reel_variable)(__VA_ARGS__), REEL_HERE)
-#define reel_sigmoid(...) reel_here((reel_sigmoid)(__VA_ARGS__), REEL_HERE)
-#define reel_log_sigmoid(...) reel_here((reel_log_sigmoid)(__VA_ARGS__), REEL_HERE)
-#define reel_softplus(...) reel_here((reel_softplus)(__VA_ARGS__), REEL_HERE)
-#define reel_relu(...) reel_here((reel_relu)(__VA_ARGS__), REEL_HERE)
-#define reel_leaky_relu(...) reel_here((reel_leaky_relu)(__VA_ARGS__), REEL_HERE)
-#define reel_elu(...) reel_here((reel_elu)(__VA_ARGS__), REEL_HERE)
-#define reel_silu(...) reel_here((reel_silu)(__VA_ARGS__), REEL_HERE)
-#define reel_gelu(...) reel_here((reel_gelu)(__VA_ARGS__), REEL_HERE)
-#define reel_gelu_tanh(...) reel_here((reel_gelu_tanh)(__VA_ARGS__), REEL_HERE)
-#define reel_sum(...) reel_here((reel_sum)(__VA_ARGS__), REEL_HERE)
-#define reel_mean(...) reel_here((reel_mean)(__VA_ARGS__), REEL_HERE)
-#define reel_var(...) reel_here((reel_var)(__VA_ARGS__), REEL_HERE)
-#define reel_max(...) reel_here((reel_max)(__VA_ARGS__), REEL_HERE)
-#define reel_min(...) reel_here((reel_min)(__VA_ARGS__), REEL_HERE)
-#define reel_argmax(...) reel_here((reel_argmax)(__VA_ARGS__), REEL_HERE)
-#define reel_logsumexp(...) reel_here((reel_logsumexp)(__VA_ARGS__), REEL_HERE)
-#define reel_softmax(...) reel_here((reel_softmax)(__VA_ARGS__), REEL_HERE)
-#define reel_log_softmax(...) reel_here((reel_log_softmax)(__VA_ARGS__), REEL_HERE)
-#define reel_matmul(...) reel_here((reel_matmul)(__VA_ARGS__), REEL_HERE)
-#define reel_contract(...) reel_here((reel_contract)(__VA_ARGS__), REEL_HERE)
-#define reel_reshape(...) reel_here((reel_reshape)(__VA_ARGS__), REEL_HERE)
-#define reel_permute(...) reel_here((reel_permute)(__VA_ARGS__), REEL_HERE)
-#define reel_transpose(...) reel_here((reel_transpose)(__VA_ARGS__), REEL_HERE)
-#define reel_expand(...) reel_here((reel_expand)(__VA_ARGS__), REEL_HERE)
-#define reel_sum_to(...) reel_here((reel_sum_to)(__VA_ARGS__), REEL_HERE)
-#define reel_slice(...) reel_here((reel_slice)(__VA_ARGS__), REEL_HERE)
-#define reel_slice_step(...) reel_here((reel_slice_step)(__VA_ARGS__), REEL_HERE)
-#define reel_pad(...) reel_here((reel_pad)(__VA_ARGS__), REEL_HERE)
-#define reel_pad_step(...) reel_here((reel_pad_step)(__VA_ARGS__), REEL_HERE)
-#define reel_flip(...) reel_here((reel_flip)(__VA_ARGS__), REEL_HERE)
-#define reel_concat(...) reel_here((reel_concat)(__VA_ARGS__), REEL_HERE)
-#define reel_stack(...) reel_here((reel_stack)(__VA_ARGS__), REEL_HERE)
-#define reel_unsqueeze(...) reel_here((reel_unsqueeze)(__VA_ARGS__), REEL_HERE)
-#define reel_squeeze(...) reel_here((reel_squeeze)(__VA_ARGS__), REEL_HERE)
-#define reel_take(...) reel_here((reel_take)(__VA_ARGS__), REEL_HERE)
-#define reel_take_along_axis(...) reel_here((reel_take_along_axis)(__VA_ARGS__), REEL_HERE)
-#define reel_scatter_add(...) reel_here((reel_scatter_add)(__VA_ARGS__), REEL_HERE)
-#define reel_one_hot(...) reel_here((reel_one_hot)(__VA_ARGS__), REEL_HERE)
-#define reel_in_range(...) reel_here((reel_in_range)(__VA_ARGS__), REEL_HERE)
-#define reel_uniform(...) reel_here((reel_uniform)(__VA_ARGS__), REEL_HERE)
-#define reel_normal(...) reel_here((reel_normal)(__VA_ARGS__), REEL_HERE)
 #endif
 
 #endif

@@ -103,7 +103,7 @@ PART(end) { (void)link, (void)at, (void)n, (void)a0; }
         NEXT_PART;                                                                                                     \
     }
 
-#define FN(f) vector_##f
+#define MATH(f) vector_##f
 INLINE vec vector_fabs(vec x) { return (vec)((ints)x & INT32_MAX); }
 INLINE vec vector_minimum(vec a, vec b) { return least_f32(a, b); }
 INLINE vec vector_maximum(vec a, vec b) { return -least_f32(-a, -b); }
@@ -129,7 +129,7 @@ INLINE vec vector_maximum(vec a, vec b) { return -least_f32(-a, -b); }
 #define BINARY(op, types, order, link, expression, ...) link##_LINK_2(op, order, expression)
 #define COMPARE(op, order, expression) VECTORS_LINK_2(op, order, (vec)((expression)&1)) /* 1 or 0 as int32 */
 #include "ops/pointwise.table.h"
-#undef FN
+#undef MATH
 
 /* where(c, x, y), in each lane: x where c, an i32, is not 0, else y. */
 INLINE vec chosen(vec c, vec x, vec y)
@@ -227,7 +227,7 @@ ARRAY_LINK(binary_a_one, ONE, a, b)
 ARRAY_LINK(binary_b_each, EACH, b, a)
 ARRAY_LINK(binary_b_one, ONE, b, a)
 
-#define FN(f) reel__##f##_f32
+#define MATH(f) MATH_f32(f)
 #define VECTORS_ARRAY_1(op, expression)
 #define VECTORS_ARRAY_2(op, expression)
 #define OWN_LOOP_ARRAY_1(op, expression)
