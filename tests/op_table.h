@@ -108,7 +108,7 @@ static const op_case op_cases[] = {
      * and ties, other domains. */
 #define UNARY(op, types, link, y, gx, low, high) ROW(op, { X(low, high, 2, N) }, POINTWISE | types),
 #define BINARY(op, types, order, link, y, ga, gb, low, high)                                                           \
-    ROW(op, { X(low, high, 2, N), X(low, high, 2, N) }, POINTWISE | types | order),                                    \
+    ROW(op, { X(low, high, 2, N), X(low, high, 2, N) }, POINTWISE | types | order | GRID),                             \
         ROW(op, { X(low, high, 3, 1), X(low, high, N) }, types | order | GRID),
 #define COMPARE(op, order, y)                                                                                          \
     ROW(op, { X(-1, 1, 2, N), X(-1, 1, 2, N) }, POINTWISE | NO_GRADIENT | NUMBERS | order | GRID),
@@ -119,10 +119,6 @@ static const op_case op_cases[] = {
     ROW(div, { LINEAR(2, N), X(0.4, 2, 2, N) }, POINTWISE | FLOATS),
     ROW(div, { LINEAR(N, 1), X(-2, -0.4, 2) }, FLOATS),
     ROW(pow, { X(0.4, 2, 2, N), X(-2, 2, 2, N) }, POINTWISE | FLOATS),
-    ROW(minimum, { X(-9, 9, 2, N), X(-9, 9, 2, N) }, POINTWISE | NUMBERS | COMMUTES | GRID),
-    ROW(minimum, { X(-9, 9, 2, N), X(-9, 9, 2, 1) }, NUMBERS | COMMUTES | GRID),
-    ROW(maximum, { X(-9, 9, 2, N), X(-9, 9, 2, N) }, POINTWISE | NUMBERS | COMMUTES | GRID),
-    ROW(maximum, { X(-9, 9, N), X(-9, 9, 2, 1) }, NUMBERS | COMMUTES | GRID),
     ROW(eq, { INDEX(3, 2, N), INDEX(3, 2, N) }, POINTWISE | NO_GRADIENT | COMMUTES),
     ROW(neg, { LINEAR(2, N) }, POINTWISE | NUMBERS),
     ROW(abs, { X(-2, 2, 2, N) }, POINTWISE | NUMBERS | GRID),

@@ -1,6 +1,6 @@
 /* Recording again: a tape that was cleared and is recorded anew holds exactly what a new tape would hold, node by node
  * and line by line, and computes the same bits, whatever differs from the recording before. */
-#include "core/record/tape.h"
+#include "core/run/executor.h"
 
 #include <criterion/criterion.h>
 
@@ -662,7 +662,7 @@ static int64_t plans_for(int count, const variant *steps, bool evaluated)
         if (evaluated) evaluate(p.again.tape, &unused);
         if (evaluated) cr_assert_eq(reel_run(p.again.tape), REEL_OK);
     }
-    const int64_t plans = p.again.tape->plans;
+    const int64_t plans = p.again.tape->executor->programs.made;
     end_pair(&p);
     return plans;
 }
@@ -705,14 +705,14 @@ Test(again, eight_plans_are_kept_and_the_one_not_used_for_longest_goes, .init = 
 {
     for (int round = 0; round < 2; round++)
         for (int64_t rows = 1; rows <= 8; rows++) run_rows(rows);
-    cr_expect_eq(tape->plans, 8);
+    cr_expect_eq(tape->executor->programs.made, 8);
     run_rows(1), run_rows(9);
-    cr_expect_eq(tape->plans, 9);
+    cr_expect_eq(tape->executor->programs.made, 9);
     run_rows(1), run_rows(3), run_rows(9);
-    cr_expect_eq(tape->plans, 9, "what was used lately is still there");
+    cr_expect_eq(tape->executor->programs.made, 9, "what was used lately is still there");
     run_rows(2);
-    cr_expect_eq(tape->plans, 10, "and this one is not");
-    cr_expect_eq(tape->programs.count, 8);
+    cr_expect_eq(tape->executor->programs.made, 10, "and this one is not");
+    cr_expect_eq(tape->executor->programs.list.count, 8);
 }
 
 Test(again, a_plan_found_again_is_replayed_without_looking_for_it, .init = begin, .fini = end)
@@ -723,7 +723,7 @@ Test(again, a_plan_found_again_is_replayed_without_looking_for_it, .init = begin
         cr_assert_eq(reel_run(tape), REEL_OK);
         cr_expect_eq(tape->walk, walk);
     }
-    cr_expect_eq(tape->plans, 2);
+    cr_expect_eq(tape->executor->programs.made, 2);
 }
 
 Test(again, a_number_is_data_to_a_plan_found_again, .init = begin, .fini = end)
@@ -736,7 +736,7 @@ Test(again, a_number_is_data_to_a_plan_found_again, .init = begin, .fini = end)
         cr_assert_eq(reel_run(tape), REEL_OK);
         cr_expect_eq(reel_item(y), (2 + i % 2) * (3 + 2 * i));
     }
-    cr_expect_eq(tape->plans, 2);
+    cr_expect_eq(tape->executor->programs.made, 2);
 }
 
 Test(again, what_is_kept_is_part_of_a_plan, .init = begin, .fini = end)
@@ -752,7 +752,7 @@ Test(again, what_is_kept_is_part_of_a_plan, .init = begin, .fini = end)
         cr_expect_eq(reel_read_f32(reel_find(tape, "middle"), got, 2), REEL_OK);
         cr_expect_eq(got[0] == 1, i % 2 == 1);
     }
-    cr_expect_eq(tape->plans, 2);
+    cr_expect_eq(tape->executor->programs.made, 2);
 }
 
 static reel_tensor *noise(reel_tensor *x)
@@ -777,7 +777,7 @@ Test(again, draws_of_evaluations_in_turn_are_those_of_the_first, .init = begin, 
     }
     cr_expect_arr_eq(values[0], values[2], sizeof values[0]);
     cr_expect_arr_eq(values[1], values[3], sizeof values[1]);
-    cr_expect_eq(tape->plans, 2);
+    cr_expect_eq(tape->executor->programs.made, 2);
 }
 
 Test(again, a_run_and_an_evaluation_in_turn_read_their_own_values, .init = begin, .fini = end)
@@ -791,7 +791,7 @@ Test(again, a_run_and_an_evaluation_in_turn_read_their_own_values, .init = begin
         cr_expect_eq(reel_item(twice), 2 * (i + 1));
         cr_expect_eq(reel_item(kept), 10 * (i + 1), "the values of the run have gone");
     }
-    cr_expect_eq(tape->plans, 2);
+    cr_expect_eq(tape->executor->programs.made, 2);
 }
 
 /* From its first assignment on, an evaluating tape has a state of its own. */

@@ -1,7 +1,7 @@
 /* Checks of indices are made whatever their operand is and whoever else has checked it: constants, which a plan computes
  * once, included; and an index that was checked against a larger size is checked again. A run whose check fails assigns
  * nothing. Every row runs plain, planned, in a team, and as an evaluation. */
-#include "core/lower/step.h"
+#include "core/run/executor.h"
 
 #include <criterion/criterion.h>
 

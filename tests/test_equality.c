@@ -3,8 +3,7 @@
  *
  *     REEL_EQUALITY_SEED=n    only this random program, with its trace; FIRST and COUNT: others than the usual ones
  *     REEL_EQUALITY_STRIDE=n  of the cross product every n-th; 1: all of it (minutes) */
-#include "core/lower/step.h"
-#include "core/run/program.h"
+#include "core/run/executor.h"
 #include "core/base/cpu.h"
 #include "random_graph.h"
 
@@ -211,9 +210,21 @@ static void count_steps(const reel__steps *steps, census *fired)
     fired->shared_packs = readers > steps->packs.count;
 }
 
+/* The steps of the program that was used last; NULL: it is plain. */
+static const reel__steps *steps_of(const reel_tape *tape)
+{
+    const reel__program *program = tape->executor ? reel__last_program(&tape->executor->programs) : NULL;
+    return program ? program->steps : NULL;
+}
+
+static void with_a_team(reel_tape *tape)
+{
+    if (tape->executor) tape->executor->disturbance = (reel__disturbance){ 0 };
+}
+
 static void take_census(const reel_tape *tape, const trace *t, census *c)
 {
-    const reel__steps *steps = tape->program ? tape->program->steps : NULL;
+    const reel__steps *steps = steps_of(tape);
     census fired = { .programs = 1, .finite = t->finite };
     if (!steps) return;
     const reel__plan *plan = &steps->plan;
@@ -260,7 +271,7 @@ static void show_node(const reel__plan *plan, int64_t i)
 
 static void show(const reel_tape *tape)
 {
-    const reel__steps *steps = tape->program ? tape->program->steps : NULL;
+    const reel__steps *steps = steps_of(tape);
     for (int64_t i = 0; steps && i < steps->plan.count; i++) show_node(&steps->plan, i);
 }
 
@@ -281,7 +292,7 @@ static void evaluate(trace *t, reel_tape *tape)
 {
     reel_tensor **kept = calloc((size_t)tape->keeps.count + 1, sizeof *kept);
     for (int64_t i = 0; i < tape->keeps.count; i++) kept[i] = REEL__AT(tape->keeps, reel__named, i).x;
-    tape->alone_until = 0;
+    with_a_team(tape);
     if (reel_eval(tape, kept, (int)tape->keeps.count) != REEL_OK)
         snprintf(t->error, sizeof t->error, "eval: %s", reel_tape_error(tape));
     for (int64_t i = 0; i < tape->keeps.count && !*t->error; i++) see_tensor(t, "(evaluated)", RUNS, kept[i]);
@@ -291,7 +302,7 @@ static void evaluate(trace *t, reel_tape *tape)
 /* A bit of a folded constant: what a plan that goes wrong might do. */
 static void plant_fault(const reel_tape *tape)
 {
-    const reel__plan *plan = &tape->program->steps->plan;
+    const reel__plan *plan = &steps_of(tape)->plan;
     for (int64_t i = 0; i < plan->count; i++)
         if (plan->node[i].role == REEL__CONSTANT && plan->node[i].x->dtype != REEL_I32) plan->node[i].data[2] ^= 1;
 }
@@ -305,7 +316,7 @@ static trace run_workload(const workload *w, const mode *m, census *c)
     for (int run = 0; run < RUNS && !*t.error; run++) {
         record(w, m, g, tape, run);
         graph_write(g, run);
-        tape->alone_until = 0; /* a team although others need the cores */
+        with_a_team(tape); /* a team although others need the cores */
         if (run && m->fault) plant_fault(tape);
         if (reel_run(tape) == REEL_OK) look_at_values(&t, tape, run);
         else snprintf(t.error, sizeof t.error, "run %d: %s", run, reel_tape_error(tape));
@@ -957,7 +968,7 @@ Test(named, only_equal_distances_are_batched)
     distances(g);
     graph_write(g, 0);
     cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
-    const reel__plan *plan = &tape->program->steps->plan;
+    const reel__plan *plan = &steps_of(tape)->plan;
     int others = 0;
     for (int32_t i = 0; i < plan->group_count; i++) others += plan->group[i].batch_head >= 0;
     cr_expect_eq(others, 21, "%d", others);

@@ -1,8 +1,7 @@
 /* Every field of every options struct of the public headers does what its line says. The table at the end has a row for
  * each; a test compares it with the headers, so that a field without a row fails. Updates are compared with plain loops
  * in f64. */
-#include "core/lower/step.h"
-#include "core/run/program.h"
+#include "core/run/executor.h"
 
 #include <criterion/criterion.h>
 
@@ -228,7 +227,7 @@ static int threads_of(int threads)
     reel_write_f32(x, zeros, 1000 * 1000);
     free(zeros);
     cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
-    const int used = tape->program->steps->threads;
+    const int used = reel__last_program(&tape->executor->programs)->steps->threads;
     end();
     return used;
 }

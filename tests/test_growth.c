@@ -2,8 +2,7 @@
  * eight times the work. Work is counted, not timed: see counted.h. */
 #include "counted.h"
 
-#include "core/plan/plan.h"
-#include "core/run/program.h"
+#include "core/run/executor.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -2,7 +2,7 @@
  * or begin, at a page that nobody may touch, on every instruction set. A fault stops the test with the name of the case.
  * What comes out is compared with the plain executor, whose operands are copies. */
 #include "core/base/cpu.h"
-#include "core/lower/step.h"
+#include "core/run/executor.h"
 #include "ops/kernels/reduce.h"
 
 #include "guard.h"

@@ -2,7 +2,7 @@
  * than those before; what is forgotten is nothing that a plan still reads. Work is counted as counted.h says. */
 #include "counted.h"
 
-#include "core/run/program.h"
+#include "core/run/executor.h"
 
 static void of_length(stage *s, int step)
 {
@@ -135,7 +135,7 @@ Test(held, is_the_plan_when_names_are_forgotten_and_old_handles_are_refused)
         reel_sgd(total(reel_tanh(reel_add(reel_linear(s.x, "l", 2), noise))), (reel_sgd_options){ .lr = 0.1 });
         reel_keep(s.x, "k");
         run(&s);
-        cr_expect_eq(s.tape->plans, 1);
+        cr_expect_eq(s.tape->executor->programs.made, 1);
         cr_expect_eq(reel_list_count(list), 0);
         if (!before) continue;
         cr_expect(reel_is_bad(reel_relu(before)));
@@ -190,7 +190,7 @@ Test(held, are_eight_lengths_that_take_turns)
         run(&s);
         if (step == 8) inputs = s.tape->inputs.list.count;
     }
-    cr_expect_eq(s.tape->plans, 8);
+    cr_expect_eq(s.tape->executor->programs.made, 8);
     cr_expect_eq(inputs, 8);
     cr_expect_eq(s.tape->inputs.list.count, inputs);
     tear_down(&s);

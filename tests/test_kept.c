@@ -184,3 +184,18 @@ BY_BOTH_EXECUTORS(after_a_run_that_failed_nothing_is_changed)
     run();
     expect(p, 3, 3);
 }
+
+/* Also what a plan has folded. */
+BY_BOTH_EXECUTORS(what_is_kept_after_a_run_is_known_after_the_next)
+{
+    reel_tensor *x = like(), *folded = reel_exp(reel_fill(x, REEL_SHAPE(2), 0));
+    reel_keep(reel_add(x, folded), "y");
+    reel_write_f32(x, (float[]){ 3 }, 1);
+    run();
+    reel_keep(folded, "late");
+    float values[2];
+    cr_expect_eq(reel_read_f32(folded, values, 2), REEL_BAD_STATE);
+    cr_expect_not_null(reel_tape_error(tape));
+    run();
+    expect(folded, 1, 1);
+}

@@ -1,7 +1,7 @@
 /* Every block goes back, whatever a program is made of and wherever it ends: nodes with more operands than they have
  * room for, a weight that is used more than once, slices that are merged, plans with everything a plan can have, errors
  * in the middle of recording and of running, files; and all of this once more for each allocation that fails. */
-#include "core/lower/step.h"
+#include "core/run/executor.h"
 #include "heap.h"
 
 #include <criterion/criterion.h>

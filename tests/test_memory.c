@@ -1,7 +1,6 @@
 /* Memory: every byte goes through the model's allocator and comes back; every allocation is made to fail once, and all
  * from one on; failed objects take every call; a replay allocates nothing; a long chain needs no deep stack. */
-#include "core/lower/step.h"
-#include "core/run/program.h"
+#include "core/run/executor.h"
 #include "heap.h"
 
 #include <criterion/criterion.h>
@@ -485,13 +484,13 @@ Test(memory, of_a_plan_is_known_beforehand)
     program p = { 0 };
     make(&p);
     cr_assert_eq(first_run(&p), REEL_OK);
-    reel__program *used = p.tape->program;
+    reel__program *used = reel__last_program(&p.tape->executor->programs);
     const int64_t predicted = (int64_t)reel__steps_bytes(used->steps), held = p.heap.bytes;
     p.heap.peak = 0;
     for (int k = 0; k < 3; k++) cr_assert_eq(reel_run(p.tape), REEL_OK);
     cr_expect_eq(p.heap.peak, 0);
     cr_expect_eq((int64_t)reel__steps_bytes(used->steps), predicted);
-    reel__steps_release(p.tape, used);
+    reel__steps_release(&p.tape->allocator, used);
     cr_expect_eq(held - p.heap.bytes, predicted, "%lld bytes were said, %lld were used", (long long)predicted,
                  (long long)(held - p.heap.bytes));
     finish(&p);

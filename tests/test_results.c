@@ -2,7 +2,7 @@
  * right is what reads when the same tensor is kept. */
 #include <criterion/criterion.h>
 
-#include "core/record/tape.h"
+#include "core/run/executor.h"
 
 #include <math.h>
 #include <reel.h>
@@ -170,18 +170,18 @@ Test(results, cost_one_evaluation_and_then_are_of_the_run)
     network n = record("mean");
     write_all(&n, 1);
     cr_assert_eq(reel_run(tape), REEL_OK);
-    cr_expect_eq(tape->plans, 1);
+    cr_expect_eq(tape->executor->programs.made, 1);
     cr_expect(isfinite(reel_item(n.loss)));
-    cr_expect_eq(tape->plans, 2, "the loss alone");
+    cr_expect_eq(tape->executor->programs.made, 2, "the loss alone");
     cr_assert_eq(reel_run(tape), REEL_OK);
-    cr_expect_eq(tape->plans, 3, "the loss is of the run");
+    cr_expect_eq(tape->executor->programs.made, 3, "the loss is of the run");
     write_all(&n, 2); /* too late to evaluate what the run read */
     cr_expect(isfinite(reel_item(n.loss)), "%s", reel_tape_error(tape));
     for (int i = 0; i < 3; i++) {
         cr_assert_eq(reel_run(tape), REEL_OK);
         cr_expect(isfinite(reel_item(n.loss)));
     }
-    cr_expect_eq(tape->plans, 3);
+    cr_expect_eq(tape->executor->programs.made, 3);
     end();
 }
 
@@ -260,8 +260,43 @@ Test(results, of_lists_can_be_read_without_an_evaluation_for_each)
         cr_expect_eq(reel_read_f32(reel_list_at(gradients, i), g, 3), REEL_OK, "%s", reel_tape_error(tape));
         cr_expect(isfinite(g[0]) && g[0] != 0);
     }
-    cr_expect_leq(tape->plans, 3);
+    cr_expect_leq(tape->executor->programs.made, 3);
     end();
+}
+
+/* Whatever is evaluated after it, and however large the run is. */
+Test(results, of_a_run_stay_while_other_things_are_evaluated)
+{
+    for (int large = 0; large < 2; large++) {
+        begin(0, false);
+        reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(1));
+        reel_keep(reel_neg(reel_expand(x, REEL_SHAPE(large ? 1 << 26 : 1))), "y"); /* 256 MiB */
+        reel_tensor *last = reel_keep(reel_neg(x), "last"), *other = x;
+        reel_write_f32(x, (float[]){ 3 }, 1);
+        cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
+        for (int i = 0; i < (large ? 1 : 20); i++) {
+            other = reel_sin(other);
+            cr_assert_eq(reel_eval(tape, &other, 1), REEL_OK, "%s", reel_tape_error(tape));
+        }
+        cr_expect_eq(reel_item(last), -3, "%s", reel_tape_error(tape));
+        end();
+    }
+}
+
+/* Also of two that have one plan. */
+Test(results, of_evaluations_stay_as_well)
+{
+    for (int mode = 0; mode < MODES; mode++) {
+        begin(mode, false);
+        reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(1));
+        reel_tensor *a = reel_scale(x, 0.1), *b = reel_scale(x, 0.3);
+        reel_write_f32(x, (float[]){ 1 }, 1);
+        cr_assert_eq(reel_eval(tape, &a, 1), REEL_OK, "%s", reel_tape_error(tape));
+        cr_assert_eq(reel_eval(tape, &b, 1), REEL_OK, "%s", reel_tape_error(tape));
+        cr_expect_float_eq(reel_item(a), 0.1, 1e-7, "%s: %s", modes[mode].name, reel_tape_error(tape));
+        cr_expect_float_eq(reel_item(b), 0.3, 1e-7, "%s: %s", modes[mode].name, reel_tape_error(tape));
+        end();
+    }
 }
 
 /* ---- The run has gone ------------------------------------------------------------------------------------------------ */
@@ -473,7 +508,7 @@ Test(results, that_were_read_are_of_the_run_whatever_the_batch)
         if (i > 0) write_x(x, 2); /* an evaluation would be refused */
         cr_expect_eq(reel_read_f32(y, room, reel_count(y)), REEL_OK, "%d: %s", i, reel_tape_error(tape));
     }
-    cr_expect_leq(tape->plans, 4);
+    cr_expect_leq(tape->executor->programs.made, 4);
     end();
 }
 
@@ -583,5 +618,20 @@ Test(results, leave_the_report_of_the_run_as_it_was)
     }
     remove("results.plan");
     cr_expect_str_eq(after, before);
+    end();
+}
+
+/* Its nodes may be others by then. */
+Test(results, of_a_recording_that_has_gone_have_no_report)
+{
+    begin(0, false);
+    reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3));
+    reel_keep(reel_exp(x), "y");
+    write_x(x, 1);
+    cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
+    reel_tape_clear(tape);
+    reel_keep(reel_sin(reel_input(tape, "other", REEL_F32, REEL_SHAPE(2))), "y");
+    cr_expect_eq(reel_tape_write_plan(tape, "results.plan"), REEL_BAD_STATE);
+    cr_expect(says("tape_write_plan: the tape has not been run yet"), "%s", reel_tape_error(tape));
     end();
 }

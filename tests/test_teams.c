@@ -2,7 +2,7 @@
  * work, and how many threads a run takes on a machine that has more or fewer of them to give. What the environment says of OpenMP is read when a program begins, so those
  * tests execute this file again: with "--team" it is a program that trains for a few runs and prints what came of it. */
 #define _GNU_SOURCE /* affinity */
-#include "core/record/tape.h"
+#include "core/run/executor.h"
 #include "core/run/threads.h"
 
 #include <criterion/criterion.h>
@@ -59,7 +59,10 @@ static training begin_training(int threads)
 }
 
 /* Even if another process has just disturbed one. */
-static void with_a_team(reel_tape *tape) { tape->alone = tape->alone_until = 0; }
+static void with_a_team(reel_tape *tape)
+{
+    if (tape->executor) tape->executor->disturbance = (reel__disturbance){ 0 };
+}
 
 static trained train(training *t)
 {

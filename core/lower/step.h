@@ -193,7 +193,6 @@ typedef struct reel__steps {
     char *scratch_memory;
     reel__next_share *next; /* one for each thread */
     reel__step_time *times; /* one for each step */
-    double alone_seconds;   /* the shortest run on one thread of what is for several; 0: there was none */
 } reel__steps;
 
 static inline int64_t reel__smaller(int64_t a, int64_t b) { return a < b ? a : b; }

@@ -19,10 +19,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* An operand: rows (m of a, n of b) by k, each index a row-major list of axes with strides in
- * elements, of any sign. A plain matrix has one axis of each; a convolution's windows, or a
- * weight gradient's k = (batch, time), have more, as many as a tensor can have. Lists are merged
- * (axes.h) and have one axis at least. Nothing outside these elements is ever read. */
+/* An operand: rows (m of a, n of b) by k, each index a row-major list of merged axes (axes.h), at least one. A plain matrix
+ * has one axis of each; a convolution's windows, or a weight gradient's k = (batch, time), have more, as many as a tensor
+ * can have. Nothing outside these elements is ever read. */
 enum { REEL__PRODUCT_AXES = 8 };
 
 typedef struct {
@@ -30,9 +29,9 @@ typedef struct {
     reel__axis row[REEL__PRODUCT_AXES], k[REEL__PRODUCT_AXES];
 } reel__side;
 
-/* How an operand is read. AUTO: the plan chooses between the next two. IN_PLACE: without a copy;
- * falls back to PACK for several axes, and for an x that is contiguous in no useful way. PACK: copied into the workspace by every block that needs it. PACKED_X and PACKED_Y: the
- * caller passes a copy made by api->pack. */
+/* How an operand is read. AUTO: the plan chooses between the next two. IN_PLACE: without a copy; falls back to PACK for
+ * several axes, and for an x that is contiguous in no useful way. PACK: copied into the workspace by every block that needs
+ * it. PACKED_X and PACKED_Y: the caller passes a copy made by api->pack. */
 typedef enum { REEL__AUTO, REEL__IN_PLACE, REEL__PACK, REEL__PACKED_X, REEL__PACKED_Y } reel__product_use;
 
 typedef struct {

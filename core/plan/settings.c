@@ -83,7 +83,7 @@ static bool read_number(reel_tape *tape, reel__plan_settings *s, const char *tex
     return false;
 }
 
-static bool from_environment(reel_tape *tape, reel__plan_settings *s)
+bool reel__read_settings(reel_tape *tape, reel__plan_settings *s)
 {
     const char *text = getenv("REEL_FORCE"), *isa = getenv("REEL_ISA");
     while (text && *text) {
@@ -105,17 +105,4 @@ static bool from_environment(reel_tape *tape, reel__plan_settings *s)
     }
     s->isa = set + 1;
     return true;
-}
-
-reel__plan_settings *reel__settings(reel_tape *tape)
-{
-    if (tape->settings || tape->failed) return tape->settings;
-    reel__plan_settings *s = reel__allocate(&tape->allocator, sizeof *s);
-    if (s && !from_environment(tape, s)) {
-        reel__release(&tape->allocator, s, sizeof *s);
-        return NULL;
-    }
-    tape->settings = s;
-    tape->settings_size = sizeof *s;
-    return s;
 }

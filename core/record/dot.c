@@ -1,7 +1,6 @@
 /* The program of reel_run() as a Graphviz graph. Numbers and expansions are folded into the labels
  * of the ops that use them; forward values, gradients and updates are told apart by what depends on
- * what and by where they were recorded; scopes are frames. Nothing here changes the tape: the
- * places that a walk gives to nodes are put back, since an executor may rely on them. */
+ * what and by where they were recorded; scopes are frames. */
 #include "core/base/random.h"
 #include "core/model/file.h"
 #include "core/model/json.h"
@@ -35,7 +34,6 @@ typedef struct picture {
     mark *marks;
     item *items;
     int64_t item_count;
-    int32_t *places;   /* of the nodes in the log, to be put back */
     reel__table sites; /* forward ops, by where they were recorded */
     reel__writer writer;
 } picture;
@@ -46,30 +44,15 @@ static mark *mark_of(const picture *p, const reel_tensor *x) { return &p->marks[
 
 static bool walk_program(reel_tape *tape)
 {
-    const int64_t assigns = tape->assigns.count, losses = tape->losses.count, keeps = tape->keeps.count;
-    const size_t bytes = (size_t)(assigns + losses + keeps + tape->results.count) * sizeof(reel_tensor *);
-    reel_tensor **roots = reel__allocate(&tape->allocator, bytes);
-    if (!roots) return false;
-    int64_t count = 0;
-    for (int64_t i = 0; i < assigns; i++) roots[count++] = REEL__AT(tape->assigns, reel_tensor *, i);
-    for (int64_t i = 0; i < losses; i++) roots[count++] = REEL__AT(tape->losses, reel_tensor *, i);
-    for (int64_t i = 0; i < keeps; i++) roots[count++] = REEL__AT(tape->keeps, reel__named, i).x;
-    for (int64_t i = 0; i < tape->results.count; i++) {
-        const reel__result *r = &REEL__AT(tape->results, reel__result, i);
-        if (reel__runs_result(tape, r)) roots[count++] = r->x;
-    }
-    bool good = reel__walk(tape, roots, count);
-    reel__release(&tape->allocator, roots, bytes);
+    reel__array outputs = { 0 };
+    const bool good = reel__outputs(tape, false, &outputs) && reel__walk(tape, outputs.items, outputs.count);
+    reel__array_free(&tape->allocator, &outputs, sizeof(reel_tensor *));
     return good;
 }
 
 static bool begin(picture *p)
 {
     const reel_allocator *a = &p->tape->allocator;
-    const reel__array *log = &p->tape->log; /* a node of the program is in it at least once */
-    p->places = reel__allocate(a, (size_t)log->count * sizeof *p->places);
-    if (!p->places) return false;
-    for (int64_t i = 0; i < log->count; i++) p->places[i] = REEL__AT(*log, const reel_tensor *, i)->index;
     if (!walk_program(p->tape)) return false;
     p->order = reel__order(p->tape, &p->count);
     p->marks = reel__allocate(a, (size_t)p->count * sizeof *p->marks);
@@ -80,9 +63,6 @@ static bool begin(picture *p)
 static void end(picture *p)
 {
     const reel_allocator *a = &p->tape->allocator;
-    const reel__array *log = &p->tape->log;
-    for (int64_t i = 0; p->places && i < log->count; i++) REEL__AT(*log, reel_tensor *, i)->index = p->places[i];
-    reel__release(a, p->places, (size_t)log->count * sizeof *p->places);
     reel__release(a, p->marks, (size_t)p->count * sizeof *p->marks);
     reel__release(a, p->items, (size_t)p->count * sizeof *p->items);
     reel__table_free(a, &p->sites);
@@ -384,15 +364,14 @@ reel_status reel_tape_write_dot(reel_tape *tape, const char *path)
     reel__error_begin(&tape->running);
     reel__shown_path shown;
     picture p = { .tape = tape };
-    const bool found = reel__results(tape);
-    if (found && !tape->assigns.count && !tape->losses.count && !tape->keeps.count && !tape->results.count)
-        return reel__run_fail(tape, REEL_BAD_STATE,
-                              "tape_write_dot: the tape computes nothing: no result, nothing kept or assigned");
-    const bool good = found && begin(&p) && find_parts(&p);
-    if (good) choose_items(&p);
-    if (good && reel__writer_open(&p.writer, path)) put_graph(&p);
+    const bool good = begin(&p) && find_parts(&p);
+    if (good && p.count) choose_items(&p);
+    if (good && p.count && reel__writer_open(&p.writer, path)) put_graph(&p);
     end(&p);
     if (!good) return reel__run_fail(tape, REEL_OUT_OF_MEMORY, "tape_write_dot: out of memory");
+    if (!p.count)
+        return reel__run_fail(tape, REEL_BAD_STATE,
+                              "tape_write_dot: the tape computes nothing: no result, nothing kept or assigned");
     if (reel__writer_close(&p.writer)) return REEL_OK;
     return reel__run_fail(tape, REEL_BAD_FILE, "tape_write_dot: %s: %s", reel__show_path(&shown, path),
                           p.writer.reason);

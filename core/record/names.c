@@ -61,7 +61,6 @@ void reel__names_tidy(reel_tape *tape)
         tape->most_names = 2 * names;
         return;
     }
-    tape->program = NULL;
     reel__nodes_forget(tape);
     reel__names_free(tape);
     reel__shapes_free(tape);

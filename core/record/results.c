@@ -1,7 +1,7 @@
 /* Results: what a call has returned to the user and nothing else of the program uses. They can be read after a run
  * without being kept. A run computes those that depend on what it assigns, since nobody could afterwards, those that
  * have been read before, and all if there is nothing else to compute; the rest is computed when it is read
- * (core/run/result.c). They are found once for a recording, and not again for one that was answered from the log. */
+ * (core/run/demand.c). They are found once for a recording, and not again for one that was answered from the log. */
 #include "core/record/tape.h"
 
 static reel__result *result_at(const reel_tape *tape, int64_t i) { return &REEL__AT(tape->results, reel__result, i); }
@@ -69,8 +69,23 @@ reel__result *reel__result_of(reel_tape *tape, const reel_tensor *x)
     return x->result < tape->results.count && result_at(tape, x->result)->x == x ? result_at(tape, x->result) : NULL;
 }
 
-bool reel__runs_result(const reel_tape *tape, const reel__result *r)
+static bool in_run(const reel_tape *tape, const reel__result *r)
 {
     bool else_empty = !tape->assigns.count && !tape->losses.count && !tape->keeps.count;
     return !r->x->readable && (r->in_run || r->wanted || else_empty);
+}
+
+static void put(reel__array *outputs, reel_tensor *x) { REEL__AT(*outputs, reel_tensor *, outputs->count++) = x; }
+
+bool reel__outputs(reel_tape *tape, bool all_results, reel__array *outputs)
+{
+    if (!reel__results(tape)) return false;
+    const int64_t most = tape->assigns.count + tape->keeps.count + tape->losses.count + tape->results.count;
+    if (!reel__reserve(&tape->allocator, outputs, most, sizeof(reel_tensor *))) return false;
+    for (int64_t i = 0; i < tape->assigns.count; i++) put(outputs, REEL__AT(tape->assigns, reel_tensor *, i));
+    for (int64_t i = 0; i < tape->keeps.count; i++) put(outputs, REEL__AT(tape->keeps, reel__named, i).x);
+    for (int64_t i = 0; i < tape->losses.count; i++) put(outputs, REEL__AT(tape->losses, reel_tensor *, i));
+    for (int64_t i = 0; i < tape->results.count; i++)
+        if (all_results || in_run(tape, result_at(tape, i))) put(outputs, result_at(tape, i)->x);
+    return true;
 }

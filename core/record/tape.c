@@ -1,4 +1,4 @@
-/* Tapes: making, clearing and freeing them, their one channel of errors, and the user's line. */
+/* Tapes: making and clearing them, their one channel of errors, and the user's line. */
 #include "core/record/tape.h"
 
 #include <stdio.h>
@@ -94,12 +94,9 @@ void reel_tape_clear(reel_tape *tape)
     reel__names_tidy(tape);
 }
 
-void reel_tape_free(reel_tape *tape)
+void reel__tape_free(reel_tape *tape)
 {
-    if (!tape || tape->failed) return;
     const reel_allocator allocator = tape->allocator;
-    if (tape->program_free) tape->program_free(tape);
-    reel__release(&allocator, tape->settings, tape->settings_size);
     reel__replay_free(tape);
     reel__nodes_free(tape);
     reel__lists_free(tape);
@@ -113,11 +110,6 @@ void reel_tape_free(reel_tape *tape)
     reel__array_free(&allocator, &tape->results, sizeof(reel__result));
     reel__array_free(&allocator, &tape->stack, sizeof(reel_tensor *));
     reel__array_free(&allocator, &tape->order, sizeof(reel_tensor *));
-    reel__array_free(&allocator, &tape->outputs, sizeof(reel_tensor *));
-    for (int64_t i = 0; i < tape->shown.capacity; i++)
-        reel__release(&allocator, REEL__AT(tape->shown, reel__shown, i).data,
-                      REEL__AT(tape->shown, reel__shown, i).size);
-    reel__array_free(&allocator, &tape->shown, sizeof(reel__shown));
     reel_model *model = tape->model;
     reel__release(&allocator, tape, sizeof *tape);
     reel__model_release(model);

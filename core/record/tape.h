@@ -6,7 +6,7 @@
  *     list.c    lists, patterns                         walk.c    the order of a program
  *     shape.c   shapes and their checks                 replay.c  calls answered from the recording before
  *     names.c   shared strings, forgetting old names    descriptor.c   the descriptors of ops
- *     results.c what can be read without being kept     dot.c     the picture of a program
+ *     results.c what a run computes                      dot.c     the picture of a program
  *     untaped.c errors of calls that have no tape */
 #ifndef REEL_CORE_RECORD_TAPE_H
 #define REEL_CORE_RECORD_TAPE_H
@@ -46,13 +46,10 @@ struct reel_tensor {
     int32_t line;
     int32_t input_count;
     int32_t attr_size;
-    int32_t index; /* its place in the order of the last walk */
-    int32_t place; /* and in the program that was prepared last */
-    int32_t entry; /* of a draw: which of those with the same name, in walk order */
-    union {
-        int32_t shown;  /* of a parameter or state that is kept or a loss: its place in tape->shown plus 1, or 0 */
-        int32_t result; /* of what is no leaf: its place among the results, if it is one */
-    };
+    int32_t index;      /* in the order of the last walk */
+    int32_t draw_index; /* of a draw: which of those with the same name, from 1 on; 0: not numbered yet */
+    int32_t result;     /* its index in tape->results, if it is there */
+    int32_t snapshot;   /* of a leaf: its index among the executor's snapshots, if it is there */
     uint8_t rank;
     uint8_t dtype;
     bool is_bad : 1;
@@ -91,13 +88,6 @@ typedef struct reel__named {
     const char *name;
     reel_tensor *x;
 } reel__named;
-
-/* What a parameter or state that is kept or a loss was when a run began. */
-typedef struct reel__shown {
-    const reel__value *value; /* NULL: written since */
-    void *data;
-    size_t size;
-} reel__shown;
 
 /* What nothing else of the user's program uses, see results.c. */
 typedef struct reel__result {
@@ -151,10 +141,10 @@ struct reel_tape {
     reel_model *model;
     reel_allocator allocator;
     reel_tape_options options;
+    bool plain;      /* run by the plain executor; also REEL_PLAIN=1 */
     char fault[160]; /* in the options or in the environment, which clearing does not mend; "": none */
     bool failed;
     uint32_t generation, walk, serial;
-    uint64_t runs;
     reel__error recording, running;
     const char *site_file; /* the line of the call under way, where its macro gave one */
     int site_line;
@@ -202,8 +192,6 @@ struct reel_tape {
     uint64_t results_changes; /* and this state */
 
     reel__array stack, order; /* of walks */
-    reel__array outputs;      /* reel_tensor *: scratch of a run */
-    reel__array shown;        /* reel__shown: of the last run; those beyond count have memory */
     reel__text texts[8];
     int next_text;
     int64_t scratch_size[REEL_MAX_RANK];
@@ -211,32 +199,18 @@ struct reel_tape {
     const reel_tensor *draft; /* the node whose shape rule is running */
     bool busy;                /* a run is under way; atomic, so that a second one is told so */
 
-    uint32_t ran;                     /* the generation of the last run, if it was good */
-    uint64_t executions, last_run;    /* runs and evaluations; which of them the last run was */
-    uint64_t demanded;                /* the last run that a result was computed after, */
-    bool on_demand;                   /* as is happening now */
-    const char *call;                 /* that executes, for messages */
-    uint64_t draw, run_draw;          /* the number that draws are keyed by: now, in the last run */
-    uint64_t writes;                  /* to inputs */
-    uint64_t run_writes, run_changes; /* this and the model's count after the last run */
+    int64_t draws; /* random nodes recorded */
 
-    int64_t retired;                      /* nodes that have gone */
-    int64_t draws;                        /* random nodes recorded */
-    uint64_t numbers;                     /* how often a number has changed */
-    bool plain;                           /* run by the plain executor; also REEL_PLAIN=1 */
-    double alone_until, alone;            /* after a disturbed run: one thread until then; how long it was */
-    double together;                      /* how long a team has run well since */
-    uint64_t rebound;                     /* how often a leaf was bound to another value */
-    struct reel__program *program;        /* of the executor, freed by it: the one that was prepared last, */
-    reel__array programs;                 /* reel__program *: and the others, the last used first */
-    int64_t plans;                        /* programs made */
-    reel__array structure;                /* bytes: scratch of finding a program */
-    struct reel__plan_settings *settings; /* of the planner, made by it */
-    size_t settings_size;
-    void (*program_free)(reel_tape *tape);
+    /* Counts by which what was made of a recording is known to be out of date. */
+    int64_t retired;  /* nodes that have gone */
+    uint64_t numbers; /* how often a number has changed */
+    uint64_t rebound; /* how often a leaf was bound to another value */
+
+    struct reel__executor *executor; /* of core/run, made by the first run or evaluation */
 };
 
 /* tape.c */
+void reel__tape_free(reel_tape *tape); /* but for its executor: reel_tape_free() is in core/run/executor.c */
 reel_tensor *reel__fail(reel_tape *tape, reel_status status, const char *format, ...) REEL_PRINTF(3, 4);
 reel_status reel__run_fail(reel_tape *tape, reel_status status, const char *format, ...) REEL_PRINTF(3, 4);
 void reel__report_fault(reel_tape *tape); /* tape->fault is an error of the recording */
@@ -336,8 +310,11 @@ bool reel__is_private(const reel_tape *tape, const reel__value *value);  /* a st
 
 /* results.c: finds the results, if that was not done; false: out of memory. */
 bool reel__results(reel_tape *tape);
-reel__result *reel__result_of(reel_tape *tape, const reel_tensor *x);      /* NULL: it is none, or out of memory */
-bool reel__runs_result(const reel_tape *tape, const reel__result *result); /* whether a run computes it */
+
+/* What a run computes, as reel_tensor *, to an empty array: assignments, what is kept, losses, then results, all of them
+ * or those that a run computes. False: out of memory. */
+bool reel__outputs(reel_tape *tape, bool all_results, reel__array *outputs);
+reel__result *reel__result_of(reel_tape *tape, const reel_tensor *x); /* NULL: it is none, or out of memory */
 
 /* list.c */
 reel_list *reel__list_new(reel_tape *tape);

@@ -1,108 +1,33 @@
-/* The planned executor: makes a plan of a program, lowers it, and runs the steps. */
+/* The planned executor: the steps of a program one after the other, on one thread or, where there is enough work, by a
+ * team. Steps are only read; what threads write in addition to values and to their own scratch memory stands in `shared`. */
 #include "core/base/control.h"
-#include "core/base/cpu.h"
-#include "core/lower/step.h"
-#include "core/run/program.h"
+#include "core/run/executor.h"
 #include "core/run/threads.h"
 
 #include <math.h>
 #include <sched.h>
-#include <string.h>
 
-static bool make_plan(reel_tape *tape, reel__program *program, reel__plan *plan)
-{
-    const reel__plan_settings *settings = reel__settings(tape);
-    if (!settings || tape->recording.status != REEL_OK) return false;
-    size_t n = (size_t)program->nodes.count;
-    *plan = (reel__plan){
-        .tape = tape, .allocator = tape->allocator, .settings = *settings, .count = program->nodes.count
-    };
-    plan->isa = settings->isa ? settings->isa - 1 : reel__isa_best();
-    plan->node = reel__allocate(&tape->allocator, n * sizeof *plan->node);
-    plan->access = reel__allocate(&tape->allocator, n * sizeof *plan->access);
-    if (!plan->node || !plan->access) return false;
-    for (size_t i = 0; i < n; i++) plan->node[i].x = REEL__AT(program->nodes, reel_tensor *, i);
-    const int64_t assigned = program->assigns ? tape->assigns.count : 0; /* they are the first */
-    for (int64_t i = 0; i < program->outputs.count; i++) {
-        reel__planned *p = &plan->node[REEL__AT(program->outputs, reel_tensor *, i)->index];
-        *(i < assigned ? &p->assigned : &p->read) = true;
-    }
-    reel__plan_roles(plan);
-    if (!reel__plan_group(plan)) return false;
-    reel__plan_batch(plan);
-    return reel__plan_order(plan) && reel__plan_storage(plan);
-}
-
-bool reel__steps_prepare(reel_tape *tape, reel__program *program)
-{
-    reel__steps *steps = reel__allocate(&tape->allocator, sizeof *steps);
-    if (!steps) return false;
-    program->steps = steps;
-    steps->plan.allocator = tape->allocator;
-    steps->threads = reel__threads_for(tape->options.threads);
-    program->numbers = tape->numbers - 1;
-    return make_plan(tape, program, &steps->plan) && reel__lower(steps);
-}
-
-static void rebind_all(const reel__plan *plan, reel__array *steps)
-{
-    for (int64_t i = 0; i < steps->count; i++) {
-        reel__step *step = &REEL__AT(*steps, reel__step, i);
-        if (step->kind == REEL__STEP_CALL) step->call.node = plan->node[step->node].x;
-    }
-}
-
-void reel__steps_rebind(reel__program *program)
-{
-    reel__steps *steps = program->steps;
-    for (int64_t i = 0; i < steps->plan.count; i++) steps->plan.node[i].x = REEL__AT(program->nodes, reel_tensor *, i);
-    rebind_all(&steps->plan, &steps->list);
-    rebind_all(&steps->plan, &steps->constants);
-}
-
-void reel__steps_release(reel_tape *tape, reel__program *program)
-{
-    if (!program->steps) return;
-    reel__steps_free(program->steps);
-    reel__release(&tape->allocator, program->steps, sizeof *program->steps);
-    program->steps = NULL;
-}
-
-bool reel__assigned_in_place(const reel__program *program, const reel_tensor *assign)
-{
-    if (!program->steps) return false;
-    const reel__plan *plan = &program->steps->plan;
-    const reel__planned *source = &plan->node[plan->access[assign->place].source];
-    return source->in_place && source->data == assign->inputs[0]->value->data;
-}
+static const reel__step *step_at(const reel__steps *steps, int64_t i) { return &REEL__AT(steps->list, reel__step, i); }
 
 /* The call of a step in this run: what it draws from differs from run to run. */
 static reel_call call_of(const reel_tape *tape, const reel__step *step)
 {
     reel_call call = step->call;
-    if (call.node->op->draws) reel__set_stream(tape, call.node, &call);
+    reel__set_stream(tape, &call);
     return call;
 }
 
 static reel_status early_checks(reel_tape *tape, const reel__steps *steps)
 {
-    for (int64_t i = 0; i < steps->list.count; i++) {
-        const reel__step *step = &REEL__AT(steps->list, reel__step, i);
+    reel_status status = REEL_OK;
+    for (int64_t i = 0; status == REEL_OK && i < steps->list.count; i++) {
+        const reel__step *step = step_at(steps, i);
         if (step->kind != REEL__STEP_CALL || !reel__checked_early(step->call.node)) continue;
         const reel_call call = call_of(tape, step);
-        reel_status status = reel__check_node(tape, call.node, &call);
-        if (status != REEL_OK) return status;
+        status = reel__check_call(tape, &call);
     }
-    return REEL_OK;
+    return status;
 }
-
-/* One run, seen by its team. Thread 0 does what is not shared; all meet before and after what is. */
-typedef struct running {
-    reel_tape *tape;
-    reel__steps *steps;
-    reel__meeting meeting;
-    reel_status status; /* atomic: set by thread 0, seen by the others at the next meeting */
-} running;
 
 static void note_time(const reel__steps *steps, int64_t i, double start)
 {
@@ -113,25 +38,38 @@ static reel_status run_call(reel_tape *tape, const reel__step *step)
 {
     const reel_call call = call_of(tape, step);
     const reel_op *op = call.node->op;
-    if (op->check && !reel__checked_early(call.node)) {
-        reel_status status = reel__check_node(tape, call.node, &call);
-        if (status != REEL_OK) return status;
-    }
-    if (op->run) op->run(&call);
-    return REEL_OK;
+    const bool checked = !op->check || reel__checked_early(call.node);
+    const reel_status status = checked ? REEL_OK : reel__check_call(tape, &call);
+    if (status == REEL_OK && op->run) op->run(&call);
+    return status;
 }
 
 static reel_status run_alone(reel_tape *tape, const reel__steps *steps, int64_t i)
 {
-    const reel__step *step = &REEL__AT(steps->list, reel__step, i);
+    const reel__step *step = step_at(steps, i);
+    const double start = steps->times ? reel__now() : 0;
     reel_status status = REEL_OK;
-    double start = steps->times ? reel__now() : 0;
     if (step->kind == REEL__STEP_CALL) status = run_call(tape, step);
     else
         for (int64_t share = 0; share < step->shares; share++) reel__step_run(step, steps->scratch_memory, share);
     note_time(steps, i, start);
     return status;
 }
+
+/* ---- A team ------------------------------------------------------------------------------------------------------ */
+
+/* What the threads of a team tell each other: atomic, but for a thread's first share, which is set before a meeting. */
+typedef struct shared {
+    reel__meeting meeting;
+    reel_status status;
+    reel__next_share *next; /* one for each thread */
+} shared;
+
+typedef struct team {
+    reel_tape *tape; /* for thread 0, which does what is not shared */
+    const reel__steps *steps;
+    shared shared;
+} team;
 
 static int64_t first_share(const reel__step *step, int thread, int threads) { return step->shares * thread / threads; }
 
@@ -158,28 +96,28 @@ static int64_t run_shared(const reel__step *step, reel__next_share *next, char *
 
 static void team_member(void *context, int thread, int threads)
 {
-    running *r = context;
-    reel__steps *steps = r->steps;
+    team *t = context;
+    const reel__steps *steps = t->steps;
+    shared *s = &t->shared;
     char *scratch = steps->scratch_memory + steps->scratch * (size_t)thread;
     reel__control_word saved = reel__set_control_word();
-    if (thread == 0) __atomic_store_n(&r->meeting.size, threads, __ATOMIC_RELEASE);
+    if (thread == 0) __atomic_store_n(&s->meeting.size, threads, __ATOMIC_RELEASE);
     else
-        while (!__atomic_load_n(&r->meeting.size, __ATOMIC_ACQUIRE)) sched_yield();
-    reel__next_share *const next = steps->next;
+        while (!__atomic_load_n(&s->meeting.size, __ATOMIC_ACQUIRE)) sched_yield();
     for (int64_t i = 0; i < steps->list.count; i++) {
-        const reel__step *step = &REEL__AT(steps->list, reel__step, i);
+        const reel__step *step = step_at(steps, i);
         if (!step->shared) {
-            if (thread == 0 && r->status == REEL_OK)
-                __atomic_store_n(&r->status, run_alone(r->tape, steps, i), __ATOMIC_RELEASE);
+            if (thread == 0 && s->status == REEL_OK)
+                __atomic_store_n(&s->status, run_alone(t->tape, steps, i), __ATOMIC_RELEASE);
             continue;
         }
-        next[thread].share = first_share(step, thread, threads);
-        reel__meet(&r->meeting, thread == 0 ? PATIENCE : HUGE_VAL); /* the others wait for what thread 0 does alone */
-        if (__atomic_load_n(&r->status, __ATOMIC_ACQUIRE) != REEL_OK) break;
+        s->next[thread].share = first_share(step, thread, threads);
+        reel__meet(&s->meeting, thread == 0 ? PATIENCE : HUGE_VAL); /* the others wait for what thread 0 does alone */
+        if (__atomic_load_n(&s->status, __ATOMIC_ACQUIRE) != REEL_OK) break;
         double start = reel__now();
-        int64_t shares = run_shared(step, next, scratch, thread, threads);
+        int64_t shares = run_shared(step, s->next, scratch, thread, threads);
         double share = shares > 0 ? (reel__now() - start) / (double)shares : HUGE_VAL;
-        reel__meet(&r->meeting, PATIENCE + 2 * share);
+        reel__meet(&s->meeting, PATIENCE + 2 * share);
         if (thread == 0) note_time(steps, i, start);
     }
     reel__restore_control_word(&saved);
@@ -191,52 +129,49 @@ static void team_member(void *context, int thread, int threads)
 #define ALONE_MOST 3.2
 #define LOST_MOST 0.4 /* of a run's time, by each that waited; on two cores half of it is break-even */
 
-static void note_team(reel_tape *tape, const reel__steps *steps, double seconds, const reel__meeting *meeting)
+static void note_team(reel__disturbance *d, const reel__program *program, double seconds, const reel__meeting *meeting)
 {
     double lost = (double)meeting->lost * 1e-9 / (meeting->size > 1 ? meeting->size - 1 : 1);
-    bool slow = steps->alone_seconds > 0 && seconds > steps->alone_seconds + PATIENCE;
+    bool slow = program->alone_seconds > 0 && seconds > program->alone_seconds + PATIENCE;
     if (lost < LOST_MOST * seconds && !slow) {
-        tape->together += seconds;
-        if (tape->together >= tape->alone) tape->alone = tape->alone_until = 0;
+        d->together += seconds;
+        if (d->together >= d->alone) d->alone = d->alone_until = 0;
         return;
     }
-    tape->together = 0;
-    tape->alone = tape->alone > 0 ? tape->alone * 2 : ALONE_SECONDS;
-    if (tape->alone > ALONE_MOST) tape->alone = ALONE_MOST;
-    tape->alone_until = reel__now() + tape->alone;
+    d->together = 0;
+    d->alone = d->alone > 0 ? d->alone * 2 : ALONE_SECONDS;
+    if (d->alone > ALONE_MOST) d->alone = ALONE_MOST;
+    d->alone_until = reel__now() + d->alone;
 }
 
-static reel_status run_steps(reel_tape *tape, reel__steps *steps)
+static reel_status run_steps(reel_tape *tape, reel__program *program)
 {
-    running r = { .tape = tape, .steps = steps };
-    double start = steps->threads > 1 ? reel__now() : 0;
-    bool team = steps->threads > 1 && reel__may_team() && (tape->alone_until <= 0 || start >= tape->alone_until);
-    if (team) {
-        reel__run_team(steps->threads, team_member, &r);
-        note_team(tape, steps, reel__now() - start, &r.meeting);
-        return r.status;
+    const reel__steps *steps = program->steps;
+    reel__disturbance *d = &tape->executor->disturbance;
+    const double start = steps->threads > 1 ? reel__now() : 0;
+    if (steps->threads > 1 && reel__may_team() && (d->alone_until <= 0 || start >= d->alone_until)) {
+        team t = { .tape = tape, .steps = steps, .shared.next = steps->next };
+        reel__run_team(steps->threads, team_member, &t);
+        note_team(d, program, reel__now() - start, &t.shared.meeting);
+        return t.shared.status;
     }
-    for (int64_t i = 0; r.status == REEL_OK && i < steps->list.count; i++) r.status = run_alone(tape, steps, i);
+    reel_status status = REEL_OK;
+    for (int64_t i = 0; status == REEL_OK && i < steps->list.count; i++) status = run_alone(tape, steps, i);
     if (steps->threads > 1) {
-        double seconds = reel__now() - start;
-        if (steps->alone_seconds <= 0 || seconds < steps->alone_seconds) steps->alone_seconds = seconds;
+        const double seconds = reel__now() - start;
+        if (program->alone_seconds <= 0 || seconds < program->alone_seconds) program->alone_seconds = seconds;
     }
-    return r.status;
+    return status;
 }
 
-reel_status reel__execute_planned(reel_tape *tape)
+reel_status reel__execute_planned(reel_tape *tape, reel__program *program)
 {
-    reel__program *program = tape->program;
-    reel__steps *steps = program->steps;
-    program->computed = false;
+    const reel__steps *steps = program->steps;
     if (program->numbers != tape->numbers) {
         for (int64_t i = 0; i < steps->constants.count; i++)
             reel__step_run(&REEL__AT(steps->constants, reel__step, i), steps->scratch_memory, 0);
         program->numbers = tape->numbers;
     }
-    reel_status status = reel__check_written(tape);
-    if (status == REEL_OK) status = early_checks(tape, steps);
-    if (status == REEL_OK) status = run_steps(tape, steps);
-    program->computed = status == REEL_OK;
-    return status;
+    reel_status status = early_checks(tape, steps);
+    return status == REEL_OK ? run_steps(tape, program) : status;
 }

@@ -1,8 +1,7 @@
 /* The report of a plan, as text: its groups in the order of execution with the user's lines, and what they cost. */
 #include "core/base/cpu.h"
 #include "core/model/file.h"
-#include "core/lower/step.h"
-#include "core/run/program.h"
+#include "core/run/executor.h"
 
 #include <string.h>
 
@@ -96,14 +95,12 @@ static void put_plan(reel__writer *w, const reel__steps *steps)
     for (int64_t i = 0; i < steps->list.count; i++) put_step(w, steps, i);
 }
 
-/* The program of the last run, whatever has been computed on demand since; before a run, what there is. */
-static const reel__program *last_run(const reel_tape *tape)
+/* That of the last run, else the last one, as long as its nodes are there. */
+static const reel__program *program_of(const reel_tape *tape)
 {
-    for (int64_t i = 0; i < tape->programs.count; i++) {
-        const reel__program *p = REEL__AT(tape->programs, reel__program *, i);
-        if (p->assigns && p->execution == tape->last_run && p->recording == tape->generation) return p;
-    }
-    return tape->program;
+    if (!tape->executor) return NULL;
+    const reel__program *run = reel__program_of_run(tape), *last = reel__last_program(&tape->executor->programs);
+    return run ? run : last && last->retired == tape->retired ? last : NULL;
 }
 
 reel_status reel_tape_write_plan(reel_tape *tape, const char *path)
@@ -111,8 +108,8 @@ reel_status reel_tape_write_plan(reel_tape *tape, const char *path)
     if (!tape || tape->failed) return reel__status_without(tape);
     if (tape->recording.status != REEL_OK) return tape->recording.status;
     reel__error_begin(&tape->running);
-    if (!tape->program) return reel__run_fail(tape, REEL_BAD_STATE, "tape_write_plan: the tape has not been run yet");
-    const reel__program *program = last_run(tape);
+    const reel__program *program = program_of(tape);
+    if (!program) return reel__run_fail(tape, REEL_BAD_STATE, "tape_write_plan: the tape has not been run yet");
     reel__shown_path shown;
     reel__writer writer;
     if (reel__writer_open(&writer, path)) {

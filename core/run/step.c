@@ -1,7 +1,6 @@
 /* Executing a step. Its parts, tiles or blocks, are independent; each is done by whoever takes it. */
 #include "core/base/strided.h"
-#include "core/lower/step.h"
-#include "core/run/program.h"
+#include "core/run/executor.h"
 
 #include <string.h>
 

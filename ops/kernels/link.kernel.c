@@ -103,12 +103,12 @@ PART(end) { (void)link, (void)at, (void)n, (void)a0; }
         NEXT_PART;                                                                                                     \
     }
 
-#define FN(f) vector_##f
+#define MATH(f) vector_##f
 INLINE vec vector_fabs(vec x) { return (vec)((ints)x & INT32_MAX); }
 INLINE vec vector_minimum(vec a, vec b) { return least_f32(a, b); }
 INLINE vec vector_maximum(vec a, vec b) { return -least_f32(-a, -b); }
 
-/* What the link before brings is x, or one of a and b, and the other is read. If they commute, which of them is all one. */
+/* The link before brings x; or one of a and b, and the other is read. Where they commute, one link serves either order. */
 #define VECTORS_LINK_1(op, expression)                                                                                 \
     INLINE vec op##_of(vec x, vec none, vec no) { return (void)none, (void)no, expression; }                           \
     LINK(op, op##_of, NONE, NONE)
@@ -129,7 +129,7 @@ INLINE vec vector_maximum(vec a, vec b) { return -least_f32(-a, -b); }
 #define BINARY(op, types, order, link, expression, ...) link##_LINK_2(op, order, expression)
 #define COMPARE(op, order, expression) VECTORS_LINK_2(op, order, (vec)((expression)&1)) /* 1 or 0 as int32 */
 #include "ops/pointwise.table.h"
-#undef FN
+#undef MATH
 
 /* where(c, x, y), in each lane: x where c, an i32, is not 0, else y. */
 INLINE vec chosen(vec c, vec x, vec y)
@@ -173,10 +173,12 @@ INLINE ints whole(vec a)
 #endif
 }
 
+INLINE ints equal(vec a, vec b) { return a == b; }
+
 /* Casts. What is too large becomes the greatest i32, which is the complement of the least; NaN becomes 0. */
 INLINE vec to_i32_of(vec a, vec none, vec no)
 {
-    const ints large = splat_f32(2147483648.0f) <= a, number = a == a;
+    const ints large = splat_f32(2147483648.0f) <= a, number = equal(a, a);
     return (void)none, (void)no, (vec)((whole(a) ^ large) & number);
 }
 INLINE vec to_f32_of(vec a, vec none, vec no) { return (void)none, (void)no, __builtin_convertvector((ints)a, vec); }
@@ -227,7 +229,7 @@ ARRAY_LINK(binary_a_one, ONE, a, b)
 ARRAY_LINK(binary_b_each, EACH, b, a)
 ARRAY_LINK(binary_b_one, ONE, b, a)
 
-#define FN(f) reel__##f##_f32
+#define MATH(f) MATH_f32(f)
 #define VECTORS_ARRAY_1(op, expression)
 #define VECTORS_ARRAY_2(op, expression)
 #define OWN_LOOP_ARRAY_1(op, expression)

@@ -73,17 +73,12 @@ void reel__by_loop(const reel__tile *t, reel__loop *run, int count, size_t resul
     }
 }
 
-#define FLOATS(...) __VA_ARGS__
-#define FN(f) f
-#define T double
 #define SUFFIX f64
 #include "ops/kernels/pointwise.rows.h"
-
-#define FLOATS(...)
-#define FN(f) f##_i32
-#define T int32_t
+#undef SUFFIX
 #define SUFFIX i32
 #include "ops/kernels/pointwise.rows.h"
+#undef SUFFIX
 
 /* f → i32 truncates, saturates, and makes 0 of NaN. */
 static inline int32_t to_i32_f32(float x)

@@ -1,10 +1,9 @@
-/* What the expressions of pointwise.table.h are made of, for one element: FN(f) is reel__f_f32 in f32, from
- * core/base/elementary.h or here; f itself in f64, of the C library or here; f_i32 in i32. Vectors of f32 have their own in
- * link.kernel.c. */
+/* What the expressions of pointwise.table.h are made of, for one element. Vectors of f32 have theirs in link.kernel.c. */
 #ifndef REEL_OPS_POINTWISE_SCALAR_H
 #define REEL_OPS_POINTWISE_SCALAR_H
 
 #include "core/base/elementary.h"
+#include "ops/kernels/per_type.h"
 #include "ops/kernels/pointwise.h"
 
 /* Marks a loop: no element of y depends on another's operands, even where y is one of them. */
@@ -13,6 +12,14 @@
 #else
 #define INDEPENDENT _Pragma("GCC ivdep")
 #endif
+
+/* Which function MATH(f) is, and whether a type has the rows that are for FLOATS. */
+#define MATH_f32(f) reel__##f##_f32 /* of core/base/elementary.h, or below */
+#define MATH_f64(f) f               /* the C library's, or below */
+#define MATH_i32(f) f##_i32
+#define FLOATS_f32(...) __VA_ARGS__
+#define FLOATS_f64(...) __VA_ARGS__
+#define FLOATS_i32(...)
 
 static inline float reel__floor_f32(float x) { return floorf(x); }
 static inline float reel__sqrt_f32(float x) { return sqrtf(x); }

@@ -12,10 +12,10 @@ int reel__product_y_rows(int most, int64_t rows)
 static reel__product_operand operand_of(const reel__side *side, reel__product_use use)
 {
     reel__product_operand o = { .side = *side, .use = use, .rows = 1, .k = 1 };
-    for (int i = 0; i < o.side.row_axes; i++) o.rows *= o.side.row[i].size;
-    for (int i = 0; i < o.side.k_axes; i++) o.k *= o.side.k[i].size;
-    o.row_stride = o.side.row[0].stride;
-    o.k_stride = o.side.k[0].stride;
+    for (int i = 0; i < side->row_axes; i++) o.rows *= side->row[i].size;
+    for (int i = 0; i < side->k_axes; i++) o.k *= side->k[i].size;
+    o.row_stride = side->row[0].stride;
+    o.k_stride = side->k[0].stride;
     return o;
 }
 

@@ -1,9 +1,8 @@
-/* What a program is, apart from which nodes it has: its nodes in order, each with op, attribute, shape, dtype, places of
+/* What a program is, apart from which nodes it has: its nodes in order, each with op, attribute, shape, dtype, indices of
  * its inputs and the value that a leaf is bound to; its outputs; how it is run. Two programs of equal bytes have the same
  * plan. Not in it: the data of numbers, lines, scopes, names, which draw of its name a draw is; nor what may be freed
  * while the program is kept. */
-#include "core/plan/plan.h"
-#include "core/run/program.h"
+#include "core/program/program.h"
 
 #include <string.h>
 
@@ -45,36 +44,33 @@ static void put_node(writer *w, const reel_tensor *x)
     if (!apart) put(w, x->attr, (size_t)x->attr_size);
 }
 
-static void put_all(writer *w, const reel_tape *tape, const head *h, reel_tensor *const *outputs)
+static void put_all(writer *w, const reel_tape *tape, const head *h, const reel__wanted *wanted)
 {
     w->size = 0;
     put(w, h, sizeof *h);
-    for (int64_t i = 0; i < h->outputs; i++) put(w, &outputs[i]->index, sizeof outputs[i]->index);
+    for (int64_t i = 0; i < wanted->count; i++) put(w, &wanted->outputs[i]->index, sizeof wanted->outputs[i]->index);
     for (int64_t i = 0; i < h->nodes; i++) put_node(w, REEL__AT(tape->order, reel_tensor *, i));
 }
 
-bool reel__structure(reel_tape *tape, bool assigns, bool plain, int64_t count, reel_tensor *const *outputs)
+bool reel__structure(reel__programs *programs, const reel__wanted *wanted, bool plain)
 {
-    tape->structure.count = 0;
+    const reel_tape *tape = programs->tape;
+    reel__array *s = &programs->structure;
+    s->count = 0;
     if (tape->order.count > MOST_NODES) return true;
     head h;
     memset(&h, 0, sizeof h);
-    h.nodes = tape->order.count, h.outputs = count, h.assigns = assigns, h.plain = plain;
-    if (!plain) {
-        const reel__plan_settings *settings = reel__settings(tape);
-        if (!settings) return false;
-        memcpy(&h.settings, settings, sizeof h.settings);
-    }
+    h.nodes = tape->order.count, h.outputs = wanted->count, h.assigns = wanted->assigns, h.plain = plain;
+    if (!plain) memcpy(&h.settings, &programs->settings, sizeof h.settings);
     writer w = { 0 };
-    put_all(&w, tape, &h, outputs);
-    reel__array *s = &tape->structure;
+    put_all(&w, tape, &h, wanted);
     if (s->capacity < (int64_t)w.size) {
         reel__array_free(&tape->allocator, s, 1);
         if (!(s->items = reel__allocate(&tape->allocator, w.size))) return false;
         s->capacity = (int64_t)w.size;
     }
     w.to = s->items;
-    put_all(&w, tape, &h, outputs);
+    put_all(&w, tape, &h, wanted);
     s->count = (int64_t)w.size;
     return true;
 }
