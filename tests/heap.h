@@ -59,6 +59,12 @@ static inline void *heap_resize(void *context, void *block, size_t old_size, siz
     return fresh;
 }
 
+/* The calls after this many more fail; negative: none does. */
+static inline void fail_after(heap *h, int64_t calls)
+{
+    h->fail_at = calls < 0 ? 0 : h->calls + calls + 1, h->forever = true;
+}
+
 static inline reel_model *model_on(heap *h)
 {
     return reel_model_new((reel_model_options){ .seed = 4, .allocator = { heap_resize, h } });

@@ -1,4 +1,5 @@
 /* See support.h. */
+#define _XOPEN_SOURCE 700
 #include "support.h"
 
 #include <locale.h>
@@ -6,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 /* ---- Arrays ------------------------------------------------------------------------------------------------------ */
 
@@ -104,28 +107,6 @@ bool close_arrays(const array *a, const array *b, double tolerance, double scale
     return true;
 }
 
-/* ---- Random numbers: splitmix64 ---------------------------------------------------------------------------------- */
-
-static uint64_t random_state;
-
-void random_seed(uint64_t seed) { random_state = seed; }
-
-uint64_t random_bits(void)
-{
-    uint64_t z = random_state += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
-
-double random_in(double low, double high) { return low + (high - low) * (double)(random_bits() >> 11) * 0x1p-53; }
-
-double random_normal(void)
-{
-    double radius = sqrt(-2 * log(1 - random_in(0, 1)));
-    return radius * cos(6.283185307179586 * random_in(0, 1));
-}
-
 array random_array(reel_dtype dtype, reel_shape shape)
 {
     array a = array_new(dtype, shape);
@@ -145,6 +126,33 @@ bool speak_german(const char *folder)
         setlocale(LC_ALL, "de_DE.UTF-8");
     }
     return strcmp(localeconv()->decimal_point, ",") == 0;
+}
+
+bool under_sanitizer(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    return true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+    return true;
+#endif
+#endif
+    return false;
+}
+
+void limit_memory(size_t more)
+{
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (!file || fscanf(file, "%lu", &pages) != 1) abort();
+    fclose(file);
+    const rlim_t size = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + more;
+    if (setrlimit(RLIMIT_AS, &(struct rlimit){ size, RLIM_INFINITY }) != 0) abort();
+}
+
+void unlimit_memory(void)
+{
+    if (setrlimit(RLIMIT_AS, &(struct rlimit){ RLIM_INFINITY, RLIM_INFINITY }) != 0) abort();
 }
 
 /* ---- Rows -------------------------------------------------------------------------------------------------------- */

@@ -5,6 +5,9 @@
 
 #include <reel.h>
 
+#include "chance.h"
+#include "count.h"
+
 enum { OPERANDS = 3, SEED = 20 };
 
 /* ---- Arrays ------------------------------------------------------------------------------------------------------ */
@@ -33,12 +36,6 @@ bool equal_arrays(const array *a, const array *b, char *text, size_t size);
 bool close_arrays(const array *a, const array *b, double tolerance, double scale, char *text, size_t size);
 double largest_of(const array *a); /* magnitude, of those that are finite */
 
-/* ---- Random numbers, the same in every run ----------------------------------------------------------------------- */
-
-void random_seed(uint64_t seed);
-uint64_t random_bits(void);
-double random_in(double low, double high);
-double random_normal(void);
 array random_array(reel_dtype dtype, reel_shape shape); /* standard normal, exact in f32 */
 
 /* ---- The machine ------------------------------------------------------------------------------------------------- */
@@ -46,6 +43,11 @@ array random_array(reel_dtype dtype, reel_shape shape); /* standard normal, exac
 /* Makes German the locale, where one half is 0,5; false where it cannot be made. The folder keeps one that is not
  * installed. */
 bool speak_german(const char *folder);
+
+/* Lets the process have this many more bytes of memory, or all there is; a sanitizer takes too many for that. */
+bool under_sanitizer(void);
+void limit_memory(size_t more);
+void unlimit_memory(void);
 
 /* ---- A row of the op table --------------------------------------------------------------------------------------- */
 

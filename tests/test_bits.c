@@ -14,8 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define COUNT(list) ((int)(sizeof(list) / sizeof *(list)))
-
 static char text[400];
 
 static void seed(void) { random_seed(2); }

@@ -3,15 +3,10 @@
  * nothing. Every row runs plain, planned, in a team, and as an evaluation. */
 #include "core/run/executor.h"
 
-#include <criterion/criterion.h>
+#include "fixture.h"
 
-#include <reel.h>
 #include <stdio.h>
 #include <string.h>
-
-#define COUNT(list) ((int)(sizeof(list) / sizeof *(list)))
-
-static reel_tape *tape;
 
 typedef reel_tensor *indices(reel_tensor *i);
 
@@ -123,13 +118,13 @@ static reel_tensor *beside(reel_tensor *x)
     return reel_keep(reel_sum(next, REEL_ALL, REEL_DROP), "beside");
 }
 
-static void read_states(reel_model *model, float *to)
+static void read_states(float *to)
 {
     cr_assert_eq(reel_model_read_f32(model, "s", to, 60), REEL_OK);
     cr_assert_eq(reel_model_read_f32(model, "t", to + 60, 25), REEL_OK);
 }
 
-static reel_status run(int way, reel_tensor *y)
+static reel_status run_in(int way, reel_tensor *y)
 {
     tape->plain = way == PLAIN;
     if (way != PLAIN)
@@ -143,8 +138,8 @@ static void check(int source, int use, int64_t n, int way)
 {
     static const int32_t seven[] = { 0, 1, 2, 3, 4, 5, 6 };
     float data[60], before[STATE], after[STATE];
-    reel_model *model = reel_model_new((reel_model_options){ .seed = 2 });
-    tape = reel_tape_new(model, (reel_tape_options){ .threads = way == TEAM ? 2 : 1, .checked = way == CHECKED });
+    begin_with((reel_model_options){ .seed = 1 },
+               (reel_tape_options){ .threads = way == TEAM ? 2 : 1, .checked = way == CHECKED });
     reel_tensor *i = reel_input(tape, "i", REEL_I32, REEL_SHAPE(7)),
                 *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(12, 5));
     reel_tensor *y = users[use].use(sources[source].make(i), x, n);
@@ -156,19 +151,18 @@ static void check(int source, int use, int64_t n, int way)
     snprintf(what, sizeof what, "%s, index %s, size %d, %s", users[use].name, sources[source].name, (int)n,
              way_names[way]);
     cr_assert_null(reel_tape_error(tape), "%s: %s", what, reel_tape_error(tape));
-    read_states(model, before);
+    read_states(before);
     const bool fits = sources[source].low >= 0 && sources[source].high < n;
-    cr_expect_eq(run(way, y), fits ? REEL_OK : REEL_BAD_INDEX, "%s: %s", what, reel_tape_error(tape));
+    cr_expect_eq(run_in(way, y), fits ? REEL_OK : REEL_BAD_INDEX, "%s: %s", what, reel_tape_error(tape));
     const char *error = reel_tape_error(tape);
     cr_expect(fits || (error && strstr(error, "in_range: the index ")), "%s: %s", what, error);
-    read_states(model, after);
+    read_states(after);
     for (int k = 0; k < STATE; k++) {
         const bool same = before[k] == after[k];
         cr_expect_eq(same, !fits || way == EVALUATED, "%s: element %d of the states", what, k);
     }
     cr_expect_eq(reel_model_runs(model), fits && way != EVALUATED, "%s: runs", what);
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end_after_error();
 }
 
 Test(checks, are_made_whatever_the_index_is_and_whoever_else_has_checked_it)
@@ -189,8 +183,8 @@ Test(checks, are_made_in_every_run)
             };
             static const reel_status statuses[] = { REEL_OK, REEL_BAD_INDEX, REEL_OK, REEL_BAD_INDEX };
             float data[60] = { 0 };
-            reel_model *model = reel_model_new((reel_model_options){ .seed = 2 });
-            tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 + (way == TEAM), .checked = way == CHECKED });
+            begin_with((reel_model_options){ .seed = 1 },
+                       (reel_tape_options){ .threads = 1 + (way == TEAM), .checked = way == CHECKED });
             reel_tensor *i = reel_input(tape, "i", REEL_I32, REEL_SHAPE(7)),
                         *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(12, 5));
             reel_tensor *y = reel_keep(users[use].use(i, x, 7), "y");
@@ -198,11 +192,10 @@ Test(checks, are_made_in_every_run)
             reel_write_f32(x, data, 60);
             for (int k = 0; k < COUNT(values); k++) {
                 reel_write_i32(i, values[k], 7);
-                cr_expect_eq(run(way, y), statuses[k], "%s, run %d, %s: %s", users[use].name, k, way_names[way],
+                cr_expect_eq(run_in(way, y), statuses[k], "%s, run %d, %s: %s", users[use].name, k, way_names[way],
                              reel_tape_error(tape));
             }
             cr_expect_eq(reel_model_runs(model), 2);
-            reel_tape_free(tape);
-            reel_model_free(model);
+            end_after_error();
         }
 }

@@ -1,8 +1,9 @@
 /* Pictures of programs: what reel_tape_write_dot() promises. Graphviz itself reads them where it is
  * installed. Every test runs in a directory of its own. */
-#include <criterion/criterion.h>
-
 #include "core/record/tape.h"
+#include "files.h"
+#include "fixture.h"
+#include "heap.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -11,56 +12,19 @@
 #include <time.h>
 #include <unistd.h>
 
-static char directory[] = "/tmp/reel-dot-XXXXXX";
-
-static void enter_directory(void) { cr_assert(mkdtemp(directory) && chdir(directory) == 0); }
-
-static void leave_directory(void)
-{
-    char command[64];
-    snprintf(command, sizeof command, "rm -r %s", directory);
-    cr_assert_eq(system(command), 0);
-}
-
 TestSuite(dot, .init = enter_directory, .fini = leave_directory);
 
-static int64_t allocations_left = -1, bytes_used;
+static heap memory;
 
-static void *resize(void *context, void *block, size_t old_size, size_t new_size)
+static void begin_counted(void)
 {
-    (void)context;
-    if (new_size && allocations_left == 0) return NULL;
-    if (new_size && allocations_left > 0) allocations_left--;
-    bytes_used += (int64_t)new_size - (int64_t)old_size;
-    if (new_size) return realloc(block, new_size);
-    free(block);
-    return NULL;
+    begin_with((reel_model_options){ .seed = 1, .allocator = { heap_resize, &memory } }, (reel_tape_options){ 0 });
 }
 
-static reel_model *model;
-static reel_tape *tape;
-
-static void begin(void)
+static void end_counted(void)
 {
-    model = reel_model_new((reel_model_options){ .seed = 1, .allocator = { .resize = resize } });
-    tape = reel_tape_new(model, (reel_tape_options){ 0 });
-}
-
-static void end(void)
-{
-    reel_tape_free(tape);
-    reel_model_free(model);
-    cr_expect_eq(bytes_used, 0);
-}
-
-static const char *read_text(const char *path)
-{
-    static char text[1 << 16];
-    FILE *file = fopen(path, "rb");
-    cr_assert(file);
-    text[fread(text, 1, sizeof text - 1, file)] = 0;
-    fclose(file);
-    return text;
+    end_after_error();
+    expect_all_back(&memory);
 }
 
 static const char *draw(void)
@@ -68,24 +32,15 @@ static const char *draw(void)
     cr_assert_eq(reel_tape_write_dot(tape, "graph.dot"), REEL_OK, "%s", reel_tape_error(tape));
     if (system("command -v dot > /dev/null") == 0) {
         cr_expect_eq(system("dot -Tsvg graph.dot -o graph.svg 2> errors"), 0);
-        cr_expect_str_empty(read_text("errors"));
+        cr_expect_str_empty(read_file("errors"));
     }
-    return read_text("graph.dot");
+    return read_file("graph.dot");
 }
 
 static int count(const char *text, const char *part)
 {
     int n = 0;
     for (; (text = strstr(text, part)); text += strlen(part)) n++;
-    return n;
-}
-
-static int count_files(void)
-{
-    DIR *all = opendir(".");
-    int n = 0;
-    for (struct dirent *d; (d = readdir(all));) n += d->d_name[0] != '.';
-    closedir(all);
     return n;
 }
 
@@ -109,7 +64,7 @@ static const char *body(const char *text) { return strchr(strstr(text, "edge [")
 
 Test(dot, shows_operands_in_order_and_numbers_in_labels)
 {
-    begin();
+    begin_counted();
     /* Without the macros, so that no line of this file is in the picture. */
     reel_tensor *x = (reel_input)(tape, "x", REEL_F64, REEL_SHAPE(2));
     reel_tensor *y = (reel_input)(tape, "y", REEL_F64, REEL_SHAPE(2));
@@ -126,12 +81,12 @@ Test(dot, shows_operands_in_order_and_numbers_in_labels)
                                    "n6 [label=\"z\\n[] i32\" " INPUT "]\n"
                                    "n7 [label=\"triple\\nmul(3, ·)\\n[] i32\" " BLUE " peripheries=2]\n"
                                    "n0 -> n1\nn2 -> n3\nn0 -> n3\nn1 -> n4\nn3 -> n4\nn6 -> n7\n}\n");
-    end();
+    end_counted();
 }
 
 Test(dot, tells_forward_gradient_and_update_apart)
 {
-    begin();
+    begin_counted();
     network();
     const char *text = draw();
     for (const char *line = body(text); *line; line = strchr(line, '\n') + 1) {
@@ -155,12 +110,12 @@ Test(dot, tells_forward_gradient_and_update_apart)
     cr_expect_eq(count(text, "label=\"hidden, gradients\""), 1);
     cr_expect_eq(count(text, "label=\"expand"), 0);
     cr_expect_eq(count(text, "{"), count(text, "}"));
-    end();
+    end_counted();
 }
 
 Test(dot, frames_scopes_in_each_other)
 {
-    begin();
+    begin_counted();
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2));
     reel_scope_push(tape, "a/b");
     x = reel_exp(x);
@@ -178,12 +133,12 @@ Test(dot, frames_scopes_in_each_other)
         cr_assert((text = strstr(text, order[i])), "%s", order[i]);
         text += strlen(order[i]) - 1;
     }
-    end();
+    end_counted();
 }
 
 Test(dot, escapes_what_graphviz_would_read)
 {
-    begin();
+    begin_counted();
     reel_tensor *x = reel_input(tape, "back\\slash & <b> {|} café %s &amp;", REEL_F32, REEL_SHAPE(2));
     reel_scope_push(tape, "%s", "s\\c&o");
     reel_keep(reel_exp(x), "k\\N");
@@ -192,19 +147,19 @@ Test(dot, escapes_what_graphviz_would_read)
     cr_expect(strstr(text, "\"back\\\\slash &amp; <b> {|} café %s &amp;amp;\\n[2]\""), "%s", text);
     cr_expect(strstr(text, "label=\"s\\\\c&amp;o\"\n"), "%s", text);
     cr_expect(strstr(text, "\"s\\\\c&amp;o/k\\\\N\\nexp\\n[2]\""), "%s", text);
-    end();
+    end_counted();
 }
 
 Test(dot, draws_a_program_without_a_loss_as_forward)
 {
-    begin();
+    begin_counted();
     reel_tensor *h = reel_state(tape, "h", REEL_F32, REEL_SHAPE(4));
     reel_assign(h, reel_tanh(reel_shift(h, 1)));
     const char *text = draw();
     cr_expect_eq(count(body(text), FORWARD), 2);
     cr_expect_eq(count(body(text), UPDATE), 1);
     cr_expect_eq(count(body(text), GRADIENT), 0);
-    end();
+    end_counted();
 }
 
 Test(dot, changes_no_result)
@@ -212,7 +167,7 @@ Test(dot, changes_no_result)
     float losses[2][3], x[48], y[24];
     for (int i = 0; i < 48; i++) x[i] = (float)(i % 7) / 7, y[i % 24] = (float)(i % 5) / 5;
     for (int draws = 0; draws < 2; draws++) {
-        begin();
+        begin_counted();
         reel_tensor *loss = network();
         for (int i = 0; i < 3; i++) {
             for (int64_t k = 0; k < tape->log.count; k++) {
@@ -224,7 +179,7 @@ Test(dot, changes_no_result)
             if (draws) draw();
             losses[draws][i] = (float)reel_item(loss);
         }
-        end();
+        end_counted();
     }
     cr_expect_eq(memcmp(losses[0], losses[1], sizeof losses[0]), 0);
     cr_expect_lt(losses[0][2], losses[0][0]);
@@ -238,7 +193,7 @@ Test(dot, changes_no_result)
 
 Test(dot, refuses_what_cannot_be_drawn_or_written)
 {
-    begin();
+    begin_counted();
     expect_error(reel_tape_write_dot(tape, "x"), REEL_BAD_STATE,
                  "tape_write_dot: the tape computes nothing: no result, nothing kept or assigned");
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2));
@@ -255,18 +210,18 @@ Test(dot, refuses_what_cannot_be_drawn_or_written)
     cr_expect_eq(reel_tape_write_dot(tape, "x"), REEL_BAD_SHAPE);
     cr_expect_eq(reel_tape_write_dot(NULL, "x"), REEL_BAD_ARGUMENT);
     cr_expect_eq(count_files(), 1);
-    end();
+    end_counted();
 }
 
 Test(dot, leaves_everything_as_it_was_when_memory_runs_out)
 {
-    begin();
+    begin_counted();
     network();
     int failures = 0;
     for (;; failures++) {
-        allocations_left = failures;
+        fail_after(&memory, failures);
         reel_status status = reel_tape_write_dot(tape, "graph");
-        allocations_left = -1;
+        fail_after(&memory, -1);
         if (status == REEL_OK) break;
         cr_assert_lt(failures, 1000);
         expect_error(status, REEL_OUT_OF_MEMORY, "tape_write_dot: out of memory");
@@ -274,12 +229,12 @@ Test(dot, leaves_everything_as_it_was_when_memory_runs_out)
     }
     cr_expect_gt(failures, 3);
     cr_expect_eq(count_files(), 1);
-    end();
+    end_counted();
 }
 
 Test(dot, draws_a_hundred_thousand_nodes_in_little_time, .timeout = 60)
 {
-    begin();
+    begin_counted();
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2)), *y = x;
     for (int i = 0; i < 50; i++) reel_scope_push(tape, "s%d", i);
     for (int i = 0; i < 100000; i++) {
@@ -296,5 +251,5 @@ Test(dot, draws_a_hundred_thousand_nodes_in_little_time, .timeout = 60)
     double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
     cr_expect_lt(seconds, 5);
     if (getenv("REEL_SHOW_TIMES")) fprintf(stderr, "200001 nodes in %.2f s\n", seconds);
-    end();
+    end_counted();
 }

@@ -2,11 +2,10 @@
  * value, three derivatives by either and the mixed one, in f32 and f64, against the mathematical limits. */
 #include <criterion/criterion.h>
 
+#include "count.h"
 #include "edges.h"
 
 #include <stdio.h>
-
-#define COUNT(list) ((int)(sizeof(list) / sizeof *(list)))
 
 enum { Y, A1, A2, A3, B1, B2, B3, AB, RESULTS };
 static const char *const names[] = { "y", "d/da", "d²/da²", "d³/da³", "d/db", "d²/db²", "d³/db³", "d²/dadb" };

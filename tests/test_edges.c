@@ -1,19 +1,12 @@
 /* Everything that takes real numbers, at zeros, infinities, NaN, the largest, the smallest and subnormal numbers: value and
  * three derivatives, in f32 and f64, are the mathematical limits, which edge_rows.h computes. What is finite is not refused
  * in checked mode. Then two operands at a time, and what is scaled: norms and moments. */
-#include <criterion/criterion.h>
-
 #include "edge_rows.h"
+#include "fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#ifndef REEL_SOURCE_ROOT
-#define REEL_SOURCE_ROOT getenv("REEL_SOURCE_ROOT")
-#endif
-
-#define COUNT(list) ((int)(sizeof(list) / sizeof *(list)))
 
 /* ---- Programs ---------------------------------------------------------------------------------------------------- */
 
@@ -121,8 +114,7 @@ Test(edges, what_is_finite_is_not_refused_in_checked_mode)
 /* Rows of which all is masked, by a number that is infinite and not a value that became so. */
 Test(edges, rows_without_an_open_element_are_not_refused_in_checked_mode)
 {
-    reel_model *model = reel_model_new((reel_model_options){ .seed = 1 });
-    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ .checked = true });
+    begin_with((reel_model_options){ .seed = 1 }, (reel_tape_options){ .checked = true });
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2, 3));
     reel_tensor *open = reel_input(tape, "open", REEL_I32, REEL_SHAPE(2, 3));
     reel_tensor *scores = reel_where(open, x, reel_number(x, -INFINITY));
@@ -136,15 +128,13 @@ Test(edges, rows_without_an_open_element_are_not_refused_in_checked_mode)
     for (int i = 0; i < 6; i++) cr_expect_eq(got[i], i < 4 ? 0 : 0.5f, "%d: %g", i, (double)got[i]);
     cr_assert_eq(reel_read_f32(g, got, 6), REEL_OK);
     for (int i = 0; i < 6; i++) cr_expect_eq(got[i], 0, "%d: %g", i, (double)got[i]);
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end();
 }
 
 /* No element is the largest where one is NaN: nothing is shared among none of them, which would be 0 / 0. */
 Test(edges, a_nan_in_a_maximum_makes_no_nan_of_what_its_gradient_is_made_of)
 {
-    reel_model *model = reel_model_new((reel_model_options){ .seed = 1 });
-    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ 0 });
+    begin();
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2));
     reel_tensor *w = reel_input(tape, "w", REEL_F32, REEL_SCALAR);
     reel_tensor *gx = reel_gradient(reel_mul(reel_max(x, REEL_ALL, REEL_DROP), w), x);
@@ -153,8 +143,7 @@ Test(edges, a_nan_in_a_maximum_makes_no_nan_of_what_its_gradient_is_made_of)
     cr_assert_eq(reel_write_f32(w, (float[]){ 3 }, 1), REEL_OK);
     cr_assert_eq(reel_eval(tape, &gw, 1), REEL_OK, "%s", reel_tape_error(tape));
     cr_expect_eq(reel_item(gw), 0, "%g", reel_item(gw));
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end();
 }
 
 /* ---- The table is complete --------------------------------------------------------------------------------------- */

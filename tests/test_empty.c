@@ -1,8 +1,8 @@
 /* Empty axes: every op of the table with a size of 0 in every place, used twice, so that shares of a gradient merge;
  * values, gradients and gradients of these, by both executors. */
+#include "fixture.h"
 #include "op_table.h"
 
-#include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,8 +26,6 @@ static void make_empty(op_case *c, int input, int axis, bool alike)
         if (c->shape.size[d] == size) c->shape.size[d] = 0;
     c->x[input].shape.size[axis] = 0;
 }
-
-static reel_tensor *total(reel_tensor *x) { return reel_sum(x, REEL_ALL, REEL_DROP); }
 
 static void keep(reel_tensor **kept, int *count, reel_tensor *x)
 {
@@ -66,7 +64,7 @@ static int record_all(program *p, const op_case *c, reel_tensor **kept)
 }
 
 /* False: the op refuses these sizes, in words. */
-static bool run(const op_case *c, const array *x, bool plain, result *r)
+static bool run_case(const op_case *c, const array *x, bool plain, result *r)
 {
     setenv("REEL_PLAIN", plain ? "1" : "0", 1);
     program p = program_new();
@@ -112,11 +110,11 @@ static void check(const op_case *c, reel_dtype dtype, tally *t)
     result plain, planned;
     forget_arrays();
     random_operands(c, dtype, x);
-    if (!run(c, x, true, &plain)) {
+    if (!run_case(c, x, true, &plain)) {
         t->refused++;
         return;
     }
-    cr_assert(run(c, x, false, &planned));
+    cr_assert(run_case(c, x, false, &planned));
     cr_assert_eq(plain.count, planned.count);
     for (int i = 0; i < plain.count; i++) {
         cr_expect(equal_arrays(&plain.value[i], &planned.value[i], text, sizeof text), "%s: %s", c->op, text);
@@ -157,8 +155,7 @@ Test(empty, sizes_of_every_op_in_every_place)
 static void train_on_nothing(int64_t batch, int64_t in, bool plain)
 {
     setenv("REEL_PLAIN", plain ? "1" : "0", 1);
-    reel_model *model = reel_model_new((reel_model_options){ .seed = 1 });
-    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ 0 });
+    begin();
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(batch, in));
     reel_tensor *class = reel_input(tape, "class", REEL_I32, REEL_SHAPE(batch));
     reel_tensor *h = reel_dropout(reel_relu(reel_linear(x, "hidden", 4)), "drop", 0.5), *y = reel_linear(h, "out", 3);
@@ -175,8 +172,7 @@ static void train_on_nothing(int64_t batch, int64_t in, bool plain)
     float w[12];
     cr_assert_eq(reel_model_read_f32(model, "out/w", w, 12), REEL_OK);
     for (int i = 0; i < 12; i++) cr_expect(isfinite(w[i]));
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end();
 }
 
 Test(empty, batches_and_rows_train)

@@ -4,10 +4,9 @@
  *
  * "@n" in a message stands for file and line of the call inside AT(n, …); 0 is the call that fails. A call inside AT
  * stands on one line, since compilers differ in the line of a macro that spans several. */
-#include <criterion/criterion.h>
+#include "fixture.h"
 
 #include <math.h>
-#include <reel.h>
 #include <reel/op.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,8 +16,7 @@
 static int lines[10];
 #define AT(n, call) (lines[n] = __LINE__, call)
 
-static reel_model *model;
-static reel_tape *tape, *other;
+static reel_tape *other;
 static reel_tensor *x, *v, *s, *d, *idx, *wide,
     *empty;                        /* f32 [2,3], [4], []; f64 [2,3]; i32 [3]; f32 of rank 8, [2,0] */
 static reel_tensor *w, *h, *loss;  /* parameter [3,2], state [2] that counts runs, their sum */
@@ -47,10 +45,9 @@ static void write_inputs(void)
     cr_assert_eq((reel_write_i32)(idx, (int32_t[]){ 0, 1, 2 }, 3), REEL_OK);
 }
 
-static void begin(reel_tape_options options)
+static void begin_small(reel_tape_options options)
 {
-    model = reel_model_new((reel_model_options){ .seed = 7 });
-    tape = reel_tape_new(model, (reel_tape_options){ 0 });
+    begin();
     record();
     write_inputs();
     cr_assert_eq(reel_run(tape), REEL_OK);
@@ -66,16 +63,16 @@ static void begin(reel_tape_options options)
     foreign = AT(7, reel_input(other, "foreign", REEL_F32, REEL_SHAPE(2, 3)));
 }
 
-static void end(void)
+static void end_small(void)
 {
     reel_tape_free(other);
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end_after_error();
+    other = NULL;
 }
 
-static void begin_training(void) { begin((reel_tape_options){ 0 }); }
-static void begin_evaluating(void) { begin((reel_tape_options){ .evaluate = true }); }
-static void begin_checked(void) { begin((reel_tape_options){ .checked = true }); }
+static void begin_training(void) { begin_small((reel_tape_options){ 0 }); }
+static void begin_evaluating(void) { begin_small((reel_tape_options){ .evaluate = true }); }
+static void begin_checked(void) { begin_small((reel_tape_options){ .checked = true }); }
 
 /* What the model holds, to be compared byte by byte. */
 typedef struct image {
@@ -198,7 +195,7 @@ static void expect_model(const char *row, const image *before, result got, reel_
         start();                                                                                                       \
         const image before = image_now();                                                                              \
         expect(name, &before, RESULT(call), status, text);                                                             \
-        end();                                                                                                         \
+        end_small();                                                                                                   \
     } while (0)
 
 /* The message ends with the call's own line. */
@@ -478,7 +475,7 @@ Test(errors, of_a_stale_handle_end_when_the_same_call_is_recorded_again)
     reel_tensor *again = reel_input(tape, "old", REEL_F32, REEL_SHAPE(2, 3));
     cr_expect_not(reel_is_bad(reel_exp(again)));
     cr_expect_null(reel_tape_error(tape));
-    end();
+    end_small();
 }
 
 /* ---- Names, scopes, leaves ---------------------------------------------------------------------------------------- */
@@ -622,7 +619,7 @@ Test(errors, of_scopes_and_replacements)
 
 /* ---- Gradients and lists ------------------------------------------------------------------------------------------ */
 
-static reel_tensor *total(reel_tensor *a) { return AT(9, reel_sum(a, REEL_ALL, REEL_DROP)); }
+static reel_tensor *total_here(reel_tensor *a) { return AT(9, reel_sum(a, REEL_ALL, REEL_DROP)); }
 static reel_tensor *detached(void) { return AT(8, reel_detach(reel_mul(w, w))); }
 static reel_tensor *positions(void) { return reel_cast(AT(8, reel_argmax(w, 0)), REEL_F32); }
 
@@ -634,14 +631,14 @@ Test(errors, of_gradients)
     RECORDING(REEL_BAD_DTYPE, "gradients: idx [3] (@2) is i32; only f32 and f64 have gradients",
               AT(0, reel_gradient(reel_sum(idx, REEL_ALL, REEL_DROP), idx)));
     RECORDING(REEL_UNREACHED, "gradients: sum [] (@9) does not depend on w [3,2] (@3)",
-              AT(0, reel_gradient(total(x), w)));
+              AT(0, reel_gradient(total_here(x), w)));
     RECORDING(REEL_UNREACHED,
               "gradients: sum [] (@9) does not reach w [3,2] (@3): the path is cut at detach [3,2] (@8)",
-              AT(0, reel_gradient(total(detached()), w)));
+              AT(0, reel_gradient(total_here(detached()), w)));
     RECORDING(REEL_UNREACHED, "gradients: sum [] (@9) does not reach w [3,2] (@3): the path is cut at argmax [2] (@8)",
-              AT(0, reel_gradient(total(positions()), w)));
+              AT(0, reel_gradient(total_here(positions()), w)));
     RECORDING(REEL_UNREACHED, "gradients: sum [] (@9) does not depend on w [3,2] (@3)",
-              AT(0, reel_gradients(total(x), list_of(w, NULL))));
+              AT(0, reel_gradients(total_here(x), list_of(w, NULL))));
     RECORDING(REEL_BAD_SHAPE, "vjp: y is f32 [2,3] and gy f32 [4]; they must be alike, f32 or f64",
               AT(0, reel_vjp(x, v, list_of(x, NULL))));
     RECORDING(REEL_BAD_STATE, "vjp: gy belongs to another tape than the rest: foreign [2,3] (@7)",
@@ -825,7 +822,7 @@ Test(errors, of_values_are_none_for_a_softmax_in_checked_mode)
 {
     begin_checked();
     cr_expect_eq(run_written(reel_cross_entropy(x, reel_slice(idx, 0, 0, 2))), REEL_OK, "%s", reel_tape_error(tape));
-    end();
+    end_small();
 }
 
 /* ---- Models and tapes ---------------------------------------------------------------------------------------------- */
@@ -855,8 +852,7 @@ Test(errors, of_models)
 static void expect_refused(const char *variable, const char *value, const char *message)
 {
     setenv(variable, value, 1);
-    model = reel_model_new((reel_model_options){ 0 });
-    tape = reel_tape_new(model, (reel_tape_options){ 0 });
+    begin();
     for (int i = 0; i < 2; i++) {
         reel_tensor *p =
             reel_parameter(reel_input(tape, "x", REEL_F32, REEL_SCALAR), "w", REEL_SCALAR, reel_init_zeros());
@@ -867,8 +863,7 @@ static void expect_refused(const char *variable, const char *value, const char *
                   reel_tape_error(tape));
         reel_tape_clear(tape);
     }
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end_after_error();
     unsetenv(variable);
 }
 
@@ -887,11 +882,9 @@ Test(errors, of_settings_that_cannot_be_followed)
 
 Test(errors, of_a_new_tape_need_no_line)
 {
-    model = reel_model_new((reel_model_options){ 0 });
-    tape = reel_tape_new(model, (reel_tape_options){ .threads = -2 });
+    begin_with((reel_model_options){ 0 }, (reel_tape_options){ .threads = -2 });
     cr_expect_str_eq(reel_tape_error(tape), "tape_new: threads is -2; 0 asks for all, 1 for one, 1024 is the most");
     cr_expect(reel_is_bad(reel_input(tape, "x", REEL_F32, REEL_SCALAR)));
     cr_expect_str_eq(reel_tape_error(tape), "tape_new: threads is -2; 0 asks for all, 1 for one, 1024 is the most");
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end_after_error();
 }

@@ -2,11 +2,11 @@
  * each; a test compares it with the headers, so that a field without a row fails. Updates are compared with plain loops
  * in f64. */
 #include "core/run/executor.h"
-
-#include <criterion/criterion.h>
+#include "files.h"
+#include "fixture.h"
+#include "heap.h"
 
 #include <math.h>
-#include <reel.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,29 +14,6 @@
 #include <unistd.h>
 
 #include "tests/worst.h"
-
-#define COUNT(list) ((int)(sizeof(list) / sizeof *(list)))
-
-#ifndef REEL_SOURCE_ROOT
-#define REEL_SOURCE_ROOT getenv("REEL_SOURCE_ROOT")
-#endif
-
-static reel_model *model;
-static reel_tape *tape;
-
-static void begin_with(reel_model_options of_model, reel_tape_options of_tape)
-{
-    model = reel_model_new(of_model);
-    tape = reel_tape_new(model, of_tape);
-}
-
-static void begin(void) { begin_with((reel_model_options){ .seed = 1 }, (reel_tape_options){ .threads = 1 }); }
-
-static void end(void)
-{
-    reel_tape_free(tape);
-    reel_model_free(model);
-}
 
 static void expect_no_error(void) { cr_assert_null(reel_tape_error(tape), "%s", reel_tape_error(tape)); }
 
@@ -55,12 +32,7 @@ static bool has_name(const char *name)
 /* The file's contents, and the file removed. */
 static const char *contents(const char *path)
 {
-    static char text[1 << 16];
-    FILE *file = fopen(path, "r");
-    cr_assert(file, "no %s", path);
-    size_t size = fread(text, 1, sizeof text - 1, file);
-    text[size] = 0;
-    fclose(file);
+    const char *text = read_file(path);
     remove(path);
     return text;
 }
@@ -91,24 +63,16 @@ static void model_seed(void)
     for (int i = 0; i < 8; i++) cr_expect_neq(first[i], other[i]);
 }
 
-static void *counting(void *context, void *block, size_t old_size, size_t new_size)
-{
-    (void)old_size;
-    *(int *)context += new_size > 0;
-    if (new_size) return realloc(block, new_size);
-    free(block);
-    return NULL;
-}
-
 static void model_allocator(void)
 {
-    int calls = 0;
-    begin_with((reel_model_options){ .allocator = { counting, &calls } }, (reel_tape_options){ 0 });
-    const int before = calls;
+    heap h = { 0 };
+    begin_with((reel_model_options){ .allocator = { heap_resize, &h } }, (reel_tape_options){ 0 });
+    const int64_t before = h.calls;
     cr_expect_gt(before, 1, "for the model and the tape");
     reel_input(tape, "x", REEL_F32, REEL_SHAPE(3));
-    cr_expect_gt(calls, before);
+    cr_expect_gt(h.calls, before);
     end();
+    expect_all_back(&h);
 }
 
 /* ---- Tapes ------------------------------------------------------------------------------------------------------- */
@@ -158,7 +122,7 @@ static reel_status read_unkept(bool keep_everything)
     cr_assert_eq(reel_run(tape), REEL_OK);
     const reel_status status = reel_read_f64(unkept, y, 2);
     cr_expect(status != REEL_OK || (y[0] == 3 && y[1] == 6));
-    end();
+    end_after_error();
     return status;
 }
 
@@ -177,7 +141,7 @@ static void tape_checked(void)
         reel_write_f64(x, (const double[]){ 1, -2 }, 2);
         cr_expect_eq(reel_run(tape), checked ? REEL_NOT_FINITE : REEL_OK);
         cr_expect(!checked || strstr(reel_tape_error(tape), "log: element [1]"), "%s", reel_tape_error(tape));
-        end();
+        end_after_error();
     }
 }
 
@@ -530,7 +494,7 @@ static const struct {
     { "reel_adam_options", "epsilon", adam_epsilon },
     { "reel_adam_options", "weight_decay", adam_weight_decay },
     { "reel_progress_options", "epochs", progress_epochs },
-    { "reel_progress_options", "samples", NULL }, /* the bar of a terminal: test_data.c */
+    { "reel_progress_options", "samples", NULL }, /* the bar of a terminal: test_progress.c */
     { "reel_progress_options", "quiet", progress_quiet },
     { "reel_progress_options", "file", progress_epochs },
 };
@@ -544,14 +508,9 @@ static bool has_row(const char *options, const char *field)
 
 static const char *header(const char *name)
 {
-    static char text[1 << 16];
-    char path[1000];
-    cr_assert(REEL_SOURCE_ROOT, "set REEL_SOURCE_ROOT");
-    snprintf(path, sizeof path, "%s/include/%s", REEL_SOURCE_ROOT, name);
-    FILE *file = fopen(path, "r");
-    cr_assert(file, "cannot open %s", path);
-    text[fread(text, 1, sizeof text - 1, file)] = 0;
-    fclose(file);
+    char path[100];
+    snprintf(path, sizeof path, "include/%s", name);
+    char *text = read_source(path);
     for (char *p = text; (p = strstr(p, "/*"));) { /* comments become blanks */
         char *after = strstr(p, "*/");
         cr_assert(after);
@@ -622,7 +581,8 @@ Test(fields, beyond_the_size_of_an_older_struct_are_zero)
     expect_updates(&t, expected, NULL, "adam");
     end();
     const reel_tape_options evaluating = { .evaluate = true, .checked = true };
-    model = reel_model_new((reel_model_options){ .seed = 3 });
+    begin();
+    reel_tape_free(tape);
     tape = reel_tape_new_sized(model, &evaluating, 0);
     cr_expect(!reel_is_evaluating(tape) && !tape->options.checked);
     end();

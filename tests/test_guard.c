@@ -15,8 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define COUNT(list) ((int)(sizeof(list) / sizeof *(list)))
-
 /* ---- A program on guarded memory --------------------------------------------------------------------------------- */
 
 enum { INPUTS = 8, KEEPS = 16 };

@@ -1,29 +1,10 @@
 /* What a kept value and a loss are when they are read: those of the last run, whoever writes in between and whatever is
  * done in place; by both executors. */
-#include <criterion/criterion.h>
-#include <reel.h>
+#include "fixture.h"
+
 #include <stdlib.h>
 
-static reel_model *model;
-static reel_tape *tape;
-
-static void begin_with(const char *plain)
-{
-    setenv("REEL_PLAIN", plain, 1);
-    model = reel_model_new((reel_model_options){ .seed = 1 });
-    tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
-}
-
-static void end(void)
-{
-    cr_expect_null(reel_tape_error(tape), "%s", reel_tape_error(tape));
-    reel_tape_free(tape);
-    reel_model_free(model);
-}
-
 static reel_tensor *like(void) { return reel_input(tape, "like", REEL_F32, REEL_SHAPE(1)); }
-
-static void run(void) { cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape)); }
 
 static void write_model(const char *name, float a, float b)
 {
@@ -40,8 +21,8 @@ static void expect(reel_tensor *x, float a, float b)
 
 #define BY_BOTH_EXECUTORS(name)                                                                                        \
     static void name(void);                                                                                            \
-    Test(kept, name##_planned) { begin_with("0"), name(), end(); }                                                     \
-    Test(kept, name##_plain) { begin_with("1"), name(), end(); }                                                       \
+    Test(kept, name##_planned) { setenv("REEL_PLAIN", "0", 1), begin(), name(), end(); }                               \
+    Test(kept, name##_plain) { setenv("REEL_PLAIN", "1", 1), begin(), name(), end(); }                                 \
     static void name(void)
 
 BY_BOTH_EXECUTORS(a_loss_that_is_a_parameter_has_its_value_at_the_start)

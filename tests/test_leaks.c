@@ -2,18 +2,12 @@
  * room for, a weight that is used more than once, slices that are merged, plans with everything a plan can have, errors
  * in the middle of recording and of running, files; and all of this once more for each allocation that fails. */
 #include "core/run/executor.h"
+#include "fixture.h"
 #include "heap.h"
 
-#include <criterion/criterion.h>
-
 #include <math.h>
-#include <reel.h>
 #include <stdio.h>
 #include <unistd.h>
-
-#define COUNT(list) ((int)(sizeof(list) / sizeof *(list)))
-
-static reel_tensor *total(reel_tensor *x) { return reel_sum(x, REEL_ALL, REEL_DROP); }
 
 static reel_tensor *input(reel_tape *t, const char *name, reel_shape shape)
 {
@@ -177,11 +171,15 @@ static const char *path(void)
     return text;
 }
 
+static void begin_on(heap *h, reel_tape_options options)
+{
+    begin_with((reel_model_options){ .seed = 4, .allocator = { heap_resize, h } }, options);
+}
+
 /* Recorded, run, evaluated, cleared, recorded again the same and then another; true: no call failed. */
 static bool live(heap *h, int number, reel_tape_options options, bool ahead)
 {
-    reel_model *model = model_on(h);
-    reel_tape *tape = reel_tape_new(model, options);
+    begin_on(h, options);
     bool good = true;
     for (int i = 0; i < 3; i++) {
         reel__plan_settings *settings = ahead ? reel__settings(tape) : NULL;
@@ -194,8 +192,7 @@ static bool live(heap *h, int number, reel_tape_options options, bool ahead)
         if (!good && !h->failed && !programs[number].fails) cr_log_error("%s", reel_tape_error(tape));
         reel_tape_clear(tape);
     }
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end_after_error();
     return good;
 }
 
@@ -246,15 +243,13 @@ Test(leaks, there_are_none_when_there_is_no_memory_for_the_next_nodes)
 {
     for (int k = 1; k <= 8; k++) {
         heap h = { 0 };
-        reel_model *model = model_on(&h);
-        reel_tape *tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
+        begin_on(&h, (reel_tape_options){ .threads = 1 });
         reel_tensor *x = input(tape, "x", REEL_SHAPE(3)), *y = x;
         while (reel_node_count(tape) < 512) y = reel_node_count(tape) % 2 ? reel_tanh(y) : reel_neg(y);
         h.fail_at = h.calls + k;
         reel_tensor *joined = reel_concat((reel_tensor *[]){ x, y, y, x, y, x }, 6, 0);
         cr_expect_eq(reel_is_bad(joined), h.failed, "call %d", k);
-        reel_tape_free(tape);
-        reel_model_free(model);
+        end_after_error();
         expect_all_back(&h);
     }
 }
@@ -264,9 +259,9 @@ Test(leaks, there_are_none_when_there_is_no_memory_for_the_next_nodes)
 /* Two models, one saved, the other loaded with what it has and what it has not; then a file that is cut off. */
 static void save_and_load(heap *h)
 {
-    reel_model *model = model_on(h), *other = model_on(h);
-    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 }),
-              *second = reel_tape_new(other, (reel_tape_options){ .threads = 1 });
+    begin_on(h, (reel_tape_options){ .threads = 1 });
+    reel_model *other = model_on(h);
+    reel_tape *second = reel_tape_new(other, (reel_tape_options){ .threads = 1 });
     indices(tape), names(second);
     remove(path());
     if (reel_model_save(model, path()) == REEL_OK) {
@@ -275,8 +270,8 @@ static void save_and_load(heap *h)
         cr_assert_eq(truncate(path(), 300), 0);
         cr_expect_neq(reel_model_load(other, path()), REEL_OK);
     }
-    reel_tape_free(tape), reel_tape_free(second);
-    reel_model_free(model), reel_model_free(other);
+    reel_tape_free(second), reel_model_free(other);
+    end_after_error();
     remove(path());
 }
 

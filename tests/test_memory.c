@@ -2,6 +2,7 @@
  * from one on; failed objects take every call; a replay allocates nothing; a long chain needs no deep stack. */
 #include "core/run/executor.h"
 #include "heap.h"
+#include "image.h"
 
 #include <criterion/criterion.h>
 
@@ -99,28 +100,6 @@ static void finish(program *p)
     reel_tape_free(p->evaluating);
     reel_tape_free(p->tape);
     reel_model_free(p->model);
-}
-
-typedef struct image {
-    float values[200];
-    int64_t names, runs;
-} image;
-
-static image image_of(reel_model *model)
-{
-    image now;
-    int64_t used = 0;
-    memset(&now, 0, sizeof now);
-    now.names = reel_model_count(model), now.runs = reel_model_runs(model);
-    for (int64_t i = 0; i < now.names; i++) {
-        const reel_shape shape = reel_model_shape(model, reel_model_name(model, i));
-        int64_t n = 1;
-        for (int d = 0; d < shape.rank; d++) n *= shape.size[d];
-        cr_assert(used + n <= 200);
-        cr_assert_eq(reel_model_read_f32(model, reel_model_name(model, i), now.values + used, n), REEL_OK);
-        used += n;
-    }
-    return now;
 }
 
 /* ---- Every byte comes from the allocator and goes back -------------------------------------------------------------- */

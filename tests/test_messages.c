@@ -1,24 +1,20 @@
 /* Messages say what to do, under the name of the call that the user wrote, the same in every locale; and what the
  * environment says is understood or refused. Exact texts of the rest are in test_errors.c. */
-#include <criterion/criterion.h>
+#include "fixture.h"
 
 #include <ctype.h>
 #include <locale.h>
 #include <math.h>
-#include <reel.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static reel_model *model;
-static reel_tape *tape;
 static reel_tensor *x, *v, *d, *i, *empty, *loss; /* f32 [2,3], [4], f64 [2,3], i32 [2], f32 [2,0]; of a layer "a/l" */
 
-static void begin(void)
+static void begin_with_layer(void)
 {
-    model = reel_model_new((reel_model_options){ .seed = 1 });
-    tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
+    begin();
     x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2, 3));
     v = reel_input(tape, "v", REEL_F32, REEL_SHAPE(4));
     d = reel_input(tape, "d", REEL_F64, REEL_SHAPE(2, 3));
@@ -29,29 +25,23 @@ static void begin(void)
     reel_scope_pop(tape);
 }
 
-static void end(void)
-{
-    reel_tape_free(tape);
-    reel_model_free(model);
-}
-
 static bool begins(const char *text, const char *with) { return text && strncmp(text, with, strlen(with)) == 0; }
 
 #define SAYS(status, message, call)                                                                                    \
     do {                                                                                                               \
-        begin();                                                                                                       \
+        begin_with_layer();                                                                                            \
         (void)(call);                                                                                                  \
         cr_expect_eq(reel_tape_status(tape), status, "%s", #call);                                                     \
         cr_expect(begins(reel_tape_error(tape), message "  at "), "%s:\n  got  %s\n  want %s", #call,                  \
                   reel_tape_error(tape), message);                                                                     \
-        end();                                                                                                         \
+        end_after_error();                                                                                             \
     } while (0)
 
 static reel_list *twice(reel_list *first, reel_list *second) { return (void)first, second; }
 
 Test(messages, of_a_second_optimiser_ask_for_another_state)
 {
-    begin();
+    begin_with_layer();
     twice(reel_adam(loss, (reel_adam_options){ .lr = 1, .parameter_pattern = "a/l/w" }),
           reel_adam(loss, (reel_adam_options){ .lr = 1, .parameter_pattern = "a/l/b" }));
     cr_expect(begins(reel_tape_error(tape), "state: the name \"adam/step\" is used twice in one entry of its scope"),
@@ -60,12 +50,12 @@ Test(messages, of_a_second_optimiser_ask_for_another_state)
                      "(a second optimiser needs another .state_prefix, the prefix of its states' names)"),
               "%s", reel_tape_error(tape));
     cr_expect_null(strstr(reel_tape_error(tape), "enter a scope"));
-    end();
-    begin();
+    end_after_error();
+    begin_with_layer();
     twice(reel_adam(loss, (reel_adam_options){ .lr = 1, .parameter_pattern = "a/l/w" }),
           reel_adam(loss, (reel_adam_options){ .lr = 1, .parameter_pattern = "a/l/b", .state_prefix = "second" }));
     cr_expect_null(reel_tape_error(tape), "%s", reel_tape_error(tape));
-    end();
+    end_after_error();
 }
 
 #define CLASSES ": classes are i32 (use reel_cast), or distributions of the logits' shape"
@@ -102,9 +92,9 @@ Test(messages, of_compositions_have_the_name_that_was_called)
     SAYS(REEL_BAD_ARGUMENT, "stack: no new axis 4 in [2,3]", reel_stack(&x, 1, 4));
     SAYS(REEL_BAD_SHAPE, "fill: [-1] is no shape: up to 8 sizes, none of them negative",
          reel_fill(x, REEL_SHAPE(-1), 0));
-    SAYS(REEL_BAD_DTYPE, "clip: 0.5 is not a whole number of i32, as i [2] (" __FILE__ ":25) is", reel_clip(i, 0.5, 1));
-    SAYS(REEL_BAD_DTYPE, "shift: 0.5 is not a whole number of i32, as i [2] (" __FILE__ ":25) is", reel_shift(i, 0.5));
-    SAYS(REEL_BAD_DTYPE, "normal: draws are f32 or f64, not i32 as i [2] (" __FILE__ ":25)",
+    SAYS(REEL_BAD_DTYPE, "clip: 0.5 is not a whole number of i32, as i [2] (" __FILE__ ":21) is", reel_clip(i, 0.5, 1));
+    SAYS(REEL_BAD_DTYPE, "shift: 0.5 is not a whole number of i32, as i [2] (" __FILE__ ":21) is", reel_shift(i, 0.5));
+    SAYS(REEL_BAD_DTYPE, "normal: draws are f32 or f64, not i32 as i [2] (" __FILE__ ":21)",
          reel_normal(i, "n", REEL_SHAPE(2)));
     SAYS(REEL_BAD_SHAPE, "normal: a size is negative: [-2]", reel_normal(x, "n", REEL_SHAPE(-2)));
     SAYS(REEL_BAD_NAME, "normal: a name is needed, not NULL", reel_normal(x, NULL, REEL_SHAPE(2)));
@@ -118,16 +108,16 @@ Test(messages, about_kept_names_look_into_scopes)
     SAYS(REEL_BAD_NAME, "find: nothing is kept as \"totl\" (did you mean \"a/total\"?)", reel_find(tape, "totl"));
     SAYS(REEL_BAD_NAME, "find: nothing is kept as \"b/total\" (did you mean \"a/total\"?)", reel_find(tape, "b/total"));
     SAYS(REEL_BAD_NAME, "find: nothing is kept as \"accuracy\"", reel_find(tape, "accuracy"));
-    begin();
+    begin_with_layer();
     float w[6];
     cr_expect_eq(reel_model_read_f32(model, "l/w", w, 6), REEL_BAD_NAME);
     cr_expect_str_eq(reel_model_error(model), "model_read_f32: the model has no \"l/w\" (did you mean \"a/l/w\"?)");
-    end();
+    end_after_error();
 }
 
 Test(messages, about_initialisers_name_them)
 {
-    begin();
+    begin_with_layer();
     reel_tape_clear(tape);
     x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2, 3));
     reel_parameter(x, "p", REEL_SHAPE(2), reel_init_uniform(-0.5, 0.5));
@@ -138,13 +128,13 @@ Test(messages, about_initialisers_name_them)
                      "parameter: \"p\" exists with another initialiser: uniform (-0.5, 0.5), not "
                      "constant (1.5, 0)"),
               "%s", reel_tape_error(tape));
-    end();
+    end_after_error();
 }
 
 Test(messages, of_a_read_and_of_an_evaluation_name_them)
 {
     SAYS(REEL_BAD_STATE, "eval: the input x [2,3] was never written", reel_eval(tape, &loss, 1));
-    begin();
+    begin_with_layer();
     reel_keep(reel_fill(v, REEL_SHAPE(2), 1), "ones");
     reel_tensor *y = reel_exp(reel_add(reel_slice(v, 0, 0, 2), 0 ? v : reel_slice(v, 0, 1, 3)));
     reel_tape_clear(tape);
@@ -160,7 +150,7 @@ Test(messages, of_a_read_and_of_an_evaluation_name_them)
     cr_expect(
         begins(reel_tape_error(tape), "read: the tensor is from before reel_tape_clear() (recorded at " __FILE__ ":"),
         "%s", reel_tape_error(tape));
-    end();
+    end_after_error();
 }
 
 /* ---- The environment --------------------------------------------------------------------------------------------------- */
@@ -171,8 +161,7 @@ static const char *error_with(const char *variable, const char *value, bool *kep
     static char text[1000];
     *text = 0;
     setenv(variable, value, 1);
-    model = reel_model_new((reel_model_options){ 0 });
-    tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
+    begin();
     for (int again = 0; again < 2; again++) {
         reel_tape_clear(tape);
         reel_tensor *in = reel_input(tape, "x", REEL_F32, REEL_SCALAR), *root = reel_sqrt(in);
@@ -183,7 +172,7 @@ static const char *error_with(const char *variable, const char *value, bool *kep
         *kept = status == REEL_OK && reel_read_f32(root, (float[1]){ 0 }, 1) == REEL_OK;
         reel_tape_status(tape);
     }
-    end();
+    end_after_error();
     unsetenv(variable);
     return *text ? text : NULL;
 }
@@ -234,14 +223,13 @@ Test(messages, of_forced_plans_say_which_words_there_are)
 
 Test(messages, of_options_that_cannot_be_followed_outlast_a_clear)
 {
-    model = reel_model_new((reel_model_options){ 0 });
-    tape = reel_tape_new(model, (reel_tape_options){ .threads = -2 });
+    begin_with((reel_model_options){ 0 }, (reel_tape_options){ .threads = -2 });
     for (int again = 0; again < 2; again++) {
         cr_expect_eq(reel_run(tape), REEL_BAD_ARGUMENT);
         cr_expect_str_eq(reel_tape_error(tape), "tape_new: threads is -2; 0 asks for all, 1 for one, 1024 is the most");
         reel_tape_clear(tape);
     }
-    end();
+    end_after_error();
 }
 
 /* ---- Locales ------------------------------------------------------------------------------------------------------------ */
@@ -282,11 +270,11 @@ static const char *decimal_comma(const char *text)
 
 #define POINT(number, call)                                                                                            \
     do {                                                                                                               \
-        begin();                                                                                                       \
+        begin_with_layer();                                                                                            \
         (void)(call);                                                                                                  \
         cr_expect(reel_tape_error(tape) && strstr(reel_tape_error(tape), number), "%s: %s", #call,                     \
                   reel_tape_error(tape));                                                                              \
-        end();                                                                                                         \
+        end_after_error();                                                                                             \
     } while (0)
 
 static reel_tensor *with_two_initialisers(void)
@@ -310,14 +298,14 @@ Test(messages, have_a_decimal_point_in_every_locale)
     POINT("(-0.5, 0.5), not constant (1.5, 0)", with_two_initialisers());
     POINT(".betas[0] is 1.5", reel_adam(loss, (reel_adam_options){ .lr = 1, .betas = { 1.5, 0.5 } }));
     POINT("mine: 2.5", reel_fail(tape, REEL_BAD_ARGUMENT, "mine: %g", 2.5));
-    begin();
+    begin_with_layer();
     reel_scope_push(tape, "rate%g", 0.5);
     reel_keep(reel_neg(x), "y");
     reel_scope_pop(tape);
     cr_expect_not(reel_is_bad(reel_find(tape, "rate0.5/y")), "%s", reel_tape_error(tape));
     snprintf(text, sizeof text, "%g", 0.5);
     cr_expect_str_eq(text, "0,5", "the program's locale is as it was");
-    end();
+    end_after_error();
 }
 
 static void expect_points(const char *path)
@@ -340,7 +328,7 @@ static void expect_points(const char *path)
 Test(messages, in_reports_and_pictures_have_a_decimal_point_in_every_locale)
 {
     if (!german()) cr_skip_test("no locale with a decimal comma can be had here");
-    begin();
+    begin_with_layer();
     reel_sgd(loss, (reel_sgd_options){ .lr = 0.125, .weight_decay = 0.3 });
     reel_write_f32(x, (float[]){ 1, 2, 3, 4, 5, 6 }, 6);
     cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
@@ -351,5 +339,5 @@ Test(messages, in_reports_and_pictures_have_a_decimal_point_in_every_locale)
     remove("messages.safetensors");
     expect_points("messages.plan");
     expect_points("messages.dot");
-    end();
+    end_after_error();
 }

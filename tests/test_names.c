@@ -1,13 +1,10 @@
 /* Names: scopes and the rule of one use per entry, sharing, patterns, replaced parameters, lists, and the names that a
  * model holds. What goes wrong with names is in test_errors.c. */
-#include <criterion/criterion.h>
+#include "fixture.h"
 
-#include <reel.h>
 #include <stdio.h>
 #include <string.h>
 
-static reel_model *model;
-static reel_tape *tape;
 static reel_tensor *x; /* f32 [2,3] */
 
 static const float numbers[6] = { 0.5f, -1, 2, 0.25f, 3, -0.75f };
@@ -16,21 +13,13 @@ static void record_input(void) { x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(
 
 static void write_input(void) { cr_assert_eq(reel_write_f32(x, numbers, 6), REEL_OK); }
 
-static void begin(void)
+static void begin_with_input(void)
 {
-    model = reel_model_new((reel_model_options){ .seed = 3 });
-    tape = reel_tape_new(model, (reel_tape_options){ 0 });
+    begin();
     record_input();
 }
 
-static void end(void)
-{
-    cr_expect_null(reel_tape_error(tape), "%s", reel_tape_error(tape));
-    reel_tape_free(tape);
-    reel_model_free(model);
-}
-
-TestSuite(names, .init = begin, .fini = end);
+TestSuite(names, .init = begin_with_input, .fini = end);
 
 static void clear(void)
 {
@@ -42,8 +31,6 @@ static reel_tensor *parameter(const char *name)
 {
     return reel_parameter(x, name, REEL_SHAPE(3), reel_init_uniform(-1, 1));
 }
-
-static reel_tensor *total(reel_tensor *a) { return reel_sum(a, REEL_ALL, REEL_DROP); }
 
 static reel_tensor *in_scope(const char *scope, const char *name)
 {

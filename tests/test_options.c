@@ -1,24 +1,21 @@
 /* Options of every call that are NaN, infinite, negative or no member of their enumeration, where these make no sense:
  * each is refused with a message that names the call and the option. What is allowed is recorded and runs. */
-#include <criterion/criterion.h>
+#include "fixture.h"
 
 #include <math.h>
-#include <reel.h>
 #include <stdio.h>
 #include <string.h>
 
 #define NOT_A_NUMBER ((double)NAN)
 #define INFINITE ((double)INFINITY)
 
-static reel_model *model;
-static reel_tape *tape, *other;
+static reel_tape *other;
 static reel_tensor *x, *d, *s, *d0, *idx,
     *loss; /* f32 [2,3], f64 [2,3], f32 [], f64 [], i32 [2]; of a parameter "w" [3,2] */
 
-static void begin(void)
+static void begin_with_operands(void)
 {
-    model = reel_model_new((reel_model_options){ .seed = 1 });
-    tape = reel_tape_new(model, (reel_tape_options){ 0 });
+    begin();
     x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2, 3));
     d = reel_input(tape, "d", REEL_F64, REEL_SHAPE(2, 3));
     s = reel_input(tape, "s", REEL_F32, REEL_SCALAR);
@@ -28,29 +25,28 @@ static void begin(void)
                     REEL_DROP);
 }
 
-static void end(void)
+static void end_all(void)
 {
     reel_tape_free(other);
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end_after_error();
     other = NULL;
 }
 
 /* A row: the call, and the message without the line that it ends with. */
 #define REFUSED(status, text, call)                                                                                    \
     do {                                                                                                               \
-        begin();                                                                                                       \
+        begin_with_operands();                                                                                         \
         (void)(call);                                                                                                  \
         expect_refused(#call, status, text);                                                                           \
-        end();                                                                                                         \
+        end_all();                                                                                                     \
     } while (0)
 
 #define TAKEN(call)                                                                                                    \
     do {                                                                                                               \
-        begin();                                                                                                       \
+        begin_with_operands();                                                                                         \
         (void)(call);                                                                                                  \
         cr_expect_eq(reel_tape_status(tape), REEL_OK, "%s: %s", #call, reel_tape_error(tape));                         \
-        end();                                                                                                         \
+        end_all();                                                                                                     \
     } while (0)
 
 static void expect_refused(const char *call, reel_status status, const char *text)

@@ -19,9 +19,6 @@ typedef struct recorded {
     reel_tensor *loss;
 } recorded;
 
-static int below(int n) { return n > 0 ? (int)(random_bits() % (uint64_t)n) : 0; }
-static bool chance(double p) { return random_in(0, 1) < p; }
-
 /* What the program goes on with: x, or the input that takes its place. */
 static reel_tensor *add(recorded *r, reel_tensor *x)
 {

@@ -1,20 +1,16 @@
 /* What a pattern does not name is an error with the nearest that it would: otherwise what was to be trained is frozen, or
  * what was to be frozen is trained, in silence. Which names a pattern does name is in test_names.c. */
-#include <criterion/criterion.h>
+#include "fixture.h"
 
-#include <reel.h>
 #include <stdio.h>
 #include <string.h>
 
-static reel_model *model;
-static reel_tape *tape;
 static reel_tensor *loss;
 static int line; /* of the cut */
 
-static void begin(void)
+static void begin_with_network(void)
 {
-    model = reel_model_new((reel_model_options){ .seed = 1 });
-    tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
+    begin();
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2, 3));
     reel_scope_push(tape, "encoder");
     reel_tensor *h = reel_linear(reel_linear(x, "first", 3), "second", 3);
@@ -27,12 +23,6 @@ static void begin(void)
     reel_assign(count, reel_shift(count, 1));
     reel_scope_pop(tape);
     loss = reel_sum(h, REEL_ALL, REEL_DROP);
-}
-
-static void end(void)
-{
-    reel_tape_free(tape);
-    reel_model_free(model);
 }
 
 typedef void use(const char *pattern);
@@ -70,13 +60,13 @@ static void expect(const char *pattern, reel_status status, const char *message)
 {
     static use *const uses[] = { parameters, sgd, adam, l2 };
     for (size_t i = 0; i < sizeof uses / sizeof *uses; i++) {
-        begin();
+        begin_with_network();
         uses[i](pattern);
         cr_expect_eq(reel_tape_status(tape), status, "\"%s\" by use %d: %s", pattern ? pattern : "NULL", (int)i,
                      reel_status_text(reel_tape_status(tape)));
         if (reel_tape_error(tape)) cr_expect_str_eq(shortened(reel_tape_error(tape)), message);
         else cr_expect_null(message, "\"%s\"", pattern);
-        end();
+        end_after_error();
     }
 }
 
@@ -152,7 +142,7 @@ Test(patterns, that_are_written_wrongly_say_how)
 
 Test(patterns, name_a_cut_if_gradients_reach_nothing_at_all)
 {
-    begin();
+    begin_with_network();
     reel_tensor *cut = (reel_detach)(loss);
     reel_sgd(cut, (reel_sgd_options){ .lr = 1 });
     cr_expect_eq(reel_tape_status(tape), REEL_UNREACHED);
@@ -162,7 +152,7 @@ Test(patterns, name_a_cut_if_gradients_reach_nothing_at_all)
     loss = reel_sum(reel_input(tape, "x", REEL_F32, REEL_SHAPE(2)), REEL_ALL, REEL_DROP);
     reel_sgd(loss, (reel_sgd_options){ .lr = 1 });
     cr_expect(strstr(reel_tape_error(tape), ") depends on no parameter"), "%s", reel_tape_error(tape));
-    end();
+    end_after_error();
 }
 
 Test(patterns, of_a_reset_are_held_to_the_same)
@@ -184,7 +174,7 @@ Test(patterns, of_a_reset_are_held_to_the_same)
           "model_reset: the pattern \"norm/\" has a part that ends with '/' (\"**\" is all that is in a scope)" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        begin();
+        begin_with_network();
         float before[9], w[9] = { 1, 2, 3 };
         reel_model_read_f32(model, "decoder/w", before, 9);
         reel_model_write_f32(model, "decoder/w", w, 9);
@@ -198,6 +188,6 @@ Test(patterns, of_a_reset_are_held_to_the_same)
         } else {
             cr_expect_null(reel_model_error(model));
         }
-        end();
+        end_after_error();
     }
 }

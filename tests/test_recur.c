@@ -2,11 +2,10 @@
  * with calls that are answered as a whole (gradients, vjp, matmul) at the same places with other operands. What a
  * program gives does not depend on what the tape recorded before: it is compared with a fresh tape of a fresh model. */
 #include "core/record/tape.h"
-
-#include <criterion/criterion.h>
+#include "chance.h"
+#include "fixture.h"
 
 #include <math.h>
-#include <reel.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,34 +21,22 @@ enum {
     RECORDINGS = 4000
 };
 
-/* splitmix64 */
-static uint64_t mixed(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
-
 /* A program is a beginning that CALLS programs share, one call that each has for itself, and what is made of its result. */
 typedef struct maker {
     reel_tape *tape;
-    uint64_t state;
     reel_tensor *value[VALUES];
     reel_tensor *leaf[3];
     int count;
 } maker;
 
-static int below(maker *m, int n) { return (int)(mixed(&m->state) % (uint64_t)n); }
-
-static reel_tensor *any(maker *m) { return m->value[below(m, m->count)]; }
-static reel_tensor *recent(maker *m) { return m->value[m->count - 1 - below(m, m->count < 3 ? m->count : 3)]; }
+static reel_tensor *any(maker *m) { return m->value[below(m->count)]; }
+static reel_tensor *recent(maker *m) { return m->value[m->count - 1 - below(m->count < 3 ? m->count : 3)]; }
 
 static reel_list *some_leaves(maker *m)
 {
     reel_list *list = reel_list_new(m->tape);
-    const int first = below(m, 3), count = 1 + below(m, 3);
-    for (int i = 0; i < count; i++) reel_list_append(list, below(m, 3) ? NULL : "other", m->leaf[(first + i) % 3]);
+    const int first = below(3), count = 1 + below(3);
+    for (int i = 0; i < count; i++) reel_list_append(list, below(3) ? NULL : "other", m->leaf[(first + i) % 3]);
     return list;
 }
 
@@ -57,7 +44,7 @@ static reel_list *some_leaves(maker *m)
 static reel_tensor *scalar(maker *m)
 {
     reel_tensor *all = reel_mul(reel_add(m->leaf[0], m->leaf[1]), reel_tanh(m->leaf[2]));
-    return reel_mean(reel_mul(below(m, 2) ? recent(m) : any(m), all), REEL_ALL, REEL_DROP);
+    return reel_mean(reel_mul(below(2) ? recent(m) : any(m), all), REEL_ALL, REEL_DROP);
 }
 
 static reel_tensor *sum_of(const reel_list *list)
@@ -74,29 +61,29 @@ static reel_tensor *step(maker *m)
 {
     reel_tensor *a = recent(m), *b = any(m);
     static const double numbers[] = { 0.5, 0.7, 1.25, -0.3 };
-    switch (below(m, 14)) {
+    switch (below(14)) {
     case 0: return reel_add(a, b);
     case 1: return reel_sub(a, b);
     case 2: return reel_mul(a, b);
     case 3: return reel_maximum(a, b);
     case 4: return reel_tanh(a);
-    case 5: return reel_scale(a, numbers[below(m, 4)]);
+    case 5: return reel_scale(a, numbers[below(4)]);
     case 6: return reel_matmul(reel_scale(reel_matmul(a, reel_transpose(b)), 0.25), any(m));
     case 7: { /* more operands than a node has room for */
         reel_tensor *rows[] = { reel_slice(a, 0, 0, 1), reel_slice(b, 0, 1, 2), reel_slice(a, 0, 2, 3),
                                 reel_slice(b, 0, 0, 1), reel_slice(any(m), 0, 1, 3) };
-        const int first = below(m, 4);
+        const int first = below(4);
         return reel_slice(reel_concat(rows, 5, 0), 0, first, first + ROWS);
     }
-    case 8: return reel_mul(a, reel_sum(b, REEL_AXES(below(m, 2)), REEL_KEEP));
+    case 8: return reel_mul(a, reel_sum(b, REEL_AXES(below(2)), REEL_KEEP));
     case 9: return sum_of(reel_gradients(scalar(m), some_leaves(m)));
     case 10:
         return sum_of(reel_vjp(reel_mul(a, reel_mul(m->leaf[0], reel_mul(m->leaf[1], m->leaf[2]))), b, some_leaves(m)));
-    case 11: return reel_add(reel_gradient(scalar(m), m->leaf[below(m, 3)]), a);
+    case 11: return reel_add(reel_gradient(scalar(m), m->leaf[below(3)]), a);
     case 12: {
         static const char *const patterns[] = { "p", "q", "*", "p,q", NULL };
         reel_tensor *l = reel_mul(reel_add(m->leaf[1], m->leaf[2]), a);
-        return sum_of(reel_parameters(l, patterns[below(m, 5)]));
+        return sum_of(reel_parameters(l, patterns[below(5)]));
     }
     default: return reel_where(reel_lt(a, b), a, reel_sin(b));
     }
@@ -133,19 +120,20 @@ static reel_tensor *own_product(int call, reel_tensor *const *y)
 }
 
 /* Returns the input. */
-static reel_tensor *record(reel_tape *tape, int program, reel_tensor **kept)
+static reel_tensor *record(reel_tape *on, int program, reel_tensor **kept)
 {
-    maker m = { .tape = tape, .state = (uint64_t)(program / CALLS) };
+    maker m = { .tape = on };
+    random_seed((uint64_t)(program / CALLS));
     const int call = program % CALLS;
     const reel_shape shape = REEL_SHAPE(ROWS, COLUMNS);
-    m.leaf[0] = reel_input(tape, "x", REEL_F32, shape);
+    m.leaf[0] = reel_input(on, "x", REEL_F32, shape);
     m.leaf[1] = reel_parameter(m.leaf[0], "p", shape, reel_init_uniform(-1, 1));
     m.leaf[2] = reel_parameter(m.leaf[0], "q", shape, reel_init_uniform(-1, 1));
     for (int i = 0; i < 3; i++) m.value[m.count++] = m.leaf[i];
     while (m.count < VALUES - 3) {
         reel_tensor *value = step(&m);
-        cr_assert_null(reel_tape_error(tape), "program %d: %s", program, reel_tape_error(tape));
-        m.value[m.count++] = below(&m, 4) ? value : reel_tanh(value);
+        cr_assert_null(reel_tape_error(on), "program %d: %s", program, reel_tape_error(on));
+        m.value[m.count++] = below(4) ? value : reel_tanh(value);
     }
     reel_tensor *all = reel_mul(reel_add(m.leaf[0], m.leaf[1]), reel_tanh(m.leaf[2]));
     reel_tensor *y[] = { reel_mul(reel_tanh(any(&m)), all), reel_mul(reel_sin(any(&m)), all), reel_add(any(&m), all) };
@@ -155,7 +143,7 @@ static reel_tensor *record(reel_tape *tape, int program, reel_tensor **kept)
     m.value[m.count++] = first, m.value[m.count++] = second;
     reel_tensor *last = step(&m);
     m.value[m.count++] = last;
-    cr_assert_null(reel_tape_error(tape), "program %d: %s", program, reel_tape_error(tape));
+    cr_assert_null(reel_tape_error(on), "program %d: %s", program, reel_tape_error(on));
     for (int i = 0; i < KEPT; i++) {
         char name[16];
         snprintf(name, sizeof name, "k%d", (i + program) % KEPT);
@@ -169,56 +157,57 @@ typedef struct result {
     float at[KEPT][ROWS * COLUMNS];
 } result;
 
-static void run(reel_tape *tape, int program, result *r)
+static void run_program(reel_tape *on, int program, result *r)
 {
     reel_tensor *kept[KEPT];
     float x[ROWS * COLUMNS];
-    reel_tensor *input = record(tape, program, kept);
+    reel_tensor *input = record(on, program, kept);
     for (int i = 0; i < ROWS * COLUMNS; i++) x[i] = sinf((float)(i + program));
     reel_write_f32(input, x, ROWS * COLUMNS);
-    cr_assert_eq(reel_run(tape), REEL_OK, "program %d: %s", program, reel_tape_error(tape));
+    cr_assert_eq(reel_run(on), REEL_OK, "program %d: %s", program, reel_tape_error(on));
     for (int i = 0; i < KEPT; i++)
-        cr_assert_eq(reel_read_f32(kept[i], r->at[i], ROWS * COLUMNS), REEL_OK, "%s", reel_tape_error(tape));
+        cr_assert_eq(reel_read_f32(kept[i], r->at[i], ROWS * COLUMNS), REEL_OK, "%s", reel_tape_error(on));
     r->known = true;
 }
 
 static void run_fresh(int program, result *r)
 {
-    reel_model *model = reel_model_new((reel_model_options){ .seed = 6 });
-    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
-    run(tape, program, r);
-    reel_tape_free(tape);
-    reel_model_free(model);
+    reel_model *other = reel_model_new((reel_model_options){ .seed = 1 });
+    reel_tape *fresh = reel_tape_new(other, (reel_tape_options){ 0 });
+    run_program(fresh, program, r);
+    reel_tape_free(fresh);
+    reel_model_free(other);
 }
 
 static result expected[PROGRAMS];
 
-static void expect_as_fresh(reel_tape *tape, int program, int recording)
+static void expect_as_fresh(int program, int recording)
 {
     result now;
     if (!expected[program].known) run_fresh(program, &expected[program]);
-    run(tape, program, &now);
+    run_program(tape, program, &now);
     cr_assert(memcmp(now.at, expected[program].at, sizeof now.at) == 0, "program %d as recording %d is another",
               program, recording);
 }
 
+/* Goes on while programs draw numbers of their own. */
+static uint64_t next(uint64_t *state) { return mixed(*state += 0x9e3779b97f4a7c15u); }
+
 /* Most recordings have the beginning of the one before and another call. */
 Test(recur, programs_give_what_they_give_on_a_fresh_tape_when_addresses_come_back, .timeout = 120)
 {
-    reel_model *model = reel_model_new((reel_model_options){ .seed = 6 });
-    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
+    begin();
     uint64_t state = 9;
     int program = 0;
     for (int i = 0; i < RECORDINGS; i++) {
-        const int way = (int)(mixed(&state) % 8), beginning = program / CALLS;
-        if (way == 7) program = (int)(mixed(&state) % PROGRAMS);
-        else if (way > 1) program = beginning * CALLS + (int)(mixed(&state) % CALLS); /* another call */
+        const int way = (int)(next(&state) % 8), beginning = program / CALLS;
+        if (way == 7) program = (int)(next(&state) % PROGRAMS);
+        else if (way > 1) program = beginning * CALLS + (int)(next(&state) % CALLS); /* another call */
         reel_tape_clear(tape);
-        expect_as_fresh(tape, program, i);
+        expect_as_fresh(program, i);
     }
     cr_expect_gt(tape->retired, 2 << 16, "%lld nodes were retired", (long long)tape->retired);
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end();
 }
 
 /* The programs are different, their values finite and of some size, or the test above says nothing. */
@@ -236,8 +225,7 @@ Test(recur, the_programs_are_different)
 /* A tensor of a recording long ago is refused, not taken for one that is new. */
 Test(recur, what_is_stale_is_refused_however_often_the_tape_was_cleared_since)
 {
-    reel_model *model = reel_model_new((reel_model_options){ .seed = 6 });
-    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
+    begin();
     reel_tensor *kept[KEPT], *old[40];
     for (int i = 0; i < 40; i++) {
         record(tape, i, kept);
@@ -245,15 +233,13 @@ Test(recur, what_is_stale_is_refused_however_often_the_tape_was_cleared_since)
         reel_tape_clear(tape);
         for (int k = 0; k <= i; k++) cr_expect(reel_is_bad(old[k]), "of recording %d after %d", k, i);
     }
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end();
 }
 
 /* A cleared list is refused while 16 others wait with it; one that is made of its memory begins empty. */
 Test(recur, lists_are_made_of_old_ones_only_later_and_begin_empty)
 {
-    reel_model *model = reel_model_new((reel_model_options){ .seed = 6 });
-    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
+    begin();
     reel_list *list[60];
     int again = 0;
     for (int i = 0; i < 60; i++) {
@@ -268,15 +254,13 @@ Test(recur, lists_are_made_of_old_ones_only_later_and_begin_empty)
         reel_tape_clear(tape);
     }
     cr_expect_gt(again, 0, "memory is used again");
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end();
 }
 
 /* Two calls with the same tensor at the same place of two recordings. */
 Test(recur, a_call_is_not_answered_with_the_list_of_another)
 {
-    reel_model *model = reel_model_new((reel_model_options){ .seed = 6 });
-    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
+    begin();
     for (int i = 0; i < 6; i++) {
         reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2));
         reel_tensor *p = reel_parameter(x, "p", REEL_SHAPE(2), reel_init_zeros());
@@ -286,8 +270,7 @@ Test(recur, a_call_is_not_answered_with_the_list_of_another)
         cr_assert_null(reel_tape_error(tape), "%s", reel_tape_error(tape));
         reel_tape_clear(tape);
     }
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end();
 }
 
 /* What is kept stands where something else of another program stood when that was planned. */
@@ -296,11 +279,10 @@ Test(recur, a_plan_is_not_taken_for_that_of_an_output_at_the_same_address)
     typedef reel_tensor *unary(reel_tensor *);
     static unary *const ops[] = { reel_sin, reel_exp };
     const float at = 0.5f;
-    reel_model *model = reel_model_new((reel_model_options){ .seed = 6 });
-    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
+    begin();
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SCALAR), *old = reel_keep(reel_tanh(x), "y"), *y = NULL;
     reel_write_f32(x, &at, 1);
-    cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
+    run();
     int k = 0;
     for (; k < 200000 && y != old; k++) {
         reel_tape_clear(tape);
@@ -309,9 +291,8 @@ Test(recur, a_plan_is_not_taken_for_that_of_an_output_at_the_same_address)
     }
     cr_assert_eq(y, old, "the address did not come back");
     reel_write_f32(x, &at, 1);
-    cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
+    run();
     const double right = k % 2 ? sin(0.5) : exp(0.5);
     cr_expect(fabs(reel_item(y) - right) < 1e-6, "%g, not %g", reel_item(y), right);
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end();
 }

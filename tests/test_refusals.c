@@ -1,31 +1,14 @@
 /* Operands that cannot be used, in every op of the table and every other call: NULL, from before a clear, of another tape.
  * Nothing is returned as if it were good, and what has no tape to complain to is heard at the next run. */
-#include <criterion/criterion.h>
-
+#include "fixture.h"
 #include "op_table.h"
 #include "support.h"
 
-#include <reel.h>
 #include <reel/op.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { CASES = sizeof op_cases / sizeof *op_cases };
-
-static reel_model *model;
-static reel_tape *tape;
-
-static void begin(void)
-{
-    model = reel_model_new((reel_model_options){ .seed = 1 });
-    tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
-}
-
-static void end(void)
-{
-    reel_tape_free(tape);
-    reel_model_free(model);
-}
 
 static bool begins(const char *text, const char *with) { return text && strncmp(text, with, strlen(with)) == 0; }
 
@@ -61,7 +44,7 @@ static void expect_heard(const char *what, const char *message)
     cr_expect_eq(run_something(text, sizeof text), REEL_OK, "%s is heard twice: %s", what, text);
 }
 
-Test(refusals, of_every_op_on_null_alone_are_heard_at_the_next_run, .init = begin, .fini = end)
+Test(refusals, of_every_op_on_null_alone_are_heard_at_the_next_run, .init = begin, .fini = end_after_error)
 {
     for (int i = 0; i < CASES; i++) {
         op_case c = sized_case(&op_cases[i], 3);
@@ -91,7 +74,7 @@ Test(refusals, of_every_op_on_null_alone_are_heard_at_the_next_run, .init = begi
 
 static reel_tensor *const two_nulls[] = { NULL, NULL };
 
-Test(refusals, of_calls_without_a_tape_are_heard_at_the_next_run, .init = begin, .fini = end)
+Test(refusals, of_calls_without_a_tape_are_heard_at_the_next_run, .init = begin, .fini = end_after_error)
 {
     HEARD("relu: operand 1 is NULL", reel_keep(reel_relu(NULL), "q"));
     HEARD("item: the tensor is NULL", reel_item(NULL));
@@ -128,7 +111,7 @@ Test(refusals, of_calls_without_a_tape_are_heard_at_the_next_run, .init = begin,
     HEARD_WITHOUT_LINE("exp: operand 1 is NULL", (reel_exp)(NULL));
 }
 
-Test(refusals, of_layers_losses_and_optimisers_without_a_tape_are_heard_too, .init = begin, .fini = end)
+Test(refusals, of_layers_losses_and_optimisers_without_a_tape_are_heard_too, .init = begin, .fini = end_after_error)
 {
     HEARD("linear: x is NULL", reel_linear(NULL, "l", 3));
     HEARD("dropout: operand 1 is NULL", reel_dropout(NULL, "d", 0));
@@ -143,7 +126,7 @@ Test(refusals, of_layers_losses_and_optimisers_without_a_tape_are_heard_too, .in
     HEARD("clip_norm: the list is NULL", reel_clip_norm(NULL, 1));
 }
 
-Test(refusals, without_a_tape_are_heard_by_an_evaluation_and_first_things_first, .init = begin, .fini = end)
+Test(refusals, without_a_tape_are_heard_by_an_evaluation_and_first_things_first, .init = begin, .fini = end_after_error)
 {
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SCALAR), *y = reel_exp(x);
     reel_relu(NULL), reel_exp(NULL);
@@ -157,7 +140,7 @@ Test(refusals, without_a_tape_are_heard_by_an_evaluation_and_first_things_first,
     cr_expect_eq(reel_eval(tape, &y, 1), REEL_OK, "%s", reel_tape_error(tape));
 }
 
-Test(refusals, without_a_tape_are_told_where_their_result_is_used, .init = begin, .fini = end)
+Test(refusals, without_a_tape_are_told_where_their_result_is_used, .init = begin, .fini = end_after_error)
 {
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2)), *bad = reel_relu(NULL);
     cr_expect(reel_is_bad(reel_add(x, bad)));
@@ -167,7 +150,7 @@ Test(refusals, without_a_tape_are_told_where_their_result_is_used, .init = begin
     cr_expect_eq(run_something(text, sizeof text), REEL_OK, "heard twice: %s", text);
 }
 
-Test(refusals, of_a_tape_without_a_model_say_so, .init = begin, .fini = end)
+Test(refusals, of_a_tape_without_a_model_say_so, .init = begin, .fini = end_after_error)
 {
     reel_tape *none = reel_tape_new(NULL, (reel_tape_options){ 0 });
     reel_tensor *x = reel_input(none, "x", REEL_F32, REEL_SCALAR);
@@ -273,7 +256,7 @@ static reel_tensor *unchanged(int which, reel_tensor *x)
                          : NULL;
 }
 
-Test(refusals, are_of_calls_that_would_change_nothing_too, .init = begin, .fini = end)
+Test(refusals, are_of_calls_that_would_change_nothing_too, .init = begin, .fini = end_after_error)
 {
     static const char *const name[] = {
         "scale",  "reshape", "cast", "permute", "dropout", "max",   "sum",   "expand",
@@ -314,7 +297,7 @@ Test(refusals, of_i32_are_of_calls_that_would_change_nothing_too)
         cr_expect(begins(reel_tape_error(t), "scale: 0.5 is not a whole number of i32, as i [2,3]"), "%s",
                   reel_tape_error(t));
         reel_tape_free(t);
-        end();
+        end_after_error();
     }
 }
 
@@ -327,7 +310,7 @@ Test(refusals, of_i32_are_of_calls_that_would_change_nothing_too)
         (void)x, (void)(call);                                                                                         \
         cr_expect_eq(reel_tape_status(tape), status, "%s", #call);                                                     \
         cr_expect(begins(reel_tape_error(tape), message), "%s: %s", #call, reel_tape_error(tape));                     \
-        end();                                                                                                         \
+        end_after_error();                                                                                             \
     } while (0)
 
 Test(refusals, are_of_what_is_outside_its_range)
@@ -360,10 +343,10 @@ Test(refusals, are_of_what_is_outside_its_range)
     REFUSED(REEL_BAD_DTYPE, "one_hot: indices are i32, not f32 (use reel_cast)", reel_one_hot(x, 3, REEL_F32));
     begin();
     cr_expect_eq(reel_eval(tape, NULL, 0), REEL_OK);
-    end();
+    end_after_error();
 }
 
-Test(refusals, of_a_layer_writers_operands_can_be_had_from_outside, .init = begin, .fini = end)
+Test(refusals, of_a_layer_writers_operands_can_be_had_from_outside, .init = begin, .fini = end_after_error)
 {
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SCALAR);
     cr_expect(reel_usable(tape, x, "mine: x"));

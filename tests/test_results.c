@@ -1,17 +1,13 @@
 /* Results: what a call has returned and nothing else uses can be read after a run, whoever computes it and when. What is
  * right is what reads when the same tensor is kept. */
-#include <criterion/criterion.h>
-
 #include "core/run/executor.h"
+#include "fixture.h"
+#include "heap.h"
 
 #include <math.h>
-#include <reel.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static reel_model *model;
-static reel_tape *tape;
 
 /* How the tape runs. */
 static const struct {
@@ -27,23 +23,16 @@ static const struct {
 
 enum { MODES = sizeof modes / sizeof *modes };
 
-static void begin(int mode, bool evaluate)
+static void begin_in(int mode, bool evaluate)
 {
     if (modes[mode].variable) setenv(modes[mode].variable, "1", 1);
     reel_tape_options options = modes[mode].options;
     options.evaluate = evaluate;
-    model = reel_model_new((reel_model_options){ .seed = 3 });
-    reel_tape *first = reel_tape_new(model, (reel_tape_options){ 0 });
-    reel_linear(reel_input(first, "x", REEL_F32, REEL_SHAPE(4, 3)), "l", 2);
-    reel_tape_free(first);
+    begin();
+    reel_linear(reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3)), "l", 2);
+    reel_tape_free(tape);
     tape = reel_tape_new(model, options);
     if (modes[mode].variable) unsetenv(modes[mode].variable);
-}
-
-static void end(void)
-{
-    reel_tape_free(tape);
-    reel_model_free(model);
 }
 
 static float numbers[12] = { 1, -2, 3, 0.5f, 4, -1, 2, 2, -3, 1, 0.25f, 5 };
@@ -106,7 +95,7 @@ static const char everything[] = "noise loss share mean";
 /* The values of three runs; a training tape takes a step in each. */
 static void run_three(int mode, bool evaluate, bool train, const char *keeps, values *v)
 {
-    begin(mode, evaluate);
+    begin_in(mode, evaluate);
     network n = record(keeps);
     if (train) reel_sgd(n.loss, (reel_sgd_options){ .lr = 0.1 });
     for (int i = 0; i < 3; i++) {
@@ -137,7 +126,7 @@ Test(results, read_as_if_they_were_kept)
 
 Test(results, are_the_loss_of_an_evaluating_tape)
 {
-    begin(0, true);
+    begin_in(0, true);
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3));
     reel_tensor *loss = reel_mean(reel_square(reel_linear(x, "l", 2)), REEL_ALL, REEL_DROP);
     write_x(x, 1);
@@ -149,7 +138,7 @@ Test(results, are_the_loss_of_an_evaluating_tape)
 Test(results, that_a_run_left_out_do_not_take_the_place_of_what_it_computed)
 {
     for (int mode = 0; mode < MODES; mode++) {
-        begin(mode, true);
+        begin_in(mode, true);
         network n = record("mean");
         for (int i = 0; i < 3; i++) {
             write_all(&n, (float)i);
@@ -166,7 +155,7 @@ Test(results, that_a_run_left_out_do_not_take_the_place_of_what_it_computed)
 
 Test(results, cost_one_evaluation_and_then_are_of_the_run)
 {
-    begin(0, true);
+    begin_in(0, true);
     network n = record("mean");
     write_all(&n, 1);
     cr_assert_eq(reel_run(tape), REEL_OK);
@@ -187,7 +176,7 @@ Test(results, cost_one_evaluation_and_then_are_of_the_run)
 
 Test(results, that_nobody_reads_are_not_computed)
 {
-    begin(0, false);
+    begin_in(0, false);
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3));
     reel_tensor *i = reel_input(tape, "i", REEL_I32, REEL_SHAPE(2));
     reel_keep(reel_sum(x, REEL_ALL, REEL_DROP), "sum");
@@ -199,14 +188,14 @@ Test(results, that_nobody_reads_are_not_computed)
     float room[6];
     cr_expect_eq(reel_read_f32(rows, room, 6), REEL_BAD_INDEX);
     cr_expect(says("in_range: the index 9 at [1] of i is outside 0 … 3"), "%s", reel_tape_error(tape));
-    end();
+    end_after_error();
 }
 
 /* What gradients use is a result; what anything else uses is none. */
 Test(results, are_what_only_gradients_use)
 {
     for (int mode = 0; mode < MODES - 1; mode++) {
-        begin(mode, false);
+        begin_in(mode, false);
         reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3));
         reel_tensor *e = reel_exp(x), *used = reel_neg(x), *sum = reel_sum(used, REEL_ALL, REEL_DROP);
         reel_tensor *gx = reel_gradient(reel_sum(e, REEL_ALL, REEL_DROP), x);
@@ -219,13 +208,13 @@ Test(results, are_what_only_gradients_use)
         cr_expect_null(reel_tape_error(tape));
         cr_expect_eq(reel_read_f32(used, room, 12), REEL_BAD_STATE, "%s", modes[mode].name);
         cr_expect(says("is not kept (mark it with reel_keep() before the run)"), "%s", reel_tape_error(tape));
-        end();
+        end_after_error();
     }
 }
 
 Test(results, are_what_their_own_derivative_uses)
 {
-    begin(0, false);
+    begin_in(0, false);
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3)), *e = reel_exp(x);
     reel_list *by = reel_list_new(tape);
     reel_list_append(by, "x", x);
@@ -242,7 +231,7 @@ Test(results, are_what_their_own_derivative_uses)
 
 Test(results, of_lists_can_be_read_without_an_evaluation_for_each)
 {
-    begin(0, false);
+    begin_in(0, false);
     enum { PARTS = 40 };
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3)), *sum = NULL;
     for (int i = 0; i < PARTS; i++) {
@@ -268,7 +257,7 @@ Test(results, of_lists_can_be_read_without_an_evaluation_for_each)
 Test(results, of_a_run_stay_while_other_things_are_evaluated)
 {
     for (int large = 0; large < 2; large++) {
-        begin(0, false);
+        begin_in(0, false);
         reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(1));
         reel_keep(reel_neg(reel_expand(x, REEL_SHAPE(large ? 1 << 26 : 1))), "y"); /* 256 MiB */
         reel_tensor *last = reel_keep(reel_neg(x), "last"), *other = x;
@@ -287,7 +276,7 @@ Test(results, of_a_run_stay_while_other_things_are_evaluated)
 Test(results, of_evaluations_stay_as_well)
 {
     for (int mode = 0; mode < MODES; mode++) {
-        begin(mode, false);
+        begin_in(mode, false);
         reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(1));
         reel_tensor *a = reel_scale(x, 0.1), *b = reel_scale(x, 0.3);
         reel_write_f32(x, (float[]){ 1 }, 1);
@@ -335,7 +324,7 @@ Test(results, of_a_run_cannot_be_computed_after_a_write)
                                                         by_another_tape };
     for (int mode = 0; mode < MODES - 1; mode++)
         for (size_t w = 0; w < sizeof writes / sizeof *writes; w++) {
-            begin(mode, true);
+            begin_in(mode, true);
             network n = record("mean");
             write_all(&n, 1);
             cr_assert_eq(reel_run(tape), REEL_OK);
@@ -353,7 +342,7 @@ Test(results, of_a_run_cannot_be_computed_after_a_write)
 Test(results, have_no_value_without_a_run)
 {
     for (int mode = 0; mode < MODES; mode++) {
-        begin(mode, true);
+        begin_in(mode, true);
         network n = record("mean");
         cr_expect(isnan(reel_item(n.loss)));
         cr_expect(says("has no value: no run or evaluation has computed it"), "%s", reel_tape_error(tape));
@@ -366,14 +355,14 @@ Test(results, have_no_value_without_a_run)
         cr_expect(says("was never written"));
         cr_expect(isnan(reel_item(n.loss)) && isnan(reel_item(n.mean)));
         cr_expect(says("has no value"), "%s", reel_tape_error(tape));
-        end();
+        end_after_error();
     }
 }
 
 Test(results, of_a_run_and_of_an_evaluation_after_it_are_told_apart)
 {
     for (int mode = 0; mode < MODES; mode++) {
-        begin(mode, true);
+        begin_in(mode, true);
         network n = record("mean");
         write_all(&n, 1);
         cr_assert_eq(reel_run(tape), REEL_OK);
@@ -391,7 +380,7 @@ Test(results, of_a_run_and_of_an_evaluation_after_it_are_told_apart)
 
 Test(results, that_were_evaluated_have_gone_after_a_run)
 {
-    begin(0, false);
+    begin_in(0, false);
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3));
     reel_tensor *used = reel_neg(x), *y = reel_keep(reel_exp(used), "y");
     write_x(x, 1);
@@ -401,26 +390,14 @@ Test(results, that_were_evaluated_have_gone_after_a_run)
     cr_assert_eq(reel_run(tape), REEL_OK);
     cr_expect_eq(reel_read_f32(used, room, 12), REEL_BAD_STATE, "an old value");
     cr_expect_eq(reel_read_f32(y, room, 12), REEL_OK);
-    end();
-}
-
-/* Memory that ends with the k-th call from now on. */
-static int64_t left = INT64_MAX;
-
-static void *resize(void *context, void *block, size_t old_size, size_t new_size)
-{
-    (void)context, (void)old_size;
-    if (new_size == 0) {
-        free(block);
-        return NULL;
-    }
-    return left-- > 0 ? realloc(block, new_size) : NULL;
+    end_after_error();
 }
 
 Test(results, that_lack_memory_are_an_error_and_cost_nothing_that_was_computed)
 {
-    model = reel_model_new((reel_model_options){ .seed = 3, .allocator = { .resize = resize } });
-    tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
+    heap h = { 0 };
+    begin_with((reel_model_options){ .seed = 3, .allocator = { heap_resize, &h } },
+               (reel_tape_options){ .threads = 1 });
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3));
     reel_tensor *sum = reel_keep(reel_sum(x, REEL_ALL, REEL_DROP), "sum"), *top = reel_max(x, REEL_ALL, REEL_DROP);
     write_x(x, 1);
@@ -428,9 +405,9 @@ Test(results, that_lack_memory_are_an_error_and_cost_nothing_that_was_computed)
     double all = reel_item(sum);
     for (int64_t calls = 0;; calls++) {
         cr_assert_lt(calls, 1000);
-        left = calls;
+        fail_after(&h, calls);
         double read = reel_item(top);
-        left = INT64_MAX;
+        fail_after(&h, -1);
         cr_expect_eq(reel_item(sum), all, "after %d calls", (int)calls);
         if (!isnan(read)) {
             cr_expect_eq(read, 5);
@@ -440,6 +417,7 @@ Test(results, that_lack_memory_are_an_error_and_cost_nothing_that_was_computed)
         cr_expect_eq(reel_tape_status(tape), REEL_OUT_OF_MEMORY);
     }
     end();
+    expect_all_back(&h);
 }
 
 /* ---- What is assigned ------------------------------------------------------------------------------------------------ */
@@ -447,7 +425,7 @@ Test(results, that_lack_memory_are_an_error_and_cost_nothing_that_was_computed)
 Test(results, see_the_values_at_the_start_of_the_run)
 {
     for (int mode = 0; mode < MODES; mode++) {
-        begin(mode, false);
+        begin_in(mode, false);
         reel_tensor *n = reel_state(tape, "n", REEL_F32, REEL_SCALAR), *next = reel_assign(n, reel_shift(n, 1));
         reel_tensor *ten = reel_scale(n, 10), *later = reel_scale(next, 100);
         for (int i = 0; i < 4; i++) {
@@ -463,7 +441,7 @@ Test(results, see_the_values_at_the_start_of_the_run)
 Test(results, are_what_was_assigned_until_it_is_written_over)
 {
     for (int mode = 0; mode < MODES - 1; mode++) {
-        begin(mode, false);
+        begin_in(mode, false);
         reel_tensor *n = reel_state(tape, "n", REEL_F32, REEL_SCALAR), *next = reel_assign(n, reel_shift(n, 1));
         for (int i = 0; i < 3; i++) {
             cr_assert_eq(reel_run(tape), REEL_OK);
@@ -472,7 +450,7 @@ Test(results, are_what_was_assigned_until_it_is_written_over)
         reel_model_write_f32(model, "n", (float[]){ 50 }, 1);
         cr_expect(isnan(reel_item(next)));
         cr_expect(says("has been written since the run"), "%s", reel_tape_error(tape));
-        end();
+        end_after_error();
     }
 }
 
@@ -480,7 +458,7 @@ Test(results, are_what_was_assigned_until_it_is_written_over)
 
 Test(results, are_found_again_when_less_is_recorded)
 {
-    begin(0, false);
+    begin_in(0, false);
     for (int i = 0; i < 6; i++) {
         reel_tape_clear(tape);
         reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SCALAR), *e = reel_exp(x);
@@ -491,12 +469,12 @@ Test(results, are_found_again_when_less_is_recorded)
         cr_expect_eq(isnan(reel_item(e)), i % 2 == 1, "%d", i);
         reel_tape_error(tape);
     }
-    end();
+    end_after_error();
 }
 
 Test(results, that_were_read_are_of_the_run_whatever_the_batch)
 {
-    begin(0, false);
+    begin_in(0, false);
     for (int i = 0; i < 8; i++) {
         reel_tape_clear(tape);
         reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2 + i % 2, 3));
@@ -514,7 +492,7 @@ Test(results, that_were_read_are_of_the_run_whatever_the_batch)
 
 Test(results, are_searched_for_once_in_a_recording_that_stays_the_same)
 {
-    begin(0, false);
+    begin_in(0, false);
     uint64_t changes = 0;
     for (int i = 0; i < 4; i++) {
         reel_tape_clear(tape);
@@ -536,7 +514,7 @@ Test(results, are_searched_for_once_in_a_recording_that_stays_the_same)
 /* Plain symbols have no lines, and what nobody has stamped is no result. */
 Test(results, need_the_line_of_the_call)
 {
-    begin(0, false);
+    begin_in(0, false);
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3)), *e = (reel_exp)(x);
     write_x(x, 1);
     cr_expect_eq(reel_run(tape), REEL_BAD_STATE);
@@ -546,12 +524,12 @@ Test(results, need_the_line_of_the_call)
     float room[12];
     cr_expect_eq(reel_read_f32(e, room, 12), REEL_BAD_STATE);
     cr_expect(says("is not kept"), "%s", reel_tape_error(tape));
-    end();
+    end_after_error();
 }
 
 Test(results, are_drawn_if_a_run_computes_them)
 {
-    begin(0, true);
+    begin_in(0, true);
     network n = record("");
     (void)n;
     cr_expect_eq(reel_tape_write_dot(tape, "results.dot"), REEL_OK, "%s", reel_tape_error(tape));
@@ -561,7 +539,7 @@ Test(results, are_drawn_if_a_run_computes_them)
 
 Test(results, that_cannot_be_read_do_no_harm_to_later_runs)
 {
-    begin(0, false);
+    begin_in(0, false);
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3));
     reel_tensor *i = reel_input(tape, "i", REEL_I32, REEL_SHAPE(1)), *bad = reel_take(x, i, 0);
     reel_tensor *y = reel_keep(reel_exp(x), "y");
@@ -581,7 +559,7 @@ Test(results, that_cannot_be_read_do_no_harm_to_later_runs)
 
 Test(results, that_were_recorded_after_the_run_say_so)
 {
-    begin(0, false);
+    begin_in(0, false);
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3));
     reel_tensor *p = reel_parameter(x, "late", REEL_SHAPE(3), reel_init_constant(2));
     reel_keep(reel_mul(x, p), "y");
@@ -603,7 +581,7 @@ Test(results, that_were_recorded_after_the_run_say_so)
 Test(results, leave_the_report_of_the_run_as_it_was)
 {
     char before[4000] = "", after[4000] = "", *to[] = { before, after };
-    begin(0, false);
+    begin_in(0, false);
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3)), *result = reel_tanh(x);
     reel_keep(reel_exp(reel_sin(x)), "y");
     write_x(x, 1);
@@ -624,7 +602,7 @@ Test(results, leave_the_report_of_the_run_as_it_was)
 /* Its nodes may be others by then. */
 Test(results, of_a_recording_that_has_gone_have_no_report)
 {
-    begin(0, false);
+    begin_in(0, false);
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3));
     reel_keep(reel_exp(x), "y");
     write_x(x, 1);
@@ -633,5 +611,5 @@ Test(results, of_a_recording_that_has_gone_have_no_report)
     reel_keep(reel_sin(reel_input(tape, "other", REEL_F32, REEL_SHAPE(2))), "y");
     cr_expect_eq(reel_tape_write_plan(tape, "results.plan"), REEL_BAD_STATE);
     cr_expect(says("tape_write_plan: the tape has not been run yet"), "%s", reel_tape_error(tape));
-    end();
+    end_after_error();
 }

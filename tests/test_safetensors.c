@@ -12,16 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static char directory[] = "/tmp/reel-safetensors-XXXXXX";
-
-static void enter_directory(void) { cr_assert(mkdtemp(directory) && chdir(directory) == 0); }
-
-static void leave_directory(void)
-{
-    char command[64];
-    snprintf(command, sizeof command, "rm -r %s", directory);
-    cr_assert_eq(system(command), 0);
-}
+#include "files.h"
 
 TestSuite(safetensors, .init = enter_directory, .fini = leave_directory);
 
@@ -356,10 +347,7 @@ Test(safetensors, of_reel_are_read_by_the_library_of_the_format_and_its_files_by
 {
     static unsigned char bytes[4096];
     float values[4];
-    if (system("python3 -c 'import safetensors.numpy' 2>/dev/null") != 0) {
-        leave_directory();
-        cr_skip_test("python3 has no safetensors");
-    }
+    if (system("python3 -c 'import safetensors.numpy' 2>/dev/null") != 0) leave_and_skip("python3 has no safetensors");
     save_trained(bytes, sizeof bytes);
     cr_assert_eq(system("python3 -c \"import safetensors.numpy as s, numpy as n; t = s.load_file('saved'); "
                         "assert t['a/w'].shape == (3, 3) and t['a/w'].dtype == n.float32; "

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "core/model/file.h"
+#include "files.h"
 
 static bool all_have_names;
 
@@ -39,32 +40,14 @@ static int open_with_a_name(const char *path, int flags, mode_t mode)
 
 /* ---- Files and models -------------------------------------------------------------------------------------------- */
 
-static char directory[] = "/tmp/reel-saving-XXXXXX";
-
-static void enter_directory(void)
+static void enter(void)
 {
-    cr_assert(mkdtemp(directory) && chdir(directory) == 0);
+    enter_directory();
     umask(022);
     alarm(60); /* what waits for ever fails */
 }
 
-static void leave_directory(void)
-{
-    char command[64];
-    snprintf(command, sizeof command, "rm -r %s", directory);
-    cr_assert_eq(system(command), 0);
-}
-
-TestSuite(saving, .init = enter_directory, .fini = leave_directory);
-
-static int count_files(void)
-{
-    DIR *all = opendir(".");
-    int count = 0;
-    for (struct dirent *d; (d = readdir(all));) count += d->d_name[0] != '.';
-    closedir(all);
-    return count;
-}
+TestSuite(saving, .init = enter, .fini = leave_directory);
 
 static void make_file(const char *path)
 {
@@ -346,10 +329,7 @@ Test(saving, keeps_all_permission_bits_where_all_have_names)
 Test(saving, keeps_the_owner_where_that_is_allowed)
 {
     struct stat about;
-    if (geteuid() != 0) {
-        leave_directory();
-        cr_skip_test("needs root");
-    }
+    if (geteuid() != 0) leave_and_skip("needs root");
     make_file("model");
     cr_assert_eq(chown("model", 12, 34), 0);
     save_value("model", 1, 1);

@@ -1,28 +1,10 @@
 /* Gradients and moments of any size: norms scale, clipping works where squares overflow or vanish, and Adam's step is
  * right as long as the square of a gradient is a normal number of its type. */
-#include <criterion/criterion.h>
+#include "fixture.h"
 
 #include <float.h>
 #include <math.h>
-#include <reel.h>
 #include <string.h>
-
-#define COUNT(list) ((int)(sizeof(list) / sizeof *(list)))
-
-static reel_model *model;
-static reel_tape *tape;
-
-static void begin(void)
-{
-    model = reel_model_new((reel_model_options){ .seed = 1 });
-    tape = reel_tape_new(model, (reel_tape_options){ .threads = 1 });
-}
-
-static void end(void)
-{
-    reel_tape_free(tape);
-    reel_model_free(model);
-}
 
 TestSuite(norm, .init = begin, .fini = end);
 TestSuite(adam, .init = begin, .fini = end);

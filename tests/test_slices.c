@@ -1,9 +1,8 @@
 /* Gradients through any set of slices of one tensor: plain and stepped, disjoint and overlapping, along several axes,
  * empty ones, all of it. All numbers are small and whole, so that sums are exact in any order and the gradient must be
  * the one that loops give, to the bit. */
+#include "fixture.h"
 #include "support.h"
-
-#include <criterion/criterion.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -21,16 +20,14 @@ typedef struct trial {
     cut cut[MOST];
 } trial;
 
-static int64_t below(int64_t n) { return n > 0 ? (int64_t)(random_bits() % (uint64_t)n) : 0; }
-
 static trial random_trial(void)
 {
-    trial t = { .shape = { .rank = 1 + (int)below(3) }, .count = 2 + (int)below(MOST - 1) };
+    trial t = { .shape = { .rank = 1 + below(3) }, .count = 2 + below(MOST - 1) };
     for (int d = 0; d < t.shape.rank; d++) t.shape.size[d] = 1 + below(9);
     const bool one_axis = below(2) == 0, stepped = below(4) != 0, side_by_side = below(3) == 0;
-    int axis = (int)below(t.shape.rank);
+    int axis = below(t.shape.rank);
     for (int i = 0; i < t.count; i++) {
-        if (!one_axis) axis = (int)below(t.shape.rank);
+        if (!one_axis) axis = below(t.shape.rank);
         const int64_t n = t.shape.size[axis];
         cut c = { .axis = axis, .start = below(n + 1), .step = stepped && below(2) ? 1 + below(4) : 1 };
         c.stop = c.start + below(n - c.start + 1);
@@ -75,8 +72,6 @@ static array whole_numbers(reel_shape shape)
     for (int64_t i = 0; i < a.count; i++) a.at[i] = (double)(below(19) - 9);
     return a;
 }
-
-static reel_tensor *total(reel_tensor *x) { return reel_sum(x, REEL_ALL, REEL_DROP); }
 
 /* loss = Σᵢ wᵢ Σ sliceᵢ(x)²: g = 2 x Σᵢ wᵢ, and the gradient of Σ v g is 2 v Σᵢ wᵢ. */
 static void check(const trial *t)

@@ -1,18 +1,16 @@
 /* Training as it should come out: values, gradients and trajectories of 20 steps that PyTorch
  * computed in f64 (stored in data/torch_values.h with the script that made them), and small tasks
  * that must be learnt. */
-#include <criterion/criterion.h>
+#include "fixture.h"
+
 #include <float.h>
 #include <math.h>
-#include <reel.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "tests/data/fill.h"
 #include "tests/data/torch_values.h"
 #include "tests/worst.h"
-
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 
 /* Relative, with room for what cancels to less than 1e-15. */
 #define TOLERANCE 1e-11
@@ -33,8 +31,7 @@ static double worst(const double *a, const double *b, int64_t count)
 
 /* ---- The networks, as in make_torch_values.py ------------------------------------------------ */
 
-static reel_tensor *floats(reel_tape *tape, const char *name, reel_shape shape, uint64_t seed, double scale,
-                           double shift)
+static reel_tensor *floats(const char *name, reel_shape shape, uint64_t seed, double scale, double shift)
 {
     double data[200];
     reel_tensor *x = reel_input(tape, name, REEL_F64, shape);
@@ -44,7 +41,7 @@ static reel_tensor *floats(reel_tape *tape, const char *name, reel_shape shape, 
     return x;
 }
 
-static reel_tensor *classes(reel_tape *tape, const char *name, reel_shape shape, uint64_t seed, int count)
+static reel_tensor *classes(const char *name, reel_shape shape, uint64_t seed, int count)
 {
     int32_t data[200];
     reel_tensor *x = reel_input(tape, name, REEL_I32, shape);
@@ -53,26 +50,26 @@ static reel_tensor *classes(reel_tape *tape, const char *name, reel_shape shape,
     return x;
 }
 
-static reel_tensor *mlp(reel_tape *tape)
+static reel_tensor *mlp(void)
 {
-    reel_tensor *x = floats(tape, "x", REEL_SHAPE(8, 5), 1, 1, 0);
-    reel_tensor *y = floats(tape, "y", REEL_SHAPE(8, 3), 2, 0.5, 0.5);
+    reel_tensor *x = floats("x", REEL_SHAPE(8, 5), 1, 1, 0);
+    reel_tensor *y = floats("y", REEL_SHAPE(8, 3), 2, 0.5, 0.5);
     reel_tensor *h = reel_sigmoid(reel_linear(x, "hidden", 7));
     return reel_mse(reel_sigmoid(reel_linear(h, "output", 3)), y);
 }
 
-static reel_tensor *relu(reel_tape *tape)
+static reel_tensor *relu(void)
 {
-    reel_tensor *x = floats(tape, "x", REEL_SHAPE(8, 6), 3, 1, 0);
-    reel_tensor *y = classes(tape, "y", REEL_SHAPE(8), 4, 4);
+    reel_tensor *x = floats("x", REEL_SHAPE(8, 6), 3, 1, 0);
+    reel_tensor *y = classes("y", REEL_SHAPE(8), 4, 4);
     return reel_cross_entropy(reel_linear(reel_relu(reel_linear(x, "hidden", 8)), "output", 4), y);
 }
 
 /* h = tanh(x_t wx + h wh + b), the input projection of all steps done once. */
-static reel_tensor *rnn(reel_tape *tape)
+static reel_tensor *rnn(void)
 {
-    reel_tensor *x = floats(tape, "x", REEL_SHAPE(6, 3, 3), 5, 1, 0);
-    reel_tensor *y = floats(tape, "y", REEL_SHAPE(3, 2), 6, 1, 0);
+    reel_tensor *x = floats("x", REEL_SHAPE(6, 3, 3), 5, 1, 0);
+    reel_tensor *y = floats("y", REEL_SHAPE(3, 2), 6, 1, 0);
     reel_scope_push(tape, "cell");
     reel_tensor *wx = reel_parameter(x, "wx", REEL_SHAPE(3, 4), reel_init_fan_in_uniform(1));
     reel_tensor *wh = reel_parameter(x, "wh", REEL_SHAPE(4, 4), reel_init_fan_in_uniform(1));
@@ -89,7 +86,6 @@ static reel_tensor *rnn(reel_tape *tape)
 
 static reel_tensor *layer_norm(reel_tensor *x)
 {
-    reel_tape *tape = reel_tape_of(x);
     reel_shape shape = REEL_SHAPE(reel_dim(x, -1));
     reel_scope_push(tape, "norm");
     reel_tensor *gamma = reel_parameter(x, "gamma", shape, reel_init_constant(1));
@@ -100,11 +96,11 @@ static reel_tensor *layer_norm(reel_tensor *x)
     return reel_add(reel_mul(reel_mul(centred, scale), gamma), beta);
 }
 
-static reel_tensor *attention(reel_tape *tape)
+static reel_tensor *attention(void)
 {
     const reel_linear_options plain = { .no_bias = true };
-    reel_tensor *x = floats(tape, "x", REEL_SHAPE(3, 5, 4), 7, 1, 0);
-    reel_tensor *y = classes(tape, "y", REEL_SHAPE(3, 5), 8, 3);
+    reel_tensor *x = floats("x", REEL_SHAPE(3, 5, 4), 7, 1, 0);
+    reel_tensor *y = classes("y", REEL_SHAPE(3, 5), 8, 3);
     reel_tensor *n = layer_norm(x);
     reel_tensor *q = reel_linear_with(n, "q", 4, plain), *k = reel_linear_with(n, "k", 4, plain);
     reel_tensor *v = reel_linear_with(n, "v", 4, plain);
@@ -113,14 +109,14 @@ static reel_tensor *attention(reel_tape *tape)
     return reel_cross_entropy(reel_linear(r, "head", 3), y);
 }
 
-static reel_tensor *record(reel_tape *tape, const char *network)
+static reel_tensor *record(const char *network)
 {
     const struct {
         const char *name;
-        reel_tensor *(*record)(reel_tape *);
+        reel_tensor *(*record)(void);
     } all[] = { { "mlp", mlp }, { "relu", relu }, { "rnn", rnn }, { "attention", attention } };
     for (int i = 0; i < COUNT(all); i++)
-        if (strcmp(all[i].name, network) == 0) return all[i].record(tape);
+        if (strcmp(all[i].name, network) == 0) return all[i].record();
     cr_assert_fail("no network %s", network);
     return NULL;
 }
@@ -133,7 +129,7 @@ static const torch_network *find_network(const char *name)
     return NULL;
 }
 
-static void write_parameters(reel_model *model, const torch_network *n)
+static void write_parameters(const torch_network *n)
 {
     for (int i = 0; i < n->parameter_count; i++) {
         double data[200];
@@ -150,13 +146,12 @@ Test(torch, gradients_of_four_networks_agree)
     for (int n = 0; n < COUNT(torch_networks); n++) {
         const torch_network *network = &torch_networks[n];
         const double *expected = network->gradient;
-        reel_model *model = reel_model_new((reel_model_options){ .seed = 1 });
-        reel_tape *tape = reel_tape_new(model, (reel_tape_options){ 0 });
-        reel_tensor *loss = record(tape, network->name);
+        begin();
+        reel_tensor *loss = record(network->name);
         reel_list *parameters = reel_parameters(loss, NULL);
         reel_list *gradients = reel_gradients(loss, parameters);
         cr_expect_eq(reel_list_count(parameters), network->parameter_count);
-        write_parameters(model, network);
+        write_parameters(network);
         for (int i = 0; i < network->parameter_count; i++) {
             const torch_parameter *p = &network->parameter[i];
             double g[200];
@@ -167,8 +162,7 @@ Test(torch, gradients_of_four_networks_agree)
                          worst(g, expected, p->count));
             expected += p->count;
         }
-        reel_tape_free(tape);
-        reel_model_free(model);
+        end();
     }
 }
 
@@ -208,10 +202,9 @@ static void follow(const torch_run *run)
     const torch_network *network = find_network(run->network);
     const double *expected = run->last;
     double losses[TORCH_STEPS];
-    reel_model *model = reel_model_new((reel_model_options){ .seed = 1 });
-    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ 0 });
-    reel_tensor *loss = record(tape, run->network);
-    write_parameters(model, network);
+    begin();
+    reel_tensor *loss = record(run->network);
+    write_parameters(network);
     update(loss, run->optimiser);
     for (int i = 0; i < TORCH_STEPS; i++) {
         cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
@@ -227,8 +220,7 @@ static void follow(const torch_run *run)
                      worst(w, expected, p->count));
         expected += p->count;
     }
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end();
 }
 
 static void follow_all(const char *optimiser)
@@ -272,25 +264,16 @@ static reel_tensor *var(reel_tensor *x) { return reel_var(x, REEL_AXES(-1), REEL
 static reel_tensor *largest(reel_tensor *x) { return reel_max(x, REEL_AXES(-1), REEL_DROP); }
 static reel_tensor *smallest(reel_tensor *x) { return reel_min(x, REEL_AXES(0), REEL_KEEP); }
 
-static reel_tensor *mse(reel_tensor *x)
-{
-    return reel_mse(x, floats(reel_tape_of(x), "y", REEL_SHAPE(7, 7), 23, 1, 0));
-}
+static reel_tensor *mse(reel_tensor *x) { return reel_mse(x, floats("y", REEL_SHAPE(7, 7), 23, 1, 0)); }
 
-static reel_tensor *cross_entropy(reel_tensor *x)
-{
-    return reel_cross_entropy(x, classes(reel_tape_of(x), "y", REEL_SHAPE(7), 24, 7));
-}
+static reel_tensor *cross_entropy(reel_tensor *x) { return reel_cross_entropy(x, classes("y", REEL_SHAPE(7), 24, 7)); }
 
 static reel_tensor *cross_entropy_soft(reel_tensor *x)
 {
-    return reel_cross_entropy(x, reel_softmax(floats(reel_tape_of(x), "y", REEL_SHAPE(7, 7), 25, 2, 0), -1));
+    return reel_cross_entropy(x, reel_softmax(floats("y", REEL_SHAPE(7, 7), 25, 2, 0), -1));
 }
 
-static reel_tensor *accuracy(reel_tensor *x)
-{
-    return reel_accuracy(x, classes(reel_tape_of(x), "y", REEL_SHAPE(7), 27, 3));
-}
+static reel_tensor *accuracy(reel_tensor *x) { return reel_accuracy(x, classes("y", REEL_SHAPE(7), 27, 3)); }
 
 typedef reel_tensor *function(reel_tensor *x);
 
@@ -343,8 +326,7 @@ static void compare_function(const torch_function *f)
 {
     enum { SIZE = 49 };
     double c[SIZE], y_data[SIZE], g_data[SIZE];
-    reel_model *model = reel_model_new((reel_model_options){ .seed = 1 });
-    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ 0 });
+    begin();
     reel_tensor *x = reel_input(tape, "x", REEL_F64, REEL_SHAPE(7, 7));
     reel_tensor *y = find_function(f->name)(x);
     cr_assert_eq(reel_count(y), f->y_count, "%s", f->name);
@@ -362,8 +344,7 @@ static void compare_function(const torch_function *f)
         EXPECT_CLOSE(g_data, f->gradient, SIZE, "%s: the gradient is off by %g", f->name,
                      worst(g_data, f->gradient, SIZE));
     }
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end();
 }
 
 Test(torch, values_and_gradients_of_functions_and_losses_agree)
@@ -377,8 +358,7 @@ static const float xor_x[] = { 0, 0, 0, 1, 1, 0, 1, 1 }, xor_y[] = { 0, 1, 1, 0 
 
 static void learn_xor(uint64_t seed)
 {
-    reel_model *model = reel_model_new((reel_model_options){ .seed = seed });
-    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ 0 });
+    begin_with((reel_model_options){ .seed = seed }, (reel_tape_options){ 0 });
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 2));
     reel_tensor *y = reel_input(tape, "y", REEL_F32, REEL_SHAPE(4, 1));
     reel_tensor *a = reel_sigmoid(reel_linear(reel_tanh(reel_linear(x, "hidden", 8)), "output", 1));
@@ -392,8 +372,7 @@ static void learn_xor(uint64_t seed)
     for (int i = 0; i < 4; i++)
         cr_expect(fabsf(predicted[i] - xor_y[i]) < 0.1f, "seed %d, row %d: %g", (int)seed, i, (double)predicted[i]);
     cr_expect_lt(reel_item(loss), 1e-3);
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end();
 }
 
 Test(tasks, exclusive_or_is_learnt_from_every_seed)
@@ -403,8 +382,7 @@ Test(tasks, exclusive_or_is_learnt_from_every_seed)
 
 Test(tasks, exclusive_or_is_beyond_one_layer)
 {
-    reel_model *model = reel_model_new((reel_model_options){ .seed = 1 });
-    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ 0 });
+    begin();
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 2));
     reel_tensor *y = reel_input(tape, "y", REEL_F32, REEL_SHAPE(4, 1));
     reel_tensor *loss = reel_mse(reel_sigmoid(reel_linear(x, "output", 1)), y);
@@ -413,8 +391,7 @@ Test(tasks, exclusive_or_is_beyond_one_layer)
     reel_write_f32(y, xor_y, 4);
     for (int step = 0; step < 1000; step++) cr_assert_eq(reel_run(tape), REEL_OK);
     cr_expect(fabs(reel_item(loss) - 0.125) < 1e-4, "the best is to say 1/2 always: 1/8, not %g", reel_item(loss));
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end();
 }
 
 /* Random inputs, random classes: nothing to learn but the batch by heart. */
@@ -423,8 +400,7 @@ static void overfit(bool with_adam)
     enum { ROWS = 16, IN = 10, CLASSES = 4 };
     float x_data[ROWS * IN];
     int32_t y_data[ROWS];
-    reel_model *model = reel_model_new((reel_model_options){ .seed = 3 });
-    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ 0 });
+    begin_with((reel_model_options){ .seed = 3 }, (reel_tape_options){ 0 });
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(ROWS, IN));
     reel_tensor *y = reel_input(tape, "y", REEL_I32, REEL_SHAPE(ROWS));
     reel_tensor *logits = reel_linear(reel_relu(reel_linear(x, "hidden", 32)), "output", CLASSES);
@@ -441,8 +417,7 @@ static void overfit(bool with_adam)
     for (int step = 0; step < 300; step++) cr_assert_eq(reel_run(tape), REEL_OK);
     cr_expect_lt(reel_item(loss), 1e-2);
     cr_expect_eq(reel_item(accuracy_now), 1);
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end();
 }
 
 Test(tasks, one_batch_is_learnt_by_heart_with_sgd) { overfit(false); }
@@ -453,8 +428,7 @@ Test(tasks, a_recurrent_network_learns_to_remember)
 {
     enum { STEPS = 10, BATCH = 16, HIDDEN = 12 };
     float x_data[STEPS * BATCH], y_data[BATCH];
-    reel_model *model = reel_model_new((reel_model_options){ .seed = 2 });
-    reel_tape *tape = reel_tape_new(model, (reel_tape_options){ 0 });
+    begin_with((reel_model_options){ .seed = 2 }, (reel_tape_options){ 0 });
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(STEPS, BATCH, 1));
     reel_tensor *y = reel_input(tape, "y", REEL_F32, REEL_SHAPE(BATCH, 1));
     reel_tensor *wh = reel_parameter(x, "wh", REEL_SHAPE(HIDDEN, HIDDEN), reel_init_fan_in_uniform(1));
@@ -476,6 +450,5 @@ Test(tasks, a_recurrent_network_learns_to_remember)
         cr_assert_eq(reel_run(tape), REEL_OK);
     }
     cr_expect_lt(reel_item(loss), 0.05, "%g", reel_item(loss));
-    reel_tape_free(tape);
-    reel_model_free(model);
+    end();
 }
