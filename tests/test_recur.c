@@ -1,5 +1,5 @@
 /* Many different programs on one tape, so many that nodes and lists of programs long gone come back at the same addresses,
- * with calls that record whole spans (gradients, vjp, parameters, matmul) at the same places with other operands. What a
+ * with calls that are answered as a whole (gradients, vjp, matmul) at the same places with other operands. What a
  * program gives does not depend on what the tape recorded before: it is compared with a fresh tape of a fresh model. */
 #include "core/record/tape.h"
 #include "chance.h"

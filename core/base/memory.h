@@ -1,5 +1,6 @@
 /* The one seam through which all memory comes and goes, checked arithmetic on sizes, and growable arrays.
- * Nothing else in the library calls malloc or free, so a test can make any allocation fail. */
+ * All of core and ops allocates here, so that a test can make any allocation of a model or a tape fail. What nn keeps beside
+ * a model, a data table, the lines of a progress report, a curve, comes from malloc(): it has no model to ask. */
 #ifndef REEL_CORE_BASE_MEMORY_H
 #define REEL_CORE_BASE_MEMORY_H
 

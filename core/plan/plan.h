@@ -116,7 +116,14 @@ typedef struct reel__plan {
     int64_t in_place;
 } reel__plan;
 
-/* The passes. False: out of memory. */
+/* plan.c: a plan of nodes that stand in the order of a walk, each at its index; then what is wanted of them, to be assigned
+ * or to be read; then all passes. False: out of memory. It is freed in any case. */
+bool reel__plan_begin(reel__plan *plan, reel_tape *tape, const reel__plan_settings *settings, reel_tensor *const *nodes,
+                      int64_t count);
+void reel__plan_output(reel__plan *plan, int32_t node, bool assigned);
+bool reel__plan_finish(reel__plan *plan);
+
+/* The passes, in their order. False: out of memory. */
 void reel__plan_roles(reel__plan *plan);
 bool reel__plan_group(reel__plan *plan);
 void reel__plan_batch(reel__plan *plan);

@@ -2,7 +2,6 @@
  * values after it was executed. */
 #include "core/program/program.h"
 
-#include "core/base/cpu.h"
 #include "core/base/strided.h"
 #include "core/lower/step.h"
 
@@ -61,26 +60,12 @@ static bool place_values(const reel_allocator *a, reel__program *program)
 
 static bool make_plan(const reel__programs *programs, const reel__program *program, reel__plan *plan)
 {
-    const reel_tape *tape = programs->tape;
-    size_t n = (size_t)program->nodes.count;
-    *plan = (reel__plan){ .tape = programs->tape,
-                          .allocator = tape->allocator,
-                          .settings = programs->settings,
-                          .isa = programs->settings.isa ? programs->settings.isa - 1 : reel__isa_best(),
-                          .count = program->nodes.count };
-    plan->node = reel__allocate(&tape->allocator, n * sizeof *plan->node);
-    plan->access = reel__allocate(&tape->allocator, n * sizeof *plan->access);
-    if (!plan->node || !plan->access) return false;
-    for (size_t i = 0; i < n; i++) plan->node[i].x = node_at(program, (int64_t)i);
-    const int64_t assigned = program->assigns ? tape->assigns.count : 0;
-    for (int64_t i = 0; i < program->outputs.count; i++) {
-        reel__planned *p = &plan->node[REEL__AT(program->outputs, reel__program_node, i).index];
-        *(i < assigned ? &p->assigned : &p->read) = true;
-    }
-    reel__plan_roles(plan);
-    if (!reel__plan_group(plan)) return false;
-    reel__plan_batch(plan);
-    return reel__plan_order(plan) && reel__plan_storage(plan);
+    const reel__array *nodes = &program->nodes;
+    if (!reel__plan_begin(plan, programs->tape, &programs->settings, nodes->items, nodes->count)) return false;
+    const int64_t assigned = program->assigns ? programs->tape->assigns.count : 0;
+    for (int64_t i = 0; i < program->outputs.count; i++)
+        reel__plan_output(plan, REEL__AT(program->outputs, reel__program_node, i).index, i < assigned);
+    return reel__plan_finish(plan);
 }
 
 static bool make_steps(const reel__programs *programs, reel__program *program, int threads)

@@ -34,8 +34,7 @@ typedef struct picture {
     mark *marks;
     item *items;
     int64_t item_count;
-    uint64_t *sites; /* a hash table of where forward ops were recorded */
-    int64_t site_slots;
+    reel__table sites; /* forward ops, by where they were recorded */
     reel__writer writer;
 } picture;
 
@@ -56,19 +55,17 @@ static bool begin(picture *p)
     const reel_allocator *a = &p->tape->allocator;
     if (!walk_program(p->tape)) return false;
     p->order = reel__order(p->tape, &p->count);
-    for (p->site_slots = 64; p->site_slots < 2 * p->count;) p->site_slots *= 2;
     p->marks = reel__allocate(a, (size_t)p->count * sizeof *p->marks);
     p->items = reel__allocate(a, (size_t)p->count * sizeof *p->items);
-    p->sites = reel__allocate(a, (size_t)p->site_slots * sizeof *p->sites);
-    return p->marks && p->items && p->sites;
+    return p->marks && p->items;
 }
 
-static void end(const picture *p)
+static void end(picture *p)
 {
     const reel_allocator *a = &p->tape->allocator;
     reel__release(a, p->marks, (size_t)p->count * sizeof *p->marks);
     reel__release(a, p->items, (size_t)p->count * sizeof *p->items);
-    reel__release(a, p->sites, (size_t)p->site_slots * sizeof *p->sites);
+    reel__table_free(a, &p->sites);
 }
 
 /* ---- Forward, gradient, update ------------------------------------------------------------- */
@@ -78,15 +75,15 @@ static void end(const picture *p)
 static uint64_t site_of(const reel_tensor *x)
 {
     const uint64_t site[3] = { (uintptr_t)x->scope, (uintptr_t)x->file, (uint64_t)x->line };
-    return reel__hash_bytes(0xcbf29ce484222325u, site, sizeof site) | 1; /* 0 is an empty slot */
+    return reel__mix(reel__hash_bytes(0xcbf29ce484222325u, site, sizeof site), 0);
 }
 
-static uint64_t *find_site(const picture *p, uint64_t site)
+static bool is_forward_site(const picture *p, const reel_tensor *x)
 {
-    const uint64_t mask = (uint64_t)(p->site_slots - 1);
-    uint64_t slot = (site >> 7) & mask;
-    while (p->sites[slot] && p->sites[slot] != site) slot = (slot + 1) & mask;
-    return &p->sites[slot];
+    int64_t at = 0;
+    for (const reel_tensor *of; (of = reel__table_next(&p->sites, site_of(x), &at));)
+        if (of->scope == x->scope && of->file == x->file && of->line == x->line) return true;
+    return false;
 }
 
 static void find_reach(picture *p)
@@ -116,15 +113,20 @@ static part part_of(const picture *p, const reel_tensor *x)
     for (int j = 0; j < x->input_count && !later; j++)
         later = !x->inputs[j]->value && mark_of(p, x->inputs[j])->part != FORWARD;
     if (!later) return FORWARD;
-    return !x->value && *find_site(p, site_of(x)) ? GRADIENT : UPDATE;
+    return !x->value && is_forward_site(p, x) ? GRADIENT : UPDATE;
 }
 
-static void find_parts(picture *p)
+static bool find_parts(picture *p)
 {
     find_reach(p);
-    for (int64_t i = 0; i < p->count; i++)
-        if (p->marks[i].of_loss && p->order[i]->input_count) *find_site(p, site_of(p->order[i])) = site_of(p->order[i]);
+    for (int64_t i = 0; i < p->count; i++) {
+        reel_tensor *x = p->order[i];
+        if (!p->marks[i].of_loss || !x->input_count || is_forward_site(p, x)) continue;
+        if (!reel__table_reserve(&p->tape->allocator, &p->sites, NULL)) return false;
+        reel__table_add(&p->sites, site_of(x), x);
+    }
     for (int64_t i = 0; i < p->count; i++) p->marks[i].part = part_of(p, p->order[i]);
+    return true;
 }
 
 /* ---- What is drawn ------------------------------------------------------------------------- */
@@ -362,8 +364,8 @@ reel_status reel_tape_write_dot(reel_tape *tape, const char *path)
     reel__error_begin(&tape->running);
     reel__shown_path shown;
     picture p = { .tape = tape };
-    const bool good = begin(&p);
-    if (good && p.count) find_parts(&p), choose_items(&p);
+    const bool good = begin(&p) && find_parts(&p);
+    if (good && p.count) choose_items(&p);
     if (good && p.count && reel__writer_open(&p.writer, path)) put_graph(&p);
     end(&p);
     if (!good) return reel__run_fail(tape, REEL_OUT_OF_MEMORY, "tape_write_dot: out of memory");

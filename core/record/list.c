@@ -1,4 +1,5 @@
-/* Lists: named tensors of one tape, and the parameters that a tensor depends on. */
+/* Lists: named tensors of one tape; and reel_parameters(), the list of those parameters that a tensor depends on through
+ * ops that pass gradients and that a pattern names. */
 #include "core/base/random.h"
 #include "core/record/tape.h"
 
@@ -109,8 +110,8 @@ const char *reel_list_name(const reel_list *list, int index)
 static const reel__named *indexed(const reel_list *list, const char *name, uint64_t hash)
 {
     int64_t at = 0;
-    for (uintptr_t place; (place = (uintptr_t)reel__table_next(&list->index, hash, &at));) {
-        const reel__named *item = &REEL__AT(list->items, reel__named, place - 1);
+    for (uintptr_t after; (after = (uintptr_t)reel__table_next(&list->index, hash, &at));) {
+        const reel__named *item = &REEL__AT(list->items, reel__named, after - 1);
         if (strcmp(item->name, name) == 0) return item;
     }
     return NULL;

@@ -61,8 +61,9 @@ static bool same_bytes(const void *a, const void *b, size_t size)
     return size == 0 || memcmp(p, q, size) == 0;
 }
 
-static bool node_is(const reel_tensor *x, const reel_op *op, reel_tensor *const *inputs, int count, const void *attr,
-                    size_t attr_size)
+static inline __attribute__((always_inline)) bool node_is(const reel_tensor *x, const reel_op *op,
+                                                          reel_tensor *const *inputs, int count, const void *attr,
+                                                          size_t attr_size)
 {
     if (x->op != op || x->input_count != count || (size_t)x->attr_size != attr_size) return false;
     for (int i = 0; i < count; i++)
@@ -70,6 +71,7 @@ static bool node_is(const reel_tensor *x, const reel_op *op, reel_tensor *const 
     return op->attr_is_data || same_bytes(x->attr, attr, attr_size);
 }
 
+/* The same for node.c: above it is the first question of every call. */
 bool reel__node_is(const reel_tensor *x, const reel_op *op, reel_tensor *const *inputs, int count, const void *attr,
                    size_t attr_size)
 {

@@ -62,7 +62,7 @@ struct reel_tensor {
 typedef struct reel__string {
     reel_tensor *kept;   /* what was kept last under this full name, */
     uint32_t generation; /* in this recording */
-    int64_t replacement; /* the newest of the parameter of this name, if it is one: a place in tape->replacements */
+    int64_t replacement; /* the newest of the parameter of this name, if it is one: an index into tape->replacements */
     char text[];
 } reel__string;
 
@@ -99,7 +99,7 @@ typedef struct reel__result {
 typedef struct reel__replacement {
     const char *name; /* of the parameter; NULL: the mark of a push */
     reel_tensor *by;
-    int64_t before; /* the place that its string had for it */
+    int64_t before; /* what its string had for it */
 } reel__replacement;
 
 /* What tells a call from others. What it does not have is NULL. */
@@ -272,14 +272,14 @@ reel_tensor *reel__record_leaf(reel_tape *tape, const reel_op *op, const void *a
 void reel__nodes_forget(reel_tape *tape); /* the recording before; no node has a name, scope or shape any more */
 void reel__nodes_free(reel_tape *tape);
 void reel__node_retire(reel_tensor *x); /* unless it is of this recording */
-bool reel__node_is(const reel_tensor *x, const reel_op *op, reel_tensor *const *inputs, int count, const void *attr,
-                   size_t attr_size);
 
 /* replay.c: a call that was made at its place in the recording before is answered from there. A node, what a leaf is bound
  * to and what is remembered of other calls; NULL: it has to be made. */
 void reel__replay_begin(reel_tape *tape); /* as a tape is cleared */
 void reel__replay_end(reel_tape *tape);   /* the recording before is given up */
 void reel__replay_free(reel_tape *tape);
+bool reel__node_is(const reel_tensor *x, const reel_op *op, reel_tensor *const *inputs, int count, const void *attr,
+                   size_t attr_size); /* whether it is what this call records */
 reel_tensor *reel__replay_node(reel_tape *tape, const reel_op *op, reel_tensor *const *inputs, int count,
                                const void *attr, size_t attr_size);
 const reel_tensor *reel__replay_leaf(const reel_tape *tape, const reel_op *op, const char *full_name);

@@ -108,7 +108,7 @@ INLINE vec vector_fabs(vec x) { return (vec)((ints)x & INT32_MAX); }
 INLINE vec vector_minimum(vec a, vec b) { return least_f32(a, b); }
 INLINE vec vector_maximum(vec a, vec b) { return -least_f32(-a, -b); }
 
-/* What the link before brings is x, or one of a and b, and the other is read. If they commute, which of them is all one. */
+/* The link before brings x; or one of a and b, and the other is read. Where they commute, one link serves either order. */
 #define VECTORS_LINK_1(op, expression)                                                                                 \
     INLINE vec op##_of(vec x, vec none, vec no) { return (void)none, (void)no, expression; }                           \
     LINK(op, op##_of, NONE, NONE)
@@ -173,10 +173,12 @@ INLINE ints whole(vec a)
 #endif
 }
 
+INLINE ints equal(vec a, vec b) { return a == b; }
+
 /* Casts. What is too large becomes the greatest i32, which is the complement of the least; NaN becomes 0. */
 INLINE vec to_i32_of(vec a, vec none, vec no)
 {
-    const ints large = splat_f32(2147483648.0f) <= a, number = a == a;
+    const ints large = splat_f32(2147483648.0f) <= a, number = equal(a, a);
     return (void)none, (void)no, (vec)((whole(a) ^ large) & number);
 }
 INLINE vec to_f32_of(vec a, vec none, vec no) { return (void)none, (void)no, __builtin_convertvector((ints)a, vec); }

@@ -200,18 +200,14 @@ static void list_prefetches(const reel__product_prefetch *prefetch, int64_t rows
     }
 }
 
-/* One piece of k with x where it is, or copied by tiles. */
-static void sweep_in_place(const reel__product_plan *plan, const reel__product_kernels *kernels, reel__sweep *s,
-                           void (*sweep)(const reel__sweep *), const reel__product_prefetch *prefetch)
+/* The last piece of k, whose tiles prefetch what will be read after the block. */
+static void sweep_prefetching(const reel__product_plan *plan, reel__sweep *s, void (*sweep)(const reel__sweep *),
+                              const reel__product_prefetch *prefetch)
 {
     int64_t lines[REEL__PRODUCT_PIECE];
-    s->prefetch = NULL;
-    if (prefetch) {
-        list_prefetches(prefetch, s->y_rows, plan->x.width * plan->element, s->k, lines);
-        s->prefetch = prefetch->at, s->prefetch_row = prefetch->row, s->lines = lines;
-    }
-    if (s->x_copy) sweep_copying_x(plan, kernels, s);
-    else sweep(s);
+    list_prefetches(prefetch, s->y_rows, plan->x.width * plan->element, s->k, lines);
+    s->prefetch = prefetch->at, s->prefetch_row = prefetch->row, s->lines = lines;
+    sweep(s);
 }
 
 void reel__product_block_run(const reel__product_plan *plan, const reel__product_block *block)
@@ -255,9 +251,12 @@ void reel__product_block_run(const reel__product_plan *plan, const reel__product
             if (s.y_panels >= 2 * FEW && s.nx * s.k * element > LARGE) sweep_packing_ahead(plan, kernels, s, part);
             else sweep_packing_x(kernels, s, part, plan->x_panels);
         } else {
-            const int fetches = kernels->copies && k0 + s.k == plan->k && !over_m && s.k >= MANY && !s.x_copy;
+            const bool is_last = k0 + s.k == plan->k;
             s.x = operand_at(ox, element, x, x0, k0);
-            sweep_in_place(plan, kernels, &s, sweep, fetches ? block->prefetch : NULL);
+            if (s.x_copy) sweep_copying_x(plan, kernels, &s);
+            else if (block->prefetch && kernels->copies && is_last && !over_m && s.k >= MANY)
+                sweep_prefetching(plan, &s, sweep, block->prefetch);
+            else sweep(&s);
         }
     }
 }
