@@ -17,72 +17,64 @@ typedef struct arrival {
     bool merged;  /* with an earlier one of the same op */
 } arrival;
 
+/* What is known of a node that y depends on. */
+typedef struct place {
+    reel_tensor *x;
+    reel_tensor *gradient; /* of what was asked for */
+    int64_t first, last;   /* contributions; −1: none */
+    bool asked, needed;    /* needed: on a way to something asked for */
+} place;
+
 typedef struct derivation {
     reel_tape *tape;
     const reel_tensor *outer; /* the origin before: a rule may itself ask for a gradient */
     uint32_t generation;
-    uint32_t walk; /* that the places are of */
-    reel_tensor **order;
+    uint32_t walk; /* that the indices of the nodes are of */
+    place *places; /* in the order of the program */
     int64_t count;
-    bool *needed;          /* by place in the order: on a way to something asked for */
-    int64_t *first, *last; /* contributions by place */
     reel__array arrivals;
-    reel__array group;      /* reel_contribution *: scratch of one merge */
-    reel_tensor **gradient; /* by place, of those that were asked for */
+    reel__array group; /* reel_contribution *: scratch of one merge */
 } derivation;
 
 static bool begin(derivation *d, reel_tensor *y)
 {
     if (!reel__walk(d->tape, &y, 1)) return false;
-    d->walk = d->tape->walk;
-    const reel_allocator *a = &d->tape->allocator;
-    d->count = d->tape->order.count;
-    size_t n = (size_t)d->count;
-    d->order = reel__allocate(a, n * sizeof *d->order);
-    d->needed = reel__allocate(a, n * sizeof *d->needed);
-    d->first = reel__allocate(a, n * sizeof *d->first);
-    d->last = reel__allocate(a, n * sizeof *d->last);
-    d->gradient = reel__allocate(a, n * sizeof *d->gradient);
-    if (!d->order || !d->needed || !d->first || !d->last || !d->gradient) return false;
-    memcpy(d->order, d->tape->order.items, n * sizeof *d->order);
-    for (int64_t i = 0; i < d->count; i++) d->first[i] = d->last[i] = -1;
+    const int64_t count = d->tape->order.count;
+    d->places = reel__allocate(&d->tape->allocator, (size_t)count * sizeof *d->places);
+    if (!d->places) return false;
+    d->count = count;
+    for (int64_t i = 0; i < count; i++)
+        d->places[i] = (place){ .x = REEL__AT(d->tape->order, reel_tensor *, i), .first = -1, .last = -1 };
     return true;
 }
 
 static void end(derivation *d)
 {
     const reel_allocator *a = &d->tape->allocator;
-    size_t n = (size_t)d->count;
-    reel__release(a, d->order, n * sizeof *d->order);
-    reel__release(a, d->needed, n * sizeof *d->needed);
-    reel__release(a, d->first, n * sizeof *d->first);
-    reel__release(a, d->last, n * sizeof *d->last);
-    reel__release(a, d->gradient, n * sizeof *d->gradient);
+    reel__release(a, d->places, (size_t)d->count * sizeof *d->places);
     reel__array_free(a, &d->arrivals, sizeof(arrival));
     reel__array_free(a, &d->group, sizeof(reel_contribution *));
 }
 
-static bool in_order(const derivation *d, const reel_tensor *x)
-{
-    return x->index >= 0 && x->index < d->count && d->order[x->index] == x;
-}
+static place *place_of(const derivation *d, const reel_tensor *x) { return &d->places[x->index]; }
 
 static bool arrive(derivation *d, reel_tensor *y, reel_tensor *gy, int input, bool whole)
 {
     if (!reel__reserve(&d->tape->allocator, &d->arrivals, d->arrivals.count, sizeof(arrival))) return false;
-    int64_t place = y->inputs[input]->index, new = d->arrivals.count++;
+    place *at = place_of(d, y->inputs[input]);
+    const int64_t new = d->arrivals.count++;
     REEL__AT(d->arrivals, arrival, new) = (arrival){ { .y = y, .gy = gy, .input = input }, .next = -1, .whole = whole };
-    if (d->last[place] >= 0) REEL__AT(d->arrivals, arrival, d->last[place]).next = new;
-    else d->first[place] = new;
-    d->last[place] = new;
+    if (at->last >= 0) REEL__AT(d->arrivals, arrival, at->last).next = new;
+    else at->first = new;
+    at->last = new;
     return true;
 }
 
-/* A rule may walk: then the places are set again. */
-static void set_places(derivation *d)
+/* A rule may walk: then the indices are set again. */
+static void set_indices(derivation *d)
 {
     if (d->tape->walk == d->walk) return;
-    for (int64_t i = 0; i < d->count; i++) d->order[i]->index = (int32_t)i;
+    for (int64_t i = 0; i < d->count; i++) d->places[i].x->index = (int32_t)i;
     d->walk = d->tape->walk;
 }
 
@@ -90,7 +82,7 @@ static void set_places(derivation *d)
 static reel_tensor *like_input(derivation *d, const reel_contribution *share, const char *rule, reel_tensor *g)
 {
     reel_tape *tape = d->tape;
-    set_places(d);
+    set_indices(d);
     if (!g || tape->recording.status != REEL_OK) return g;
     char what[200];
     snprintf(what, sizeof what, "%.100s: the result of its %s for input %d", share->y->op->name, rule, share->input);
@@ -135,7 +127,7 @@ static reel_tensor *combine(derivation *d, reel_tensor *x, int64_t at)
 static reel_tensor *pass(derivation *d, reel_tensor *x)
 {
     d->group.count = 0;
-    for (int64_t i = d->first[x->index]; i >= 0; i = REEL__AT(d->arrivals, arrival, i).next) {
+    for (int64_t i = place_of(d, x)->first; i >= 0; i = REEL__AT(d->arrivals, arrival, i).next) {
         arrival *a = &REEL__AT(d->arrivals, arrival, i);
         if (!a->whole && !add_to_group(d, a)) return &d->tape->bad;
     }
@@ -157,7 +149,7 @@ static reel_tensor *pass(derivation *d, reel_tensor *x)
 static reel_tensor *collect(derivation *d, reel_tensor *x, reel_tensor *seed, bool past)
 {
     reel_tensor *sum = seed;
-    for (int64_t i = d->first[x->index]; i >= 0; i = REEL__AT(d->arrivals, arrival, i).next) {
+    for (int64_t i = place_of(d, x)->first; i >= 0; i = REEL__AT(d->arrivals, arrival, i).next) {
         const arrival *a = &REEL__AT(d->arrivals, arrival, i);
         if (a->merged || a->share.taken != past) continue;
         reel_tensor *g = combine(d, x, i);
@@ -168,61 +160,51 @@ static reel_tensor *collect(derivation *d, reel_tensor *x, reel_tensor *seed, bo
     return sum;
 }
 
-static bool propagate(derivation *d, reel_tensor *y, reel_tensor *gy, const bool *asked)
+static bool propagate(derivation *d, reel_tensor *y, reel_tensor *gy)
 {
     for (int64_t i = d->count; i-- > 0;) {
-        reel_tensor *x = d->order[i];
-        if (!d->needed[i]) continue;
-        reel_tensor *past = x->op->past && d->needed[x->inputs[0]->index] ? pass(d, x) : NULL;
+        reel_tensor *x = d->places[i].x;
+        if (!d->places[i].needed) continue;
+        reel_tensor *past = x->op->past && place_of(d, x->inputs[0])->needed ? pass(d, x) : NULL;
         reel_tensor *gx = collect(d, x, x == y ? gy : NULL, false);
-        if (asked[i]) d->gradient[i] = past ? collect(d, x, gx, true) : gx;
+        if (d->places[i].asked) d->places[i].gradient = past ? collect(d, x, gx, true) : gx;
         if (d->tape->recording.status != REEL_OK) return false;
         if (past && !arrive(d, x, past, 0, true)) return false;
         for (int j = 0; gx && j < x->input_count; j++)
-            if (reel__passes(x, j) && d->needed[x->inputs[j]->index] && !arrive(d, x, gx, j, false)) return false;
+            if (reel__passes(x, j) && place_of(d, x->inputs[j])->needed && !arrive(d, x, gx, j, false)) return false;
     }
     return true;
 }
 
-/* Which nodes lie on a way from something asked for to y that gradients can take. */
-static void find_needed(derivation *d, const bool *asked)
+static void unreached(reel_tape *tape, const char *what, const reel_tensor *y, reel_tensor *x)
 {
-    for (int64_t i = 0; i < d->count; i++) {
-        const reel_tensor *x = d->order[i];
-        d->needed[i] = asked[i];
-        for (int j = 0; j < x->input_count && !d->needed[i]; j++)
-            d->needed[i] = reel__passes(x, j) && d->needed[x->inputs[j]->index];
-    }
-}
-
-static void unreached(derivation *d, const char *what, const reel_tensor *y, reel_tensor *x)
-{
-    const reel_tensor *cut = in_order(d, x) ? reel__find_cut(d->tape, d->order, d->count, x) : NULL;
+    const reel_tensor *cut = reel__find_cut(tape, x);
     if (cut)
-        reel__fail(d->tape, REEL_UNREACHED, "%s: %s does not reach %s: the path is cut at %s", what, reel__node_text(y),
+        reel__fail(tape, REEL_UNREACHED, "%s: %s does not reach %s: the path is cut at %s", what, reel__node_text(y),
                    reel__node_text(x), reel__node_text(cut));
-    else
-        reel__fail(d->tape, REEL_UNREACHED, "%s: %s does not depend on %s", what, reel__node_text(y),
-                   reel__node_text(x));
+    else reel__fail(tape, REEL_UNREACHED, "%s: %s does not depend on %s", what, reel__node_text(y), reel__node_text(x));
 }
 
-/* Marks what is asked for and what lies on a way to it; false, with a message, if y does not reach something. */
-static bool reach(derivation *d, const char *what, const reel_tensor *y, const reel_list *wrt, bool *asked)
+/* Marks what is asked for, and which nodes lie on a way from there to y that gradients can take; false, with a message, if
+ * y does not reach something. */
+static bool reach(derivation *d, const char *what, reel_tensor *y, const reel_list *wrt)
 {
-    bool *reached = d->needed; /* for now: what y reaches, from the end back */
-    reached[d->count - 1] = true;
-    for (int64_t i = d->count; i-- > 0;)
-        for (int j = 0; reached[i] && j < d->order[i]->input_count; j++)
-            if (reel__passes(d->order[i], j)) reached[d->order[i]->inputs[j]->index] = true;
+    reel__mark_reached(d->tape, y);
+    d->walk = d->tape->walk;
     for (int64_t i = 0; i < wrt->items.count; i++) {
         reel_tensor *x = REEL__AT(wrt->items, reel__named, i).x;
-        if (!in_order(d, x) || !reached[x->index]) {
-            unreached(d, what, y, x);
+        if (x->mark != d->walk) {
+            unreached(d->tape, what, y, x);
             return false;
         }
-        asked[x->index] = true;
+        place_of(d, x)->asked = true;
     }
-    find_needed(d, asked);
+    for (int64_t i = 0; i < d->count; i++) {
+        place *at = &d->places[i];
+        at->needed = at->asked;
+        for (int j = 0; j < at->x->input_count && !at->needed; j++)
+            at->needed = reel__passes(at->x, j) && place_of(d, at->x->inputs[j])->needed;
+    }
     return true;
 }
 
@@ -247,7 +229,7 @@ static reel_list *results(derivation *d, const reel_list *wrt)
     reel_list *list = reel__list_new(d->tape);
     for (int64_t i = 0; !list->is_bad && i < wrt->items.count; i++) {
         const reel__named *item = &REEL__AT(wrt->items, reel__named, i);
-        reel_tensor *g = d->gradient[item->x->index];
+        reel_tensor *g = place_of(d, item->x)->gradient;
         if (!g) g = reel_fill(item->x, reel_shape_of(item->x), 0); /* reached, and constant all the way */
         if (!reel__list_append(list, item->name, g)) return &d->tape->bad_list;
     }
@@ -258,13 +240,9 @@ static reel_list *derive(reel_tape *tape, const char *what, reel_tensor *y, reel
 {
     derivation d = { .tape = tape, .outer = tape->origin, .generation = tape->generation };
     reel_list *list = &tape->bad_list;
-    bool *asked = NULL;
-    if (begin(&d, y) && (asked = reel__allocate(&tape->allocator, (size_t)d.count * sizeof *asked)) != NULL) {
-        if (reach(&d, what, y, wrt, asked) && propagate(&d, y, gy, asked)) list = results(&d, wrt);
-    }
+    if (begin(&d, y) && reach(&d, what, y, wrt) && propagate(&d, y, gy)) list = results(&d, wrt);
     if (list->is_bad) reel__out_of_memory(tape, what); /* unless something else was wrong */
     tape->origin = d.outer;
-    reel__release(&tape->allocator, asked, (size_t)d.count * sizeof *asked);
     end(&d);
     return list;
 }

@@ -54,7 +54,7 @@ static bool begin(picture *p)
 {
     const reel_allocator *a = &p->tape->allocator;
     if (!walk_program(p->tape)) return false;
-    p->order = reel__order(p->tape, &p->count);
+    p->order = p->tape->order.items, p->count = p->tape->order.count;
     p->marks = reel__allocate(a, (size_t)p->count * sizeof *p->marks);
     p->items = reel__allocate(a, (size_t)p->count * sizeof *p->items);
     return p->marks && p->items;

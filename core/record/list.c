@@ -192,24 +192,13 @@ void reel__lists_free(reel_tape *tape)
 
 /* ---- Parameters by pattern ------------------------------------------------------------------------------------------- */
 
-/* Marks what `of` reaches through ops that pass gradients, from the end of the order back. */
-static void mark_reached(reel_tape *tape, reel_tensor *of, int64_t count, reel_tensor *const *order)
-{
-    of->mark = ++tape->walk;
-    for (int64_t i = count; i-- > 0;)
-        for (int j = 0; order[i]->mark == tape->walk && j < order[i]->input_count; j++)
-            if (reel__passes(order[i], j)) order[i]->inputs[j]->mark = tape->walk;
-}
-
 /* A part, or no pattern at all, names nothing that gradients reach, though something that `of` depends on. */
 static bool fail_cut(reel_tape *tape, const reel_tensor *of, const reel__pattern_part *part)
 {
-    int64_t count;
-    reel_tensor *const *order = reel__order(tape, &count);
-    for (int64_t i = 0; i < count; i++) {
-        const reel_tensor *x = order[i];
+    for (int64_t i = 0; i < tape->order.count; i++) {
+        reel_tensor *x = REEL__AT(tape->order, reel_tensor *, i);
         if (x->op != &reel__parameter_op || (part && !reel__part_matches(*part, x->name))) continue;
-        const reel_tensor *cut = reel__find_cut(tape, order, count, order[i]);
+        const reel_tensor *cut = reel__find_cut(tape, x);
         reel__fail(tape, REEL_UNREACHED, "parameters: %s reaches \"%s\" only through %s, where the path is cut",
                    reel__node_text(of), x->name, reel__node_text(cut ? cut : x));
         return true;
@@ -271,15 +260,14 @@ reel_list *(reel_parameters)(reel_tensor *of, const char *pattern)
     const reel__point begin = reel__point_of(tape);
     list = reel__list_new(tape);
     if (list->is_bad || !reel__walk(tape, &of, 1)) return reel__list_fail(tape);
-    int64_t count, named = 0;
-    reel_tensor *const *order = reel__order(tape, &count);
-    mark_reached(tape, of, count, order);
-    for (int64_t i = 0; i < count; i++) {
-        reel_tensor *x = order[i];
+    reel__mark_reached(tape, of);
+    for (int64_t i = 0; i < tape->order.count; i++) {
+        reel_tensor *x = REEL__AT(tape->order, reel_tensor *, i);
         if (x->op != &reel__parameter_op || x->mark != tape->walk) continue;
         if (!reel__list_append(list, x->name, x)) return &tape->bad_list;
     }
     if (!check_pattern(tape, of, pattern, list)) return &tape->bad_list;
+    int64_t named = 0;
     for (int64_t i = 0; i < list->items.count; i++)
         if (reel__pattern_matches(pattern, REEL__AT(list->items, reel__named, i).name))
             REEL__AT(list->items, reel__named, named++) = REEL__AT(list->items, reel__named, i);

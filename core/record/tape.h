@@ -331,10 +331,11 @@ bool reel__list_usable(reel_tape *tape, const reel_list *list, const char *what)
 bool reel__walk(reel_tape *tape, reel_tensor *const *roots, int64_t count);
 bool reel__mark_loss(reel_tensor *loss);
 
-/* Whether an op passes gradients on to one of its inputs; and of an order the first node that depends on x through values
- * but passes no gradient on: NULL, nothing depends on x at all. */
+/* Whether an op passes gradients on to one of its inputs. Of the last walk, from y alone: what y reaches by such ways gets
+ * the mark tape->walk; and the first node that depends on x through values but passes no gradient on, NULL: nothing
+ * depends on x at all. */
 bool reel__passes(const reel_tensor *x, int input);
-const reel_tensor *reel__find_cut(reel_tape *tape, reel_tensor *const *order, int64_t count, reel_tensor *x);
-reel_tensor *const *reel__order(const reel_tape *tape, int64_t *count);
+void reel__mark_reached(reel_tape *tape, reel_tensor *y);
+const reel_tensor *reel__find_cut(reel_tape *tape, reel_tensor *x);
 
 #endif

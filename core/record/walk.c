@@ -32,26 +32,32 @@ bool reel__walk(reel_tape *tape, reel_tensor *const *roots, int64_t count)
     return true;
 }
 
-reel_tensor *const *reel__order(const reel_tape *tape, int64_t *count)
-{
-    *count = tape->order.count;
-    return tape->order.items;
-}
-
 bool reel__passes(const reel_tensor *x, int input)
 {
     return (x->op->vjp || x->op->merge) && x->inputs[input]->dtype != REEL_I32;
 }
 
-const reel_tensor *reel__find_cut(reel_tape *tape, reel_tensor *const *order, int64_t count, reel_tensor *x)
+void reel__mark_reached(reel_tape *tape, reel_tensor *y)
+{
+    y->mark = ++tape->walk;
+    for (int64_t i = tape->order.count; i-- > 0;) {
+        const reel_tensor *x = REEL__AT(tape->order, reel_tensor *, i);
+        for (int j = 0; x->mark == tape->walk && j < x->input_count; j++)
+            if (reel__passes(x, j)) x->inputs[j]->mark = tape->walk;
+    }
+}
+
+const reel_tensor *reel__find_cut(reel_tape *tape, reel_tensor *x)
 {
     x->mark = ++tape->walk;
-    for (int64_t i = 0; i < count; i++)
-        for (int j = 0; j < order[i]->input_count; j++) {
-            if (order[i]->inputs[j]->mark != tape->walk) continue;
-            if (!reel__passes(order[i], j)) return order[i];
-            order[i]->mark = tape->walk;
+    for (int64_t i = 0; i < tape->order.count; i++) {
+        reel_tensor *user = REEL__AT(tape->order, reel_tensor *, i);
+        for (int j = 0; j < user->input_count; j++) {
+            if (user->inputs[j]->mark != tape->walk) continue;
+            if (!reel__passes(user, j)) return user;
+            user->mark = tape->walk;
         }
+    }
     return NULL;
 }
 
