@@ -48,6 +48,10 @@ typedef struct reel__array {
 /* Room for one more item of this size at items[count]; false: out of memory and nothing has changed. */
 bool reel__reserve(const reel_allocator *allocator, reel__array *array, int64_t count, size_t item_size);
 void reel__array_free(const reel_allocator *allocator, reel__array *array, size_t item_size);
+static inline size_t reel__array_bytes(const reel__array *a, size_t item_size)
+{
+    return reel__block_bytes(a->items, (size_t)a->capacity * item_size);
+}
 
 #define REEL__AT(array, type, index) (((type *)(array).items)[index])
 

@@ -2,52 +2,20 @@
 #include "core/base/strided.h"
 #include "core/lower/lower.h"
 
-void *reel__own(reel__steps *s, size_t bytes)
-{
-    const reel_allocator *a = &s->plan.allocator;
-    if (!reel__reserve(a, &s->pointers, s->pointers.count + 1, sizeof(void *))) return NULL;
-    void *block = reel__allocate(a, bytes);
-    if (!block) return NULL;
-    REEL__AT(s->pointers, void *, s->pointers.count++) = block;
-    REEL__AT(s->pointers, size_t, s->pointers.count++) = bytes;
-    return block;
-}
-
 void reel__steps_free(reel__steps *s)
 {
-    reel_allocator a = s->plan.allocator;
-    for (int64_t i = 0; i < s->pointers.count; i += 2)
-        reel__release(&a, REEL__AT(s->pointers, void *, i), REEL__AT(s->pointers, size_t, i + 1));
-    reel__array_free(&a, &s->pointers, sizeof(void *));
-    reel__array_free(&a, &s->list, sizeof(reel__step));
-    reel__array_free(&a, &s->constants, sizeof(reel__step));
-    reel__array_free(&a, &s->packs, sizeof(reel__pack *));
-    reel__release(&a, s->packs_memory, s->packs_size);
-    reel__release(&a, s->scratch_memory, s->scratch * (size_t)s->threads);
+    const reel_allocator *a = &s->plan.allocator;
+    reel__array_free(a, &s->list, sizeof(reel__step));
+    reel__array_free(a, &s->constants, sizeof(reel__step));
+    reel__array_free(a, &s->packs, sizeof(reel__pack *));
     reel__plan_free(&s->plan);
-}
-
-static size_t array_bytes(const reel__array *a, size_t item_size)
-{
-    return reel__block_bytes(a->items, (size_t)a->capacity * item_size);
 }
 
 size_t reel__steps_bytes(const reel__steps *s)
 {
-    const reel__plan *p = &s->plan;
-    size_t bytes = reel__block_bytes(s, sizeof *s) + reel__block_bytes(p->arena, p->arena_size) +
-                   reel__block_bytes(p->constants, p->constants_size) +
-                   reel__block_bytes(s->packs_memory, s->packs_size) +
-                   reel__block_bytes(s->scratch_memory, s->scratch * (size_t)s->threads);
-    for (int64_t i = 0; i < s->pointers.count; i += 2)
-        bytes += reel__block_bytes(REEL__AT(s->pointers, void *, i), REEL__AT(s->pointers, size_t, i + 1));
-    bytes += reel__block_bytes(p->node, (size_t)p->count * sizeof *p->node);
-    bytes += reel__block_bytes(p->access, (size_t)p->count * sizeof *p->access);
-    bytes += reel__block_bytes(p->group, (size_t)p->group_count * sizeof *p->group);
-    bytes += reel__block_bytes(p->member, (size_t)p->count * sizeof *p->member);
-    bytes += array_bytes(&s->list, sizeof(reel__step)) + array_bytes(&s->constants, sizeof(reel__step));
-    bytes += array_bytes(&s->pointers, sizeof(void *)) + array_bytes(&s->packs, sizeof(reel__pack *));
-    return bytes + array_bytes(&p->copies, sizeof(reel__access));
+    return reel__block_bytes(s, sizeof *s) + reel__array_bytes(&s->list, sizeof(reel__step)) +
+           reel__array_bytes(&s->constants, sizeof(reel__step)) + reel__array_bytes(&s->packs, sizeof(reel__pack *)) +
+           reel__plan_bytes(&s->plan);
 }
 
 static char *address_of(const reel__steps *s, const reel__access *access, const reel_tensor *x)
@@ -72,7 +40,7 @@ static bool lower_call(reel__steps *s, reel__array *list, int32_t node)
 {
     const reel__planned *p = &s->plan.node[node];
     reel__step *step = reel__new_step(s, list, REEL__STEP_CALL, node);
-    const void **x = step ? reel__own(s, (size_t)(p->x->input_count + 1) * sizeof *x) : NULL;
+    const void **x = step ? reel__own(&s->plan, (size_t)(p->x->input_count + 1) * sizeof *x) : NULL;
     if (!x) return false;
     for (int j = 0; j < p->x->input_count; j++) x[j] = reel__address(s, p->group, p->x->inputs[j]);
     step->call = (reel_call){ .node = p->x, .y = p->data, .x = x, .isa = s->plan.isa };
@@ -160,10 +128,10 @@ static void share_out(reel__steps *s)
 static bool allocate_scratch(reel__steps *s)
 {
     s->scratch = (s->scratch + 127) / 64 * 64;
-    if (!(s->scratch_memory = reel__allocate(&s->plan.allocator, s->scratch * (size_t)s->threads))) return false;
-    if (s->threads > 1 && !(s->next = reel__own(s, (size_t)s->threads * sizeof *s->next))) return false;
+    if (!(s->scratch_memory = reel__own(&s->plan, s->scratch * (size_t)s->threads))) return false;
+    if (s->threads > 1 && !(s->next = reel__own(&s->plan, (size_t)s->threads * sizeof *s->next))) return false;
     return !s->plan.tape->options.profile ||
-           (s->times = reel__own(s, (size_t)s->list.count * sizeof *s->times)) != NULL;
+           (s->times = reel__own(&s->plan, (size_t)s->list.count * sizeof *s->times)) != NULL;
 }
 
 bool reel__lower(reel__steps *s)

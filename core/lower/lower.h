@@ -6,9 +6,7 @@
 
 static inline size_t reel__element_of(const reel_tensor *x) { return reel__dtype_size((reel_dtype)x->dtype); }
 
-/* lower.c: a block that the steps own; NULL: out of memory. */
-void *reel__own(reel__steps *s, size_t bytes);
-
+/* lower.c */
 reel__step *reel__new_step(reel__steps *s, reel__array *list, reel__step_kind kind, int32_t node);
 
 /* The address of an operand's first element, for a member of group g. */

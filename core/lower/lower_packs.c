@@ -33,7 +33,7 @@ reel__pack *reel__pack_ahead(reel__steps *s, int32_t g, const reel_tensor *y, in
                                 .first = s->list.count };
     for (int64_t i = s->packs.count; i-- > 0 && i >= s->packs.count - PACKS_BACK;)
         if (same_pack(pack_at(s, i), &wanted)) return pack_at(s, i);
-    reel__pack *pack = reel__own(s, sizeof *pack);
+    reel__pack *pack = reel__own(&s->plan, sizeof *pack);
     if (!pack || !reel__reserve(&s->plan.allocator, &s->packs, s->packs.count, sizeof pack)) return NULL;
     reel__step *step = reel__new_step(s, &s->list, REEL__STEP_PACK, y->index);
     if (!step) return NULL;
@@ -83,7 +83,7 @@ static bool find_offsets(reel__steps *s)
 bool reel__allocate_packs(reel__steps *s)
 {
     if (!s->packs.count) return true;
-    if (!find_offsets(s) || !(s->packs_memory = reel__allocate(&s->plan.allocator, s->packs_size))) return false;
+    if (!find_offsets(s) || !(s->packs_memory = reel__own(&s->plan, s->packs_size))) return false;
     for (int64_t i = 0; i < s->list.count; i++) {
         reel__step *step = &REEL__AT(s->list, reel__step, i);
         reel__product_step *product = &step->product;

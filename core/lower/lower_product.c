@@ -35,7 +35,7 @@ static bool set_offsets(reel__steps *s, reel__product_step *product, int32_t g, 
 {
     product->batch = 1;
     for (int i = 0; i < p->batch; i++) product->batch *= y->size[i];
-    product->offsets = reel__own(s, (size_t)(2 * product->batch) * sizeof *product->offsets);
+    product->offsets = reel__own(&s->plan, (size_t)(2 * product->batch) * sizeof *product->offsets);
     if (!product->offsets) return false;
     for (int64_t b = 0; b < product->batch; b++) {
         int64_t rest = b, at[2] = { 0, 0 };

@@ -161,7 +161,7 @@ static bool close_chain(tiling *t)
     if (!t->is_open) return true;
     append_link(t, &(reel__planned_link){ .form = t->open.chain->end });
     const size_t bytes = t->open.count * sizeof *t->links;
-    if (!(t->open.links = reel__own(t->s, bytes))) return false;
+    if (!(t->open.links = reel__own(&t->s->plan, bytes))) return false;
     memcpy(t->open.links, t->links, bytes);
     t->is_open = false;
     while (t->held_count) t->free[t->free_count++] = t->held[--t->held_count];
@@ -288,7 +288,7 @@ bool reel__lower_tiles(reel__steps *s, int32_t g, int64_t max_rows, int64_t max_
     good = good && close_chain(&t);
     const size_t bytes = (size_t)t.ops.count * sizeof *tiles->ops;
     *tiles = (reel__tiles){ .count = (int32_t)t.ops.count, .rows = group->rows, .columns = group->columns };
-    good = good && (tiles->ops = reel__own(s, bytes)) != NULL;
+    good = good && (tiles->ops = reel__own(&s->plan, bytes)) != NULL;
     if (good && bytes) memcpy(tiles->ops, t.ops.items, bytes);
     reel__array_free(a, &t.ops, sizeof *tiles->ops);
     reel__release(a, memory, 4 * n * sizeof *memory);

@@ -183,7 +183,6 @@ typedef struct reel__steps {
     reel__plan plan;
     reel__array list;      /* reel__step */
     reel__array constants; /* reel__step: run when the plan is made and when a number has changed */
-    reel__array pointers;  /* void *: blocks that the steps own, each with its size */
     reel__array packs;     /* reel__pack *, in the order of the steps that write them */
     size_t packs_size;
     char *packs_memory;

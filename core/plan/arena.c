@@ -126,9 +126,9 @@ static bool find_addresses(const arena *s)
     for (int64_t i = 0; i < plan->count; i++)
         if (plan->node[i].role == REEL__CONSTANT)
             constants = reel__sum_of_bytes(constants, (reel__value_bytes(plan->node[i].x) + 15) / 16 * 16);
-    if (!(plan->constants = reel__allocate(&plan->allocator, constants))) return false;
+    if (!(plan->constants = reel__own(plan, constants))) return false;
     plan->constants_size = constants;
-    if (!(plan->arena = reel__allocate(&plan->allocator, s->top))) return false;
+    if (!(plan->arena = reel__own(plan, s->top))) return false;
     plan->arena_size = s->top;
     char *constant = plan->constants;
     for (int64_t i = 0; i < plan->count; i++) {

@@ -372,11 +372,10 @@ static bool put_output(grouping *s, int64_t node)
 static bool finish(grouping *s)
 {
     reel__plan *plan = s->plan;
-    const reel_allocator *a = &plan->allocator;
     int32_t members = 0;
     plan->group_count = (int32_t)s->drafts.count;
-    plan->group = reel__allocate(a, (size_t)plan->group_count * sizeof *plan->group);
-    plan->member = reel__allocate(a, (size_t)plan->count * sizeof *plan->member);
+    plan->group = reel__own(plan, (size_t)plan->group_count * sizeof *plan->group);
+    plan->member = reel__own(plan, (size_t)plan->count * sizeof *plan->member);
     if (!plan->group || !plan->member) return false;
     for (int32_t g = 0; g < plan->group_count; g++) {
         const draft *d = draft_at(s, g);

@@ -67,16 +67,3 @@ reel__product_axes reel__plan_axes(const reel__plan *plan, int32_t group, const 
     memset(p.a_batch + p.batch, 0, (size_t)rows), memset(p.b_batch + p.batch, 0, (size_t)rows);
     return p;
 }
-
-void reel__plan_free(reel__plan *plan)
-{
-    const reel_allocator *a = &plan->allocator;
-    reel__release(a, plan->node, (size_t)plan->count * sizeof *plan->node);
-    reel__release(a, plan->access, (size_t)plan->count * sizeof *plan->access);
-    reel__release(a, plan->group, (size_t)plan->group_count * sizeof *plan->group);
-    reel__release(a, plan->member, (size_t)plan->count * sizeof *plan->member);
-    reel__array_free(a, &plan->copies, sizeof(reel__access));
-    reel__release(a, plan->arena, plan->arena_size);
-    reel__release(a, plan->constants, plan->constants_size);
-    *plan = (reel__plan){ 0 };
-}

@@ -104,6 +104,7 @@ typedef struct reel__plan {
     int64_t count;
     reel__planned *node;
     reel__access *access;
+    reel__array blocks; /* void *, each with its size: what the plan and its steps own */
     reel__array copies; /* reel__access: what each REEL__COPY copies */
     reel__group *group; /* in order of execution */
     int32_t group_count;
@@ -120,6 +121,7 @@ typedef struct reel__plan {
  * or to be read; then all passes. False: out of memory. It is freed in any case. */
 bool reel__plan_begin(reel__plan *plan, reel_tape *tape, const reel__plan_settings *settings, reel_tensor *const *nodes,
                       int64_t count);
+void *reel__own(reel__plan *plan, size_t bytes); /* a block that lives as long as the plan; NULL: out of memory */
 void reel__plan_output(reel__plan *plan, int32_t node, bool assigned);
 bool reel__plan_finish(reel__plan *plan);
 
@@ -143,6 +145,7 @@ bool reel__plan_arena(reel__plan *plan, const reel__lifetimes *lifetimes);
 bool reel__read_settings(reel_tape *tape, reel__plan_settings *settings);
 
 void reel__plan_free(reel__plan *plan);
+size_t reel__plan_bytes(const reel__plan *plan); /* of all its memory, that of its steps included */
 
 /* The layout of one node, after those of its inputs. */
 void reel__plan_layout(reel__plan *plan, int64_t node);

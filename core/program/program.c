@@ -73,7 +73,6 @@ static bool make_steps(const reel__programs *programs, reel__program *program, i
     const reel_tape *tape = programs->tape;
     reel__steps *steps = program->steps = reel__allocate(&tape->allocator, sizeof *steps);
     if (!steps) return false;
-    steps->plan.allocator = tape->allocator;
     steps->threads = threads;
     return make_plan(programs, program, &steps->plan) && reel__lower(steps);
 }
