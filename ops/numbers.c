@@ -159,7 +159,7 @@ static reel_tensor *draw(const char *call, reel_tensor *like, const char *name, 
 {
     draw_attr attr;
     memset(&attr, 0, sizeof attr);
-    if (!reel__use_name(like->tape, call, name, &attr.name)) return &like->tape->bad;
+    if (!(attr.name = reel__use_name(like->tape, call, name))) return &like->tape->bad;
     attr.entry = like->tape->scope->entry - like->tape->root.entry; /* the same in every recording */
     attr.dtype = like->dtype, attr.rank = shape.rank;
     for (int d = 0; d < shape.rank; d++) attr.size[d] = shape.size[d];

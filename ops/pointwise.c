@@ -298,7 +298,7 @@ reel_tensor *reel_variable(reel_tensor *x, const char *name)
 {
     variable_attr attr = { NULL, 0 };
     if (!reel__good("variable", &x, 1)) return &reel_tape_of(x)->bad;
-    if (!reel__use_name(x->tape, "variable", name, &attr.name)) return &x->tape->bad;
+    if (!(attr.name = reel__use_name(x->tape, "variable", name))) return &x->tape->bad;
     attr.entry = x->tape->scope->entry - x->tape->root.entry; /* the same in every recording */
     return reel_record(&variable_op, &x, 1, &attr, sizeof attr);
 }

@@ -7,14 +7,12 @@
 #include <immintrin.h>
 #endif
 
-typedef struct reel__control_word {
-    fenv_t environment;
-} reel__control_word;
+typedef fenv_t reel__control_word;
 
 static inline reel__control_word reel__set_control_word(void)
 {
     reel__control_word saved;
-    fegetenv(&saved.environment);
+    fegetenv(&saved);
     fesetround(FE_TONEAREST);
 #if defined(__SSE2__)
     _mm_setcsr(_mm_getcsr() & ~0x8040u); /* no flush to zero, no denormals are zero */
@@ -22,6 +20,6 @@ static inline reel__control_word reel__set_control_word(void)
     return saved;
 }
 
-static inline void reel__restore_control_word(const reel__control_word *saved) { fesetenv(&saved->environment); }
+static inline void reel__restore_control_word(const reel__control_word *saved) { fesetenv(saved); }
 
 #endif

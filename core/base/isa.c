@@ -1,7 +1,7 @@
 /* Which instruction sets this machine has, and which one runs. */
 #include "core/base/cpu.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 static const char *const names[REEL__ISAS] = { "baseline", "avx2", "avx512" };
 
@@ -32,10 +32,7 @@ int reel__isa_best(void)
 
 int reel__isa_by_name(const char *name)
 {
-    for (int isa = 0; isa < REEL__ISAS; isa++) {
-        const char *a = names[isa], *b = name;
-        while (*a && *a == *b) a++, b++;
-        if (*a == *b) return isa;
-    }
+    for (int isa = 0; isa < REEL__ISAS; isa++)
+        if (strcmp(name, names[isa]) == 0) return isa;
     return -1;
 }

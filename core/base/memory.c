@@ -80,16 +80,3 @@ void reel__array_free(const reel_allocator *allocator, reel__array *array, size_
     reel__release(allocator, array->items, (size_t)array->capacity * item_size);
     *array = (reel__array){ 0 };
 }
-
-char *reel__copy_string(const reel_allocator *allocator, const char *text)
-{
-    size_t size = strlen(text) + 1;
-    char *copy = reel__allocate(allocator, size);
-    if (copy) memcpy(copy, text, size);
-    return copy;
-}
-
-void reel__free_string(const reel_allocator *allocator, char *text)
-{
-    if (text) reel__release(allocator, text, strlen(text) + 1);
-}

@@ -55,8 +55,4 @@ static inline size_t reel__array_bytes(const reel__array *a, size_t item_size)
 
 #define REEL__AT(array, type, index) (((type *)(array).items)[index])
 
-/* A copy of a string; NULL: out of memory. Freed with reel__release(copy, strlen(copy) + 1). */
-char *reel__copy_string(const reel_allocator *allocator, const char *text);
-void reel__free_string(const reel_allocator *allocator, char *text);
-
 #endif

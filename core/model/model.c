@@ -120,23 +120,21 @@ static size_t value_bytes(const reel__value *v) { return (size_t)v->count * reel
 static void value_free(const reel_allocator *allocator, reel__value *v)
 {
     if (!v) return;
-    reel__free_string(allocator, v->name);
     reel__release(allocator, v->data, value_bytes(v));
-    reel__release(allocator, v, sizeof *v);
+    reel__release(allocator, v, sizeof *v + strlen(v->name) + 1);
 }
 
 reel__value *reel__value_add(const reel_allocator *allocator, reel__array *values, const char *name, bool is_state,
                              reel_dtype dtype, int rank, const int64_t *size)
 {
     if (!reel__reserve(allocator, values, values->count, sizeof(reel__value *))) return NULL;
-    reel__value *v = reel__allocate(allocator, sizeof *v);
+    reel__value *v = reel__allocate(allocator, sizeof *v + strlen(name) + 1);
     if (!v) return NULL;
     *v = (reel__value){ .is_state = is_state, .dtype = dtype, .rank = rank, .init = reel_init_zeros() };
     for (int i = 0; i < rank; i++) v->size[i] = size[i];
-    v->name = reel__copy_string(allocator, name);
+    strcpy(v->name, name);
     if (!reel__shape_count(rank, size, &v->count)) v->count = 0;
-    v->data = v->name ? reel__allocate(allocator, value_bytes(v)) : NULL;
-    if (!v->data) {
+    if (!(v->data = reel__allocate(allocator, value_bytes(v)))) {
         value_free(allocator, v);
         return NULL;
     }

@@ -12,7 +12,6 @@
 typedef struct reel__value reel__value;
 
 struct reel__value {
-    char *name;
     bool is_state; /* a state is carried, a parameter trained */
     bool pinned;  /* init is known: a use with another one is an error. A loaded value is not pinned at first; atomic */
     bool written; /* of an input: since it was recorded, which was in this generation of its tape: */
@@ -25,6 +24,7 @@ struct reel__value {
     reel_init init;
     void *data;    /* contiguous, row-major */
     int64_t users; /* of an input: programs that read it */
+    char name[];
 };
 
 struct reel_model {

@@ -132,11 +132,11 @@ void reel__inputs_tidy(reel_tape *tape)
 
 reel_tensor *(reel_input)(reel_tape *tape, const char *name, reel_dtype dtype, reel_shape shape)
 {
-    const char *full;
     if (!reel__has_tape(&tape, "input") || !check_shape(tape, "input", name, shape) ||
         !check_dtype(tape, "input", dtype))
         return &tape->bad;
-    if (!reel__use_name(tape, "input", name, &full)) return &tape->bad;
+    const char *full = reel__use_name(tape, "input", name);
+    if (!full) return &tape->bad;
     const reel_tensor *before = reel__replay_leaf(tape, &reel__input_op, full);
     reel__value *value =
         before && same_shape(before->value, dtype, shape) ? before->value : input_value(tape, full, dtype, shape);
@@ -250,12 +250,12 @@ static bool check_init(reel_tape *tape, const char *name, reel_init init, reel_d
 reel_tensor *(reel_parameter)(reel_tensor *like, const char *name, reel_shape shape, reel_init init)
 {
     reel_tape *tape = reel__tape_or_none(like);
-    const char *full;
     if (!reel__usable(tape, like, "parameter: like") || !check_shape(tape, "parameter", name, shape)) return &tape->bad;
     if (like->dtype == REEL_I32)
         return reel__fail(tape, REEL_BAD_DTYPE, "parameter: \"%s\" would be i32, as %s; use reel_cast() on like first",
                           name ? name : "", reel__node_text(like));
-    if (!reel__use_name(tape, "parameter", name, &full)) return &tape->bad;
+    const char *full = reel__use_name(tape, "parameter", name);
+    if (!full) return &tape->bad;
     if (reel__init_equal(init, (reel_init){ 0 })) init = reel_init_zeros();
     const reel_tensor *before = reel__replay_leaf(tape, &reel__parameter_op, full);
     bool same = before && is_pinned(before->value) && same_shape(before->value, (reel_dtype)like->dtype, shape) &&
@@ -296,11 +296,11 @@ static reel__value *state_value(reel_tape *tape, const char *full, reel_dtype dt
 
 reel_tensor *(reel_state)(reel_tape *tape, const char *name, reel_dtype dtype, reel_shape shape)
 {
-    const char *full;
     if (!reel__has_tape(&tape, "state") || !check_shape(tape, "state", name, shape) ||
         !check_dtype(tape, "state", dtype))
         return &tape->bad;
-    if (!reel__use_name(tape, "state", name, &full)) return &tape->bad;
+    const char *full = reel__use_name(tape, "state", name);
+    if (!full) return &tape->bad;
     const reel_tensor *before = tape->options.evaluate ? NULL : reel__replay_leaf(tape, &reel__state_op, full);
     bool same = before && is_pinned(before->value) && same_shape(before->value, dtype, shape);
     reel__value *value = same ? before->value : state_value(tape, full, dtype, shape);
@@ -371,8 +371,8 @@ reel_tensor *(reel_assign)(reel_tensor *target, reel_tensor *value)
 reel_tensor *(reel_keep)(reel_tensor *x, const char *name)
 {
     reel_tape *tape = reel__tape_or_none(x);
-    const char *full;
-    if (!reel__usable(tape, x, "keep: the tensor") || !reel__use_name(tape, "keep", name, &full)) return &tape->bad;
+    const char *full = reel__usable(tape, x, "keep: the tensor") ? reel__use_name(tape, "keep", name) : NULL;
+    if (!full) return &tape->bad;
     if (!reel__reserve(&tape->allocator, &tape->keeps, tape->keeps.count, sizeof(reel__named)))
         return reel__out_of_memory(tape, "keep");
     REEL__AT(tape->keeps, reel__named, tape->keeps.count++) = (reel__named){ full, x };

@@ -9,23 +9,18 @@
 
 static size_t string_bytes(const char *text) { return sizeof(reel__string) + strlen(text) + 1; }
 
-static reel__string *find(const reel_tape *tape, const char *text, uint64_t hash)
+reel__string *reel__string_find(const reel_tape *tape, const char *text)
 {
+    const uint64_t hash = reel__hash_string(text);
     int64_t at = 0;
     for (reel__string *s; (s = reel__table_next(&tape->strings, hash, &at));)
         if (strcmp(s->text, text) == 0) return s;
     return NULL;
 }
 
-reel__string *reel__string_find(const reel_tape *tape, const char *text)
-{
-    return find(tape, text, reel__hash_string(text));
-}
-
 const char *reel__intern(reel_tape *tape, const char *text)
 {
-    const uint64_t hash = reel__hash_string(text);
-    reel__string *s = find(tape, text, hash);
+    reel__string *s = reel__string_find(tape, text);
     if (s) return s->text;
     if (reel__table_reserve(&tape->allocator, &tape->strings, NULL))
         s = reel__allocate(&tape->allocator, string_bytes(text));
@@ -34,7 +29,7 @@ const char *reel__intern(reel_tape *tape, const char *text)
         return NULL;
     }
     strcpy(s->text, text);
-    reel__table_add(&tape->strings, hash, s);
+    reel__table_add(&tape->strings, reel__hash_string(text), s);
     return s->text;
 }
 

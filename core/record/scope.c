@@ -117,11 +117,10 @@ static reel__name *use(reel_tape *tape, const char *what, const char *name)
     return used;
 }
 
-bool reel__use_name(reel_tape *tape, const char *what, const char *name, const char **full_name)
+const char *reel__use_name(reel_tape *tape, const char *what, const char *name)
 {
     const reel__name *used = use(tape, what, name);
-    if (used) *full_name = used->name;
-    return used != NULL;
+    return used ? used->name : NULL;
 }
 
 void reel__stamp_names(reel_tape *tape, const char *file, int line)

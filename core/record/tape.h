@@ -297,7 +297,7 @@ const int64_t *reel__intern_shape(reel_tape *tape, int rank, const int64_t *size
 void reel__shapes_free(reel_tape *tape);
 
 /* scope.c */
-bool reel__use_name(reel_tape *tape, const char *what, const char *name, const char **full_name);
+const char *reel__use_name(reel_tape *tape, const char *what, const char *name); /* the full name; NULL: an error */
 reel_tensor *reel__replaced(const reel_tape *tape, const char *name); /* what stands for a parameter, or NULL */
 void reel__scopes_free(reel_tape *tape);
 void reel__stamp_names(reel_tape *tape, const char *file, int line);

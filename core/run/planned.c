@@ -1,5 +1,5 @@
 /* The planned executor: the steps of a program one after the other, on one thread or, where there is enough work, by a
- * team. Steps are only read; what threads write in addition to values and to their own scratch memory stands in `shared`. */
+ * team. Steps are only read; what threads write in addition to values and to their own scratch memory stands in `team` and in steps->next. */
 #include "core/base/control.h"
 #include "core/run/executor.h"
 #include "core/run/threads.h"
@@ -58,17 +58,12 @@ static reel_status run_alone(reel_tape *tape, const reel__steps *steps, int64_t 
 
 /* ---- A team ------------------------------------------------------------------------------------------------------ */
 
-/* What the threads of a team tell each other: atomic, but for a thread's first share, which is set before a meeting. */
-typedef struct shared {
-    reel__meeting meeting;
-    reel_status status;
-    reel__next_share *next; /* one for each thread */
-} shared;
-
+/* What the threads of a team tell each other is atomic, but for a thread's first share, which is set before a meeting. */
 typedef struct team {
     reel_tape *tape; /* for thread 0, which does what is not shared */
     const reel__steps *steps;
-    shared shared;
+    reel__meeting meeting;
+    reel_status status;
 } team;
 
 static int64_t first_share(const reel__step *step, int thread, int threads) { return step->shares * thread / threads; }
@@ -98,26 +93,25 @@ static void team_member(void *context, int thread, int threads)
 {
     team *t = context;
     const reel__steps *steps = t->steps;
-    shared *s = &t->shared;
     char *scratch = steps->scratch_memory + steps->scratch * (size_t)thread;
     reel__control_word saved = reel__set_control_word();
-    if (thread == 0) __atomic_store_n(&s->meeting.size, threads, __ATOMIC_RELEASE);
+    if (thread == 0) __atomic_store_n(&t->meeting.size, threads, __ATOMIC_RELEASE);
     else
-        while (!__atomic_load_n(&s->meeting.size, __ATOMIC_ACQUIRE)) sched_yield();
+        while (!__atomic_load_n(&t->meeting.size, __ATOMIC_ACQUIRE)) sched_yield();
     for (int64_t i = 0; i < steps->list.count; i++) {
         const reel__step *step = step_at(steps, i);
         if (!step->shared) {
-            if (thread == 0 && s->status == REEL_OK)
-                __atomic_store_n(&s->status, run_alone(t->tape, steps, i), __ATOMIC_RELEASE);
+            if (thread == 0 && t->status == REEL_OK)
+                __atomic_store_n(&t->status, run_alone(t->tape, steps, i), __ATOMIC_RELEASE);
             continue;
         }
-        s->next[thread].share = first_share(step, thread, threads);
-        reel__meet(&s->meeting, thread == 0 ? PATIENCE : HUGE_VAL); /* the others wait for what thread 0 does alone */
-        if (__atomic_load_n(&s->status, __ATOMIC_ACQUIRE) != REEL_OK) break;
+        steps->next[thread].share = first_share(step, thread, threads);
+        reel__meet(&t->meeting, thread == 0 ? PATIENCE : HUGE_VAL); /* the others wait for what thread 0 does alone */
+        if (__atomic_load_n(&t->status, __ATOMIC_ACQUIRE) != REEL_OK) break;
         double start = reel__now();
-        int64_t shares = run_shared(step, s->next, scratch, thread, threads);
+        int64_t shares = run_shared(step, steps->next, scratch, thread, threads);
         double share = shares > 0 ? (reel__now() - start) / (double)shares : HUGE_VAL;
-        reel__meet(&s->meeting, PATIENCE + 2 * share);
+        reel__meet(&t->meeting, PATIENCE + 2 * share);
         if (thread == 0) note_time(steps, i, start);
     }
     reel__restore_control_word(&saved);
@@ -150,10 +144,10 @@ static reel_status run_steps(reel_tape *tape, reel__program *program)
     reel__disturbance *d = &tape->executor->disturbance;
     const double start = steps->threads > 1 ? reel__now() : 0;
     if (steps->threads > 1 && reel__may_team() && (d->alone_until <= 0 || start >= d->alone_until)) {
-        team t = { .tape = tape, .steps = steps, .shared.next = steps->next };
+        team t = { .tape = tape, .steps = steps };
         reel__run_team(steps->threads, team_member, &t);
-        note_team(d, program, reel__now() - start, &t.shared.meeting);
-        return t.shared.status;
+        note_team(d, program, reel__now() - start, &t.meeting);
+        return t.status;
     }
     reel_status status = REEL_OK;
     for (int64_t i = 0; status == REEL_OK && i < steps->list.count; i++) status = run_alone(tape, steps, i);
