@@ -230,8 +230,18 @@ static void fail_untaped(reel_tape *tape, const reel_tensor *x, const char *what
     else reel__fail(tape, x->tape->recording.status, "%s%s", text, x->tape->recording.message);
 }
 
+const char *reel__stale_text(const reel_tensor *x, char *text, size_t size)
+{
+    if (x->is_bad)
+        return "the result of an error before reel_tape_clear(), or of a look-up in a list that found nothing";
+    if (!x->file) return "from before reel_tape_clear()";
+    snprintf(text, size, "from before reel_tape_clear() (recorded at %s:%d)", x->file, x->line);
+    return text;
+}
+
 bool reel__usable(reel_tape *tape, const reel_tensor *x, const char *what)
 {
+    char text[600];
     const bool is_draft = x && x == tape->draft;
     if (x && x->tape == tape && x->generation == tape->generation && !x->is_bad && tape->recording.status == REEL_OK &&
         !is_draft)
@@ -246,17 +256,9 @@ bool reel__usable(reel_tape *tape, const reel_tensor *x, const char *what)
     else if (x->is_bad && x->tape != tape)
         reel__fail(tape, REEL_BAD_STATE, "%s is the result of an error on another tape: %s", what,
                    x->tape->recording.status != REEL_OK ? x->tape->recording.message : "cleared since");
-    else if (x->is_bad)
-        reel__fail(
-            tape, REEL_BAD_STATE,
-            "%s is the result of an error before reel_tape_clear(), or of a look-up in a list that found nothing",
-            what);
     else if (x->tape != tape)
         reel__fail(tape, REEL_BAD_STATE, "%s belongs to another tape than the rest: %s", what, reel__node_text(x));
-    else if (x->file)
-        reel__fail(tape, REEL_BAD_STATE, "%s is from before reel_tape_clear() (recorded at %s:%d)", what, x->file,
-                   x->line);
-    else reel__fail(tape, REEL_BAD_STATE, "%s is from before reel_tape_clear()", what);
+    else reel__fail(tape, REEL_BAD_STATE, "%s is %s", what, reel__stale_text(x, text, sizeof text));
     return false;
 }
 

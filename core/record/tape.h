@@ -249,6 +249,7 @@ void reel__locate_list(reel_tape *tape); /* ends reel_list_append(): its line fo
 
 /* True if a tensor can be used on its tape; otherwise the error is recorded. `what` begins the message. */
 bool reel__usable(reel_tape *tape, const reel_tensor *x, const char *what);
+const char *reel__stale_text(const reel_tensor *x, char *text, size_t size); /* of its own tape: what it is instead */
 
 /* descriptor.c: a whole descriptor in place of the given one, and whether it can be recorded with; if not, the error is
  * recorded. */

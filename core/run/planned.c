@@ -1,5 +1,6 @@
 /* The planned executor: the steps of a program one after the other, on one thread or, where there is enough work, by a
- * team. Steps are only read; what threads write in addition to values and to their own scratch memory stands in `team` and in steps->next. */
+ * team. Steps are only read; what threads write in addition to values and to their own scratch memory stands in the team
+ * and in steps->next. */
 #include "core/base/control.h"
 #include "core/run/executor.h"
 #include "core/run/threads.h"

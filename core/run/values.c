@@ -19,18 +19,6 @@ static reel_status fits(reel_tape *tape, const char *what, const reel_tensor *x,
     return REEL_OK;
 }
 
-static reel_status stale(reel_tape *tape, const char *what, const reel_tensor *x)
-{
-    if (x->is_bad)
-        return reel__run_fail(tape, REEL_BAD_STATE,
-                              "%s: the tensor is the result of an error before reel_tape_clear(), or of a look-up in a "
-                              "list that found nothing",
-                              what);
-    if (!x->file) return reel__run_fail(tape, REEL_BAD_STATE, "%s: the tensor is from before reel_tape_clear()", what);
-    return reel__run_fail(tape, REEL_BAD_STATE, "%s: the tensor is from before reel_tape_clear() (recorded at %s:%d)",
-                          what, x->file, x->line);
-}
-
 /* A handle that cannot be used is an error of this call, not of the recording. */
 static reel_status begin_access(const char *what, const reel_tensor *x)
 {
@@ -39,8 +27,9 @@ static reel_status begin_access(const char *what, const reel_tensor *x)
     if (tape->failed) return tape->recording.status;
     reel__error_begin(&tape->running);
     if (tape->recording.status != REEL_OK) return tape->recording.status;
-    if (x->is_bad || x->generation != tape->generation) return stale(tape, what, x);
-    return REEL_OK;
+    if (!x->is_bad && x->generation == tape->generation) return REEL_OK;
+    char text[600];
+    return reel__run_fail(tape, REEL_BAD_STATE, "%s: the tensor is %s", what, reel__stale_text(x, text, sizeof text));
 }
 
 static reel_status write_value(reel_tensor *x, reel_dtype dtype, const void *data, int64_t count)
