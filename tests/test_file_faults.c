@@ -128,7 +128,7 @@ static reel_model *large_model(void)
 static bool has_saved(reel_model *model)
 {
     reel_model *loaded = new_model(1);
-    const bool good = reel_model_load(loaded, "model") == REEL_OK && loaded->values.count == 4;
+    const bool good = reel_model_load(loaded, "model") == REEL_OK && loaded->values.list.count == 4;
     if (good) expect_same(model, loaded);
     reel_model_free(loaded);
     return good;

@@ -183,7 +183,7 @@ struct reel_tape {
     reel__array losses, assigns;                /* reel_tensor * */
     reel_list *lists, *old_lists, *oldest_list; /* old ones: a queue, from before the last clear */
     int64_t old_list_count;
-    reel__array inputs, states; /* reel__value *, see model.h; states: those that an evaluating tape has of its own */
+    reel__values inputs, states;      /* states: those that an evaluating tape has of its own */
     int64_t used_inputs, read_inputs; /* by this recording; by programs */
 
     uint64_t log_changes;     /* how often a call was not answered from the log */
