@@ -497,7 +497,8 @@ void program_batched_elsewhere(graph *g)
     kept(reel_concat((reel_tensor *[]){ z[1], z[0] }, 2, 0), "concat", 2);
 }
 
-/* Left operands with three and four axes of rows that are not one in memory, in a batch. */
+/* Left operands with three and four axes of rows that are not one in memory, in a batch; with eight, all that a tensor can
+ * have, there is no room for one more. */
 void program_many_rows_batched(graph *g)
 {
     reel_tensor *x = real_input(g, "x", REEL_SHAPE(6, 4, 6, 4, 5)), *w = parameter(x, "w", REEL_SHAPE(5, 3)),
@@ -509,6 +510,10 @@ void program_many_rows_batched(graph *g)
         kept(y, "y", i);
         sum = sum ? reel_add(sum, y) : y;
     }
+    reel_tensor *e = real_input(g, "e", REEL_SHAPE(3, 3, 3, 3, 3, 3, 3, 6)), *c = parameter(x, "c", REEL_SCALAR);
+    for (int d = 0; d < 7; d++) e = reel_slice(e, d, 0, 2);
+    for (int i = 0; i < 3; i++)
+        kept(reel_contract(reel_slice(e, 7, 2 * i, 2 * i + 2), c, "abcdefgh,->abcdefgh"), "eight", i);
     reel_sgd(average(reel_tanh(sum)), (reel_sgd_options){ .lr = 0.1 });
 }
 

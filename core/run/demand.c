@@ -11,10 +11,10 @@ const reel__program *reel__program_of_run(const reel_tape *tape)
     return NULL;
 }
 
-/* A program's values are those of the last run or of an evaluation after it. */
+/* A program's values are those of the last run or of an evaluation after it, of this recording, whose nodes do not go. */
 static bool holds_values(const reel_tape *tape, const reel__program *program)
 {
-    return program->computed && program->recording == tape->generation && program->retired == tape->retired &&
+    return program->computed && program->recording == tape->generation &&
            program->execution >= tape->executor->last_run.number;
 }
 
