@@ -147,6 +147,7 @@ reel_tensor *reel_take_along_axis(reel_tensor *x, reel_tensor *indices, int axis
         return reel__fail(x->tape, REEL_BAD_SHAPE,
                           "take_along_axis: x %s and the indices %s do not have the same axes beside axis %d",
                           reel_shape_text(x), reel_shape_text(indices), axis);
+    if (both[0]->is_bad || both[1]->is_bad) return bad(x);
     if (both[0]->count > INT32_MAX)
         return reel__fail(x->tape, REEL_TOO_LARGE,
                           "take_along_axis: x has %lld elements; at most 2147483647 are possible",
