@@ -118,8 +118,8 @@ static reel_status evaluating_run(program *p)
     return reel_run(p->evaluating);
 }
 
-static reel_status (*const stages[])(program *p) = { make,        first_run,  reading, evaluation,
-                                                     evaluations, second_run, reading, evaluating_run };
+static reel_status (*const stages[])(program *p) = { make,       evaluations, first_run, reading,
+                                                     evaluation, second_run,  reading,   evaluating_run };
 enum { STAGES = sizeof stages / sizeof *stages };
 
 static void finish(program *p)
