@@ -147,6 +147,7 @@ reel_tensor *reel_take_along_axis(reel_tensor *x, reel_tensor *indices, int axis
         return reel__fail(x->tape, REEL_BAD_SHAPE,
                           "take_along_axis: x %s and the indices %s do not have the same axes but for axis %d",
                           reel_shape_text(x), reel_shape_text(indices), axis);
+    if (both[0]->is_bad || both[1]->is_bad) return bad(x);
     if (both[0]->count > INT32_MAX)
         return reel__fail(x->tape, REEL_TOO_LARGE,
                           "take_along_axis: x has %lld elements; at most 2147483647 are possible",
@@ -154,10 +155,12 @@ reel_tensor *reel_take_along_axis(reel_tensor *x, reel_tensor *indices, int axis
     int64_t outer, inner, n = x->size[axis];
     extents(both[0], axis, &outer, &inner);
     reel_tensor *at = reel_reshape(reel_in_range(both[1], n), REEL_SHAPE(outer, both[1]->size[axis], inner));
-    at = reel_mul(at, reel_number(at, (double)inner));
-    at = reel_add(at, reel_iota(at, inner));
-    reel_tensor *row = reel_mul(reel_iota(at, outer), reel_number(at, (double)(n * inner)));
-    at = reel_add(at, reel_reshape(row, REEL_SHAPE(outer, 1, 1)));
+    if (at->count) { /* else the sizes may be larger than i32 */
+        at = reel_mul(at, reel_number(at, (double)inner));
+        at = reel_add(at, reel_iota(at, inner));
+        reel_tensor *row = reel_mul(reel_iota(at, outer), reel_number(at, (double)(n * inner)));
+        at = reel_add(at, reel_reshape(row, REEL_SHAPE(outer, 1, 1)));
+    }
     return reel_reshape(reel_take(reel_reshape(both[0], REEL_SHAPE(both[0]->count)), at, 0), reel_shape_of(both[1]));
 }
 

@@ -186,10 +186,12 @@ struct reel_tape {
     reel__values inputs, states;      /* states: those that an evaluating tape has of its own */
     int64_t used_inputs, read_inputs; /* how many inputs this recording has; how many programs read */
 
-    uint64_t log_changes;     /* how often a call was not answered from the log */
-    reel__array results;      /* reel__result, */
-    int64_t results_log;      /* for a log of this length */
-    uint64_t results_changes; /* and this state */
+    uint64_t log_changes;      /* how often a call was not answered from the log */
+    uint64_t returned;         /* a hash of what calls of this recording have returned to the user */
+    reel__array results;       /* reel__result, */
+    int64_t results_log;       /* for a log of this length, */
+    uint64_t results_changes;  /* with this content, */
+    uint64_t results_returned; /* and for this hash */
 
     reel__array stack, order; /* of walks */
     reel__text texts[8];
