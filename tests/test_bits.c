@@ -934,7 +934,7 @@ Test(sets, give_the_same_bits_for_the_plain_product)
             }
 }
 
-/* c + a b a hair beside the middle of two floats, nearer than a double can tell: rounded twice, it would go to the even
+/* c + a b a hair off the middle of two floats, nearer than a double can tell: rounded twice, it would go to the even
  * one. a = 1 + e, b = ±(1 − e) 2⁻²⁴, so that a b = ±(2⁻²⁴ − e² 2⁻²⁴); c is odd. */
 Test(sets, round_a_fused_multiply_add_once)
 {

@@ -304,7 +304,7 @@ Test(errors, of_products)
 
 static const reel_shape nine = { .rank = 9 };
 
-Test(errors, of_movement)
+Test(errors, of_views_and_parts)
 {
     RECORDING(REEL_BAD_SHAPE, "reshape: [2,3] has 6 elements and cannot become [4]",
               AT(0, reel_reshape(x, REEL_SHAPE(4))));
@@ -348,9 +348,9 @@ Test(errors, of_ops_with_indices)
               AT(0, reel_take_along_axis(x, reel_iota(x, 2), -3)));
     RECORDING(REEL_BAD_DTYPE, "take_along_axis: indices are i32, not f32 (use reel_cast)",
               AT(0, reel_take_along_axis(x, x, 1)));
-    RECORDING(REEL_BAD_SHAPE, "take_along_axis: x [2,3] and the indices [2] do not have the same axes beside axis 1",
+    RECORDING(REEL_BAD_SHAPE, "take_along_axis: x [2,3] and the indices [2] do not have the same axes but for axis 1",
               AT(0, reel_take_along_axis(x, reel_iota(x, 2), 1)));
-    RECORDING(REEL_BAD_SHAPE, "take_along_axis: x [2,3] and the indices [3,2] do not have the same axes beside axis 1",
+    RECORDING(REEL_BAD_SHAPE, "take_along_axis: x [2,3] and the indices [3,2] do not have the same axes but for axis 1",
               AT(0, reel_take_along_axis(x, reel_reshape(reel_iota(x, 6), REEL_SHAPE(3, 2)), 1)));
     RECORDING(REEL_BAD_ARGUMENT, "take_along_axis: operand 2 is NULL", AT(0, reel_take_along_axis(x, NULL, 1)));
     RECORDING(REEL_TOO_LARGE, "take_along_axis: x has 3000000000 elements; at most 2147483647 are possible",

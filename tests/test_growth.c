@@ -457,7 +457,7 @@ static void sums(int n)
     run();
 }
 
-static void gathers(int n)
+static void takes(int n)
 {
     reel_tensor *w = reel_parameter(in, "w", REEL_SHAPE(3, 2), reel_init_fan_in_uniform(1)), *sum = in;
     for (int i = 0; i < n; i++) {
@@ -533,7 +533,7 @@ static const struct kind {
     KIND(epilogue),
     KIND(scalars),
     KIND(sums),
-    KIND(gathers),
+    KIND(takes),
 };
 
 /* All that it costs, from the making of the model to its end. */

@@ -517,7 +517,7 @@ Test(memory, does_not_grow_when_a_program_is_recorded_again_and_again)
 
 enum { NODES = 1000000 };
 
-/* What a recorded node may take all in all: itself, its place in log, table, order and program, its value. */
+/* What a recorded node may take all in all: itself, its entries in log, table, order and program, its value. */
 enum { BYTES_PER_NODE = 480 };
 
 typedef struct chain {

@@ -1,4 +1,4 @@
-/* The normal form of derivatives, and that it is right: which products are stacked, which slices come back side by side,
+/* The normal form of derivatives, and that it is right: which products become one, which slices come back side by side,
  * how many nodes there are. */
 #include "differences.h"
 

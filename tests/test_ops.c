@@ -4,6 +4,7 @@
  * product or a sum is to the bit is in test_bits.c. */
 #include <criterion/criterion.h>
 
+#include "files.h"
 #include "op_table.h"
 #include "worst.h"
 
@@ -13,8 +14,6 @@
 #include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define COUNT(list) ((int)(sizeof(list) / sizeof *(list)))
 
 static char text[400];
 
@@ -43,26 +42,6 @@ TestSuite(planted, .init = seed);
 
 /* ---- The table is complete --------------------------------------------------------------------------------------- */
 
-#ifndef REEL_SOURCE_ROOT
-#define REEL_SOURCE_ROOT getenv("REEL_SOURCE_ROOT")
-#endif
-
-static char *source(const char *path)
-{
-    static char contents[1 << 17];
-    char name[1000];
-    const char *root = REEL_SOURCE_ROOT;
-    cr_assert(root, "set REEL_SOURCE_ROOT");
-    snprintf(name, sizeof name, "%s/%s", root, path);
-    FILE *file = fopen(name, "r");
-    cr_assert(file, "cannot open %s", name);
-    size_t size = fread(contents, 1, sizeof contents - 1, file);
-    fclose(file);
-    cr_assert(size < sizeof contents - 1);
-    contents[size] = 0;
-    return contents;
-}
-
 /* The name in the next prototype "REEL_API reel_tensor *reel_<name>(" and what follows it; NULL after the last. */
 static const char *next_prototype(const char *at, char *name)
 {
@@ -88,7 +67,7 @@ Test(table, has_a_row_for_every_op_of_the_header)
 {
     char name[40];
     int count = 0;
-    for (const char *p = source("include/reel/ops.h"); (p = next_prototype(p, name)); count++)
+    for (const char *p = read_source("include/reel/ops.h"); (p = next_prototype(p, name)); count++)
         cr_expect(case_of(name),
                   "reel_%s of include/reel/ops.h has no row, in ops/pointwise.table.h or tests/op_table.h", name);
     cr_expect_geq(count, 75);
@@ -96,7 +75,7 @@ Test(table, has_a_row_for_every_op_of_the_header)
 
 Test(table, has_no_row_without_an_op)
 {
-    const char *header = source("include/reel/ops.h");
+    const char *header = read_source("include/reel/ops.h");
     for (const op_case *c = op_cases; c < end_of_cases; c++) {
         snprintf(text, sizeof text, "REEL_API reel_tensor *reel_%s(", c->op);
         cr_expect(strstr(header, text), "row %s has no prototype", c->op);
@@ -125,7 +104,7 @@ static const pointwise_row *pointwise_row_of(const char *op)
 
 Test(table, every_pointwise_row_of_the_library_has_its_prototype_marked_a_primitive)
 {
-    const char *header = source("include/reel/ops.h");
+    const char *header = read_source("include/reel/ops.h");
     for (int i = 0; i < COUNT(pointwise_rows); i++) {
         const pointwise_row *row = &pointwise_rows[i];
         snprintf(text, sizeof text, "reel_%s(%s);", row->op,
@@ -140,7 +119,7 @@ Test(table, every_pointwise_row_of_the_library_has_its_prototype_marked_a_primit
 Test(table, every_primitive_among_the_pointwise_prototypes_is_a_row_of_the_library)
 {
     char name[40];
-    const char *p = strstr(source("include/reel/ops.h"), "---- Pointwise, two operands"),
+    const char *p = strstr(read_source("include/reel/ops.h"), "---- Pointwise, two operands"),
                *end = strstr(p, "---- Activations");
     while ((p = next_prototype(p, name)) && p < end) {
         const char *comment = strstr(p, "/* ");

@@ -595,7 +595,7 @@ Test(results, that_were_recorded_after_the_run_say_so)
 {
     begin_in(0, false);
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3));
-    reel_tensor *p = reel_parameter(x, "late", REEL_SHAPE(3), reel_init_constant(2));
+    reel_tensor *p = reel_parameter(x, "p", REEL_SHAPE(3), reel_init_constant(2));
     reel_keep(reel_mul(x, p), "y");
     write_x(x, 1);
     cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));

@@ -1,8 +1,9 @@
 /* Reverse mode. Nodes are visited from y back, in the reverse of the program's order; each hands the gradient that
  * arrived at it to its inputs as contributions, which stay unrecorded until all of a tensor's have arrived. Then they
- * are combined: those of an op with a merge rule together (products are stacked, slices become a concat), in the place
- * of the first of them, and the results are added from left to right. This is the normal form that fixes the bits of a
- * gradient. Nothing here knows an op by name but the addition. */
+ * are combined: those of an op with a merge rule together (products of one operand become one product over all their rows,
+ * slices a concat), at the position of the first of them, and the results are added from left to right. This is the normal
+ * form that fixes the bits of a gradient (docs/decisions/gradients-in-normal-form.md). Of ops by name it needs reel_add,
+ * and reel_fill for the gradient 1 of a loss by itself and for a gradient that is 0. */
 #include "core/record/tape.h"
 
 #include <reel/ops.h>
@@ -21,14 +22,14 @@ typedef struct derivation {
     reel_tape *tape;
     const reel_tensor *outer; /* the origin before: a rule may itself ask for a gradient */
     uint32_t generation;
-    uint32_t walk; /* that the places are of */
+    uint32_t walk; /* that node->index is of now; another walk changes it */
     reel_tensor **order;
     int64_t count;
-    bool *needed;          /* by place in the order: on a way to something asked for */
-    int64_t *first, *last; /* contributions by place */
+    bool *needed;          /* of each node, by its index in the order: it is on a way to something asked for */
+    int64_t *first, *last; /* its contributions, in arrivals */
     reel__array arrivals;
     reel__array group;      /* reel_contribution *: scratch of one merge */
-    reel_tensor **gradient; /* by place, of those that were asked for */
+    reel_tensor **gradient; /* of each node that was asked for */
 } derivation;
 
 static bool begin(derivation *d, reel_tensor *y)
@@ -70,16 +71,16 @@ static bool in_order(const derivation *d, const reel_tensor *x)
 static bool arrive(derivation *d, reel_tensor *y, reel_tensor *gy, int input, bool whole)
 {
     if (!reel__reserve(&d->tape->allocator, &d->arrivals, d->arrivals.count, sizeof(arrival))) return false;
-    int64_t place = y->inputs[input]->index, new = d->arrivals.count++;
+    const int64_t x = y->inputs[input]->index, new = d->arrivals.count++;
     REEL__AT(d->arrivals, arrival, new) = (arrival){ { .y = y, .gy = gy, .input = input }, .next = -1, .whole = whole };
-    if (d->last[place] >= 0) REEL__AT(d->arrivals, arrival, d->last[place]).next = new;
-    else d->first[place] = new;
-    d->last[place] = new;
+    if (d->last[x] >= 0) REEL__AT(d->arrivals, arrival, d->last[x]).next = new;
+    else d->first[x] = new;
+    d->last[x] = new;
     return true;
 }
 
-/* A rule may walk: then the places are set again. */
-static void set_places(derivation *d)
+/* A rule may have walked, by asking for gradients itself: then node->index is set to this order again. */
+static void set_indices(derivation *d)
 {
     if (d->tape->walk == d->walk) return;
     for (int64_t i = 0; i < d->count; i++) d->order[i]->index = (int32_t)i;
@@ -90,7 +91,7 @@ static void set_places(derivation *d)
 static reel_tensor *like_input(derivation *d, const reel_contribution *share, const char *rule, reel_tensor *g)
 {
     reel_tape *tape = d->tape;
-    set_places(d);
+    set_indices(d);
     if (!g || tape->recording.status != REEL_OK) return g;
     char what[200];
     snprintf(what, sizeof what, "%.100s: the result of its %s for input %d", share->y->op->name, rule, share->input);

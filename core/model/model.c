@@ -1,5 +1,5 @@
 /* Models: making, freeing, finding and adding named values, reading and writing them by name.
- * Initial values are in initialise.c, files in safetensors.c. */
+ * Initial values are in initialise.c; files are written by safetensors.c and read by load.c. */
 #include "core/model/model.h"
 
 #include "core/base/random.h"
@@ -166,7 +166,7 @@ reel__value *reel__value_add(const reel_allocator *allocator, reel__values *valu
 void reel__values_keep(const reel_allocator *allocator, reel__values *values,
                        bool (*needed)(const reel__value *value, const void *context), const void *context)
 {
-    int64_t kept = 0;
+    int64_t left = 0;
     memset(values->buckets, 0, (size_t)values->bucket_count * sizeof *values->buckets);
     for (int64_t i = 0; i < values->list.count; i++) {
         reel__value *v = REEL__AT(values->list, reel__value *, i);
@@ -175,9 +175,9 @@ void reel__values_keep(const reel_allocator *allocator, reel__values *values,
             continue;
         }
         put_in_bucket(values, v);
-        REEL__AT(values->list, reel__value *, kept++) = v;
+        REEL__AT(values->list, reel__value *, left++) = v;
     }
-    values->list.count = kept;
+    values->list.count = left;
 }
 
 void reel__values_free(const reel_allocator *allocator, reel__values *values)

@@ -1,4 +1,5 @@
-/* Tapes: making and clearing them, their one channel of errors, and the user's line. */
+/* Tapes: making and clearing them; their errors, of the recording and of runs; and the user's line, which the macros of
+ * reel/lines.h give before or after a call. Freeing one begins in core/run/executor.c. */
 #include "core/record/tape.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* Executing a step. Its parts, tiles or blocks, are independent; each is done by whoever takes it. */
+/* Executing a step. Its shares, tiles or blocks, are independent: threads take them in any order (planned.c). */
 #include "core/base/strided.h"
 #include "core/run/executor.h"
 
