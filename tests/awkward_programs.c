@@ -1,7 +1,7 @@
 /* Programs that nobody would write, each around a rule that a planner could get wrong: sizes next to those of its blocks,
- * values that are assigned, views, products that are nearly alike. See programs.h. */
+ * values that are assigned, views, products that are nearly alike. See graph.h. */
 #include "fixture.h"
-#include "programs.h"
+#include "graph.h"
 
 #include <stdio.h>
 
