@@ -304,8 +304,8 @@ REEL_API reel_status reel_write_i32(reel_tensor *x, const int32_t *data, int64_t
  * tensor is an error. */
 REEL_API reel_tensor *reel_assign(reel_tensor *target, reel_tensor *value);
 
-/* Marks a value to be readable after a run, under a name in the open scope; returns it. reel_find() gets it back. What is
- * read is of that run, whatever is written to the model since. */
+/* Marks a value to be readable after a run, under a name in the open scope; returns it. reel_find() gets it back by its full
+ * name. What is read is of that run, whatever is written to the model since. */
 REEL_API reel_tensor *reel_keep(reel_tensor *x, const char *name);
 REEL_API reel_tensor *reel_find(reel_tape *tape, const char *name);
 

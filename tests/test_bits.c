@@ -853,7 +853,7 @@ static const reel__extreme_kernels *const extreme_sets[REEL__ISAS] = {
 #endif
 };
 
-/* The place of the first NaN, or else of the first of the greatest; `sign` is −1 for the least. */
+/* The index of the first NaN, or else of the first of the greatest; `sign` is −1 for the least. */
 static int64_t naive_top(const buffer *x, int64_t at, int64_t n, int64_t inner, reel_dtype t, int sign)
 {
     int64_t best = 0;

@@ -1,5 +1,5 @@
-/* Empty axes: every op of the table with a size of 0 in every place, used twice, so that shares of a gradient merge;
- * values, gradients and gradients of these, by both executors. */
+/* Empty axes: every op of the table with a size of 0 for each axis of each operand in turn, used twice, so that
+ * shares of a gradient merge; values, gradients and gradients of these, by both executors. */
 #include "fixture.h"
 #include "op_table.h"
 

@@ -218,7 +218,7 @@ static void stack(int n)
     free(parts);
 }
 
-/* Each is written into its place in the last one, so the values are not copied n times. */
+/* Each is written into its part of the last one, so the values are not copied n times. */
 static void concat_of_concats(int n)
 {
     reel_tensor *y = reel_exp(in);

@@ -57,7 +57,7 @@ static void keep(guarded *p, reel_tensor *x)
     p->kept[p->keeps++] = reel_keep(x, name);
 }
 
-/* Around 0, the same for the same place. */
+/* Around 0, the same for the same index. */
 static double element(int input, int64_t i) { return (double)(((i + 7) * 37 + input * 11) % 64 - 31.5) / 16; }
 
 static void write_leaves(const guarded *p)

@@ -177,6 +177,8 @@ static bool lower_rest(reel__steps *s, int32_t g)
     return s->plan.group[g].count == 1 || reel__lower_tiled_group(s, g);
 }
 
+/* The step of a product's group, with the group's other members on each block. In a batch the head's step computes all
+ * products and nothing else; the other members of each group run in a step of their own. */
 bool reel__lower_product(reel__steps *s, int32_t g)
 {
     const reel__group *group = &s->plan.group[g];

@@ -90,6 +90,8 @@ static void run_share_of_tiles(const reel__tiles *tiles, char *scratch, int64_t 
               reel__smaller(c + tiles->tile_columns, tiles->columns));
 }
 
+/* One block of one of the step's products, then the tiles that run on it while it is in cache. A product that is not stored
+ * is computed into the thread's scratch memory, where its block lies behind the slots of the tiles. */
 static void run_product_block(const reel__product_step *s, char *scratch, int64_t share)
 {
     const reel__product_plan *p = &s->plan;
