@@ -53,8 +53,8 @@ typedef struct reel_op {
     bool (*check)(const reel_call *call, char *text, size_t text_size);
 
     /* The gradient that leaves to input number `input`, from 0, when gy arrives at y: a tensor of that input's shape and
-     * dtype on the same tape, anything else is an error; NULL is zero. It may use whatever records, gradients too. No vjp:
-     * no gradient passes. No gradient arrives at an i32 y nor leaves to an i32 input. */
+     * dtype on the same tape, anything else is an error; NULL is zero. It may use whatever records, gradients too; it is a
+     * function of y, gy and input alone, since how often it is called is not promised. No vjp: no gradient passes. No gradient arrives at an i32 y nor leaves to an i32 input. */
     reel_tensor *(*vjp)(reel_tensor *y, reel_tensor *gy, int input);
 
     /* Instead of vjp (both are an error), for an op whose contributions to one tensor x combine into fewer nodes than one
