@@ -84,14 +84,14 @@ Test(table, has_no_row_without_an_op)
 
 /* The rows of ops/pointwise.table.h. */
 typedef struct pointwise_row {
-    const char *op;
+    const char *op, *types;
     int operands;
 } pointwise_row;
 
 static const pointwise_row pointwise_rows[] = {
-#define UNARY(op, ...) { #op, 1 },
-#define BINARY(op, ...) { #op, 2 },
-#define COMPARE(op, ...) { #op, 2 },
+#define UNARY(op, types, ...) { #op, #types, 1 },
+#define BINARY(op, types, ...) { #op, #types, 2 },
+#define COMPARE(op, ...) { #op, "NUMBERS", 2 },
 #include "ops/pointwise.table.h"
 };
 
@@ -126,6 +126,28 @@ Test(table, every_primitive_among_the_pointwise_prototypes_is_a_row_of_the_libra
         bool primitive = strncmp(comment, "/* | ", 5) == 0, in_table = pointwise_row_of(name) != NULL;
         bool of_mixed_types = !strcmp(name, "where") || !strcmp(name, "cast") || !strcmp(name, "detach");
         cr_expect(!primitive || in_table || of_mixed_types, "%s is no row of ops/pointwise.table.h", name);
+    }
+}
+
+/* Of the ops that a headline of the header names as also for i32. */
+static bool header_has_for_i32(const char *op)
+{
+    const size_t length = strlen(op);
+    for (const char *p = read_source("include/reel/ops.h"); (p = strstr(p, "/* ---- Pointwise, ")) != NULL; p++) {
+        const char *end = strstr(p, "also for i32");
+        for (const char *at = p; end && (at = strstr(at, op)) != NULL && at < end; at++)
+            if (at[-1] == ' ' && (at[length] == ' ' || at[length] == ',')) return true;
+    }
+    return false;
+}
+
+Test(table, takes_i32_where_the_header_says_so)
+{
+    cr_assert(header_has_for_i32("comparisons"));
+    for (int r = 0; r < COUNT(pointwise_rows); r++) {
+        const pointwise_row *row = &pointwise_rows[r];
+        bool compares = row->op[2] == 0;
+        cr_expect_eq(strcmp(row->types, "NUMBERS") == 0, compares || header_has_for_i32(row->op), "%s", row->op);
     }
 }
 
