@@ -223,7 +223,7 @@ static const char help[] =
     "\n"
     "REEL_ISA=baseline, avx2 or avx512 chooses the instruction set.\n"
     "A line for each workload:  NAME median_us min_us steps loss_first loss_last\n"
-    "Exits with 1 if a loss grew or is not finite. ./dev bench --peers sets other frameworks beside them.\n"
+    "Exits with 1 if a loss grew or is not finite. ./dev bench --peers compares with other frameworks.\n"
     "\n"
     "  xor        2-8-1, batch 4, tanh, mean squared error, SGD\n"
     "  mlp_seed   784-100-10, batch 10, sigmoid, mean squared error, SGD with weight decay\n"

@@ -173,10 +173,10 @@ ROW(concat_narrow, reel_concat((reel_tensor *[]){ X(N / 4, 1), X(N / 4, 3) }, 2,
 ROW(stack_last, reel_stack((reel_tensor *[]){ X(N / 2), X(N / 2) }, 2, -1))
 
 ROW(in_range, reel_in_range(BELOW(1000, N), 1000))
-ROW(gather_rows, reel_take(partly(p, X(16384, 64), 1), BELOW(16384, 16384), 0))
-ROW(gather_rows_8, reel_take(X(N / 8, 8), BELOW(N / 8, N / 8), 0))
-ROW(gather_elements, reel_take(X(ROWS), BELOW(ROWS, N), 0))
-ROW(gather_columns, reel_take(X(ROWS, COLUMNS), BELOW(COLUMNS, COLUMNS), 1))
+ROW(take_rows, reel_take(partly(p, X(16384, 64), 1), BELOW(16384, 16384), 0))
+ROW(take_rows_8, reel_take(X(N / 8, 8), BELOW(N / 8, N / 8), 0))
+ROW(take_elements, reel_take(X(ROWS), BELOW(ROWS, N), 0))
+ROW(take_columns, reel_take(X(ROWS, COLUMNS), BELOW(COLUMNS, COLUMNS), 1))
 ROW(scatter_rows, reel_scatter_add(X(16384, 64), BELOW(16384, 16384), 0, 16384))
 ROW(scatter_rows_few, reel_scatter_add(X(16384, 64), BELOW(10, 16384), 0, 10))
 ROW(scatter_rows_8, reel_scatter_add(X(N / 8, 8), BELOW(N / 8, N / 8), 0, N / 8))
@@ -229,7 +229,7 @@ static const row rows[] = {
     A(permute_reversed) A(slice_columns) A(slice_narrow) A(slice_step) A(slice_step_rows) A(slice_step_inner)
     A(flip_columns) A(flip_rows) A(flip_3) A(expand_rows) A(expand_columns) A(expand_3) A(pad_columns) A(pad_rows)
     A(pad_narrow) A(pad_image) A(pad_step) A(concat_rows) A(concat_columns) A(concat_narrow) A(stack_last)
-    A(in_range) A(gather_rows) A(gather_rows_8) A(gather_elements) A(gather_columns) A(scatter_rows)
+    A(in_range) A(take_rows) A(take_rows_8) A(take_elements) A(take_columns) A(scatter_rows)
     A(scatter_rows_few) A(scatter_rows_8) A(scatter_elements) A(scatter_one) A(one_hot) A(one_hot_10)
     A(embedding_gradient) A(max_pooling_gradient)
 };

@@ -175,7 +175,7 @@ static inline reel_tape *reel_tape_new(reel_model *model, reel_tape_options opti
 }
 
 /* Forgets the recorded program, its tensors and its errors; a tensor from before is refused afterwards with a message,
- * until the call that made it is made again at its place: then it is that call's tensor, a number's of whatever value.
+ * until the call that made it is made again at its place: then it is that call's tensor, also if a number is another one.
  * Recording the same program again finds the old one and costs little. A tape that is recorded differently every time holds
  * no more than the last few programs need. */
 REEL_API void reel_tape_clear(reel_tape *tape);
@@ -193,7 +193,7 @@ REEL_API reel_status reel_model_seal(reel_model *model);
 REEL_API reel_status reel_model_reset(reel_model *model, const char *pattern);
 
 /* The whole model, its states, seed and run counter, as a safetensors file; an older file of that name is replaced whole
- * or not at all, keeps its permission bits, and may be a symbolic link, which is followed. A temporary file beside it,
+ * or not at all, keeps its permission bits, and may be a symbolic link, which is followed. A temporary file next to it,
  * "NAME.reel-tmp-N", is there for a moment; one that a killed program left is removed by the next save. Loading adds to
  * the model or overwrites: a loaded value wins over an initialiser, and the model goes on with the file's seed and run
  * counter. A checksum covers every bit of the file. After an error in loading the model is as it was.
@@ -304,8 +304,8 @@ REEL_API reel_status reel_write_i32(reel_tensor *x, const int32_t *data, int64_t
  * tensor is an error. */
 REEL_API reel_tensor *reel_assign(reel_tensor *target, reel_tensor *value);
 
-/* Marks a value to be readable after a run, under a name in the open scope; returns it. reel_find() gets it back. What is
- * read is of that run, whatever is written to the model since. */
+/* Marks a value to be readable after a run, under a name in the open scope; returns it. reel_find() gets it back by its full
+ * name. What is read is of that run, whatever is written to the model since. */
 REEL_API reel_tensor *reel_keep(reel_tensor *x, const char *name);
 REEL_API reel_tensor *reel_find(reel_tape *tape, const char *name);
 
@@ -401,7 +401,7 @@ REEL_API reel_status reel_eval(reel_tape *tape, reel_tensor *const *tensors, int
  *     first is done with it (a mutex, a join). A second run of a tape that is running is an error where it is noticed.
  *   - with several tapes of one model, each in one thread: make and free them, record, differentiate, write inputs,
  *     reel_eval() and read; reel_run() those that evaluate. Names are found and added under a lock of the model.
- *   - with the model beside them: reel_model_error, _count, _name, _shape, _runs and _read_*, with unknown names as well.
+ *   - with the model at that time: reel_model_error, _count, _name, _shape, _runs and _read_*, with unknown names as well.
  *
  * What changes a model's values has the model for itself, which nothing checks. While a training tape runs, or a parameter
  * or state is written (reel_write_*, reel_model_write_*), no other call uses the model or its tapes but reel_model_error,
@@ -425,17 +425,18 @@ REEL_API int64_t reel_dim(const reel_tensor *x, int axis); /* axis may be negati
 REEL_API int64_t reel_count(const reel_tensor *x);
 REEL_API reel_shape reel_shape_of(const reel_tensor *x);
 REEL_API const char *reel_name_of(
-    const reel_tensor *x); /* full name of a leaf, until the tape is cleared; or the op's */
+    const reel_tensor *x); /* full name of a leaf or a draw, until the tape is cleared; or the op's */
 REEL_API const char *reel_op_name(const reel_tensor *x);
 REEL_API int reel_input_count(const reel_tensor *x);
 REEL_API reel_tensor *reel_input_at(const reel_tensor *x, int index);
 REEL_API int64_t reel_node_count(const reel_tape *tape); /* nodes recorded */
 
-/* The program that reel_run() would run, as a Graphviz graph with one box for each node. */
+/* The program that reel_run() would run, as a Graphviz graph: a box for each node but for numbers and expansions, which are
+ * written into the boxes of the ops that use them. */
 REEL_API reel_status reel_tape_write_dot(reel_tape *tape, const char *path);
 
-/* How the last run was planned, as text: groups with the user's lines, products, tiles, bytes, and with .profile the time
- * that each step took. */
+/* How the last run was planned, or if there was none the last evaluation, as text: groups with the user's lines, products,
+ * tiles, bytes, and with .profile the time that each step took. */
 REEL_API reel_status reel_tape_write_plan(reel_tape *tape, const char *path);
 
 #ifdef __cplusplus

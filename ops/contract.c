@@ -60,6 +60,7 @@ static int64_t offset_of(const walker *w, int64_t index)
     return offset;
 }
 
+/* Row by row, REEL__PRODUCT_COLUMNS columns at a time, for any axes: `column` says where each column of b is. */
 static void contract_run(const reel_call *call)
 {
     const reel_tensor *y = call->node, *a = y->inputs[0], *b = y->inputs[1];

@@ -17,32 +17,32 @@ bool reel__same_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offs
 
 /* ---- Checks ------------------------------------------------------------------------------------------------------ */
 
-bool reel__same_dtype(reel_tensor *y); /* all inputs alike */
-bool reel__float_inputs(reel_tensor *y);
+bool reel__same_dtype(reel_tensor *y);   /* all inputs of y have one dtype */
+bool reel__float_inputs(reel_tensor *y); /* none is i32 */
 bool reel__check_axis(reel_tape *tape, const char *op, const reel_tensor *x,
-                      int *axis); /* and counts it from the front */
+                      int *axis); /* a negative axis becomes that from the front */
 
-/* Which axes are chosen, REEL_MAX_RANK flags; false with an error. And whether `keep` is of its enum. */
+/* Sets REEL_MAX_RANK flags for the chosen axes; and whether `keep` is of its enum. False: an error is recorded. */
 bool reel__choose_axes(const char *op, const reel_tensor *x, reel_axes axes, bool *chosen);
 bool reel__good_keep(const char *op, const reel_tensor *x, reel_keep_dims keep);
 
-/* Inputs checked and on one tape; otherwise the error is recorded. */
+/* Whether all operands can be used, on one tape; if not, an error is recorded. */
 bool reel__good(const char *op, reel_tensor *const *x, int count);
 
-/* The same for one, told at once if it is good. */
+/* The same for one operand. Inline, since it is good in nearly all calls. */
 static inline bool reel__good_one(const char *op, reel_tensor *x)
 {
     bool good = x && !x->is_bad && x->generation == x->tape->generation && x->tape->recording.status == REEL_OK;
     return good || reel__good(op, &x, 1);
 }
 
-/* One operand, and a number that its dtype has. */
+/* One operand, and a number that its dtype can have. */
 bool reel__good_with(const char *op, reel_tensor *x, double value);
 
 /* The same, and all of them f32 or f64, of one dtype. */
 bool reel__good_floats(const char *op, reel_tensor *const *x, int count);
 
-/* Expands all to their common shape; false with an error. */
+/* Replaces the operands by expansions to their common shape. False: an error is recorded. */
 bool reel__broadcast(const char *op, reel_tensor **x, int count);
 
 reel_shape reel__shape_with(const reel_tensor *x, int axis, int64_t size); /* x's shape, but for one axis */

@@ -145,8 +145,9 @@ reel_tensor *reel_take_along_axis(reel_tensor *x, reel_tensor *indices, int axis
         return bad(x);
     if (x->rank != indices->rank || !broadcast_around(both, axis))
         return reel__fail(x->tape, REEL_BAD_SHAPE,
-                          "take_along_axis: x %s and the indices %s do not have the same axes beside axis %d",
+                          "take_along_axis: x %s and the indices %s do not have the same axes but for axis %d",
                           reel_shape_text(x), reel_shape_text(indices), axis);
+    if (both[0]->is_bad || both[1]->is_bad) return bad(x);
     if (both[0]->count > INT32_MAX)
         return reel__fail(x->tape, REEL_TOO_LARGE,
                           "take_along_axis: x has %lld elements; at most 2147483647 are possible",
@@ -154,10 +155,12 @@ reel_tensor *reel_take_along_axis(reel_tensor *x, reel_tensor *indices, int axis
     int64_t outer, inner, n = x->size[axis];
     extents(both[0], axis, &outer, &inner);
     reel_tensor *at = reel_reshape(reel_in_range(both[1], n), REEL_SHAPE(outer, both[1]->size[axis], inner));
-    at = reel_mul(at, reel_number(at, (double)inner));
-    at = reel_add(at, reel_iota(at, inner));
-    reel_tensor *row = reel_mul(reel_iota(at, outer), reel_number(at, (double)(n * inner)));
-    at = reel_add(at, reel_reshape(row, REEL_SHAPE(outer, 1, 1)));
+    if (at->count) { /* else the sizes may be larger than i32 */
+        at = reel_mul(at, reel_number(at, (double)inner));
+        at = reel_add(at, reel_iota(at, inner));
+        reel_tensor *row = reel_mul(reel_iota(at, outer), reel_number(at, (double)(n * inner)));
+        at = reel_add(at, reel_reshape(row, REEL_SHAPE(outer, 1, 1)));
+    }
     return reel_reshape(reel_take(reel_reshape(both[0], REEL_SHAPE(both[0]->count)), at, 0), reel_shape_of(both[1]));
 }
 
@@ -198,8 +201,8 @@ static bool scatter_shape(reel_tensor *y)
     return reel_set_shape(y, (reel_dtype)x->dtype, rank, size);
 }
 
-/* Single elements that go to destinations few enough for their chains to be kept are taken as they come: the sources of a
- * destination may be far apart. */
+/* Whether single elements are added as they come, each to the chain of its destination, instead of one destination after the
+ * other, whose sources may be far apart: if the chains of all destinations fit the stack. */
 static bool is_walked(int64_t size, int64_t count, int64_t inner)
 {
     int64_t chains = 0;

@@ -141,8 +141,10 @@ static const reel_op argmax_op = {
     .size = sizeof(reel_op), .name = "argmax", .shape = argmax_shape, .run = argmax_run
 };
 
-/* ---- An extreme over several axes: x, and its extreme, which was found over one axis after the other; a view of that.
- * One node, so that all ties share the gradient alike. --------------------------------------------------------------- */
+/* ---- An extreme over several axes ---------------------------------------------------------------------------------- */
+
+/* Its value is found over one axis after the other. This op then takes x and that value, and is a view of the value; it is
+ * there so that the gradient is one step, in which all ties over all axes share alike. */
 
 typedef struct axes_attr {
     int64_t axes;

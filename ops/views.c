@@ -1,5 +1,6 @@
-/* Views of all of an array: the same elements in another shape, order or repeated. Each says by an index map how its result
- * lies in the operand, which is its kernel as well. They are adjoint in pairs: reshape/reshape, permute/inverse,
+/* Views of all of an array: the same elements in another shape, order or repeated. Each has an index map, from the strides of
+ * its operand to those of its result in the same memory. A plan reads through these strides; reel__view_run(), the kernel of
+ * all views, copies by them. They are adjoint in pairs: reshape/reshape, permute/inverse,
  * expand/sum, flip/flip. Parts of an array are in parts.c. */
 #include "ops/contract.h"
 
@@ -36,7 +37,7 @@ static bool reshape_shape(reel_tensor *y)
     return reel_set_shape(y, (reel_dtype)y->inputs[0]->dtype, shape->rank, shape->size);
 }
 
-/* Each merged axis of x is cut into the axes of y that cover the same elements. */
+/* Merges the axes of x and cuts each into axes of y. False: an axis of y would need elements from more than one. */
 static bool reshape_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offset, int64_t *y_stride)
 {
     const reel_tensor *x = y->inputs[0];

@@ -1,7 +1,7 @@
 /* Programs that nobody would write, each around a rule that a planner could get wrong: sizes next to those of its blocks,
- * values that are assigned, views, products that are nearly alike. See programs.h. */
+ * values that are assigned, views, products that are nearly alike. See graph.h. */
 #include "fixture.h"
-#include "programs.h"
+#include "graph.h"
 
 #include <stdio.h>
 
@@ -67,7 +67,7 @@ void program_deep_products(graph *g)
     reel_sgd(loss, (reel_sgd_options){ .lr = 0.01 });
 }
 
-/* s and t change places; u takes a view of itself; v a leaf; w what it is itself, moved. */
+/* s and t are exchanged; u takes a view of itself; v a leaf; w what it is itself, moved. */
 void program_exchanges(graph *g)
 {
     reel_shape n = REEL_SHAPE(5, 5);
@@ -424,7 +424,7 @@ void program_views_of_members(graph *g)
     for (int i = 0; i < COUNT(all); i++) kept(reel_tanh(all[i]), "view", i);
 }
 
-/* Rows of x at these places against one weight, with something after every second product. */
+/* Rows of x from these on against one weight, with something after every second product. */
 static reel_tensor *products_at(reel_tensor *x, reel_tensor *w, int count, const int *at, int64_t rows, int name)
 {
     reel_tensor *sum = NULL;
@@ -442,16 +442,16 @@ void program_distances(graph *g)
 {
     static const struct {
         int count, at[5];
-    } places[] = { { 4, { 0, 3, 6, 10 } },    { 4, { 0, 3, 6, 8 } },    { 4, { 10, 6, 3, 0 } },
+    } starts[] = { { 4, { 0, 3, 6, 10 } },    { 4, { 0, 3, 6, 8 } },    { 4, { 10, 6, 3, 0 } },
                    { 4, { 9, 6, 3, 0 } },     { 5, { 0, 1, 2, 3, 4 } }, { 5, { 0, 1, 3, 6, 10 } },
                    { 5, { 2, 5, 1, 8, 11 } }, { 5, { 3, 6, 3, 9, 0 } }, { 2, { 5, 4 } },
                    { 3, { 0, 12, 6 } } };
     reel_tensor *x = real_input(g, "x", REEL_SHAPE(16, 5)), *loss = NULL;
-    for (int i = 0; i < COUNT(places); i++) {
+    for (int i = 0; i < COUNT(starts); i++) {
         char name[8];
         snprintf(name, sizeof name, "w%d", i);
         reel_tensor *w = parameter(x, name, REEL_SHAPE(5, 7)), *from = i % 3 == 1 ? reel_exp(x) : x;
-        reel_tensor *term = products_at(from, w, places[i].count, places[i].at, 3, i);
+        reel_tensor *term = products_at(from, w, starts[i].count, starts[i].at, 3, i);
         loss = loss ? reel_add(loss, term) : term;
     }
     reel_sgd(loss, (reel_sgd_options){ .lr = 0.1 });
@@ -497,7 +497,8 @@ void program_batched_elsewhere(graph *g)
     kept(reel_concat((reel_tensor *[]){ z[1], z[0] }, 2, 0), "concat", 2);
 }
 
-/* Left operands with three and four axes of rows that are not one in memory, in a batch. */
+/* Left operands with three and four axes of rows that are not one in memory, in a batch; with eight, all that a tensor can
+ * have, there is no room for one more. */
 void program_many_rows_batched(graph *g)
 {
     reel_tensor *x = real_input(g, "x", REEL_SHAPE(6, 4, 6, 4, 5)), *w = parameter(x, "w", REEL_SHAPE(5, 3)),
@@ -509,6 +510,10 @@ void program_many_rows_batched(graph *g)
         kept(y, "y", i);
         sum = sum ? reel_add(sum, y) : y;
     }
+    reel_tensor *e = real_input(g, "e", REEL_SHAPE(3, 3, 3, 3, 3, 3, 3, 6)), *c = parameter(x, "c", REEL_SCALAR);
+    for (int d = 0; d < 7; d++) e = reel_slice(e, d, 0, 2);
+    for (int i = 0; i < 3; i++)
+        kept(reel_contract(reel_slice(e, 7, 2 * i, 2 * i + 2), c, "abcdefgh,->abcdefgh"), "eight", i);
     reel_sgd(average(reel_tanh(sum)), (reel_sgd_options){ .lr = 0.1 });
 }
 

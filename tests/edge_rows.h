@@ -207,7 +207,7 @@ RIGHT(gelu_tanh, real c = 0.79788456080286535588L, k = 0.044715L, h[ORDERS]; rea
                    far ? 0 : (h[3] * u1 * u1 * u1 + 3 * h[2] * u1 * u2 + h[1] * u3) / 2 };
       gated(x, s, d); if (isnan(x)) set(d, x, x, x, x);)
 
-/* ---- Over axes: x beside 1 and 2, or alone ------------------------------------------------------------------------ */
+/* ---- Over axes: x with 1 and 2, or alone  ------------------------------------------------------------------------ */
 
 RECORD(sum, reel_sum(with(x, 1), REEL_ALL, REEL_KEEP))
 RECORD(mean, reel_mean(row_of_three(x), REEL_ALL, REEL_KEEP))
@@ -219,7 +219,7 @@ RECORD(max, reel_max(with(x, 1), REEL_ALL, REEL_KEEP))
 RECORD(min, reel_min(with(x, 1), REEL_ALL, REEL_KEEP))
 RECORD(max_alone, reel_max(x, REEL_ALL, REEL_KEEP))
 
-/* The share of e^x, and its derivatives; beside e and e². */
+/* The share of e^x, and its derivatives, next to e and e². */
 static real share(real x, real *p1, real *p2)
 {
     real p = 1 / (1 + expl(1 - x) + expl(2 - x)), q = 1 - p;
@@ -295,7 +295,7 @@ RIGHT(cross_entropy_shared, logsumexp_of(x, d); d[0] = x == -inf ? inf
                                                                  : d[0] - x / 2 - 1;
       d[1] -= 0.5L; if (x == inf) set(d, NAN, NAN, NAN, NAN);)
 
-/* As a target, beside a logit of −Inf: 0 ln 0 is 0, and the derivative there is documented. */
+/* As a target of a logit of −Inf: 0 ln 0 is 0, and the derivative there is documented. */
 static reel_tensor *target(reel_tensor *x)
 {
     reel_tensor *l[] = { constant(x, -INFINITY), constant(x, 0) };
@@ -329,19 +329,19 @@ RIGHT(adam, real v = 0.001L * x * x, m = 0.1L * fabsl(x), e = 0x1p-20L, u = fabs
       if (x * x > t->largest) set(d, isinf(x) ? NAN : 0, anything, anything, anything);
       if (isnan(x)) set(d, x, x, x, x);)
 
-static reel_tensor *clipped(reel_tensor *x, reel_tensor *beside, double max_norm)
+static reel_tensor *clipped(reel_tensor *x, reel_tensor *other, double max_norm)
 {
     reel_list *list = reel_list_new(reel_tape_of(x));
     reel_list_append(list, "x", x);
-    if (beside) reel_list_append(list, "beside", beside);
+    if (other) reel_list_append(list, "other", other);
     return reel_list_at(reel_clip_norm(list, max_norm), 0);
 }
 RECORD(clip_norm, clipped(x, NULL, 1))
 RIGHT(clip_norm, set(d, fabsl(x) > 1 ? copysignl(1, x) : x, !(fabsl(x) > 1), 0, 0);
       if (isinf(x)) set(d, x, 1, 0, 0); /* as it was */
       if (isnan(x)) set(d, x, NAN, NAN, NAN);)
-RECORD(clip_norm_beside, clipped(x, constant(x, 3), 1))
-RIGHT(clip_norm_beside, real r = sqrtl(x * x + 9), u = 9 / r / r / r;
+RECORD(clip_norm_of_two, clipped(x, constant(x, 3), 1))
+RIGHT(clip_norm_of_two, real r = sqrtl(x * x + 9), u = 9 / r / r / r;
       set(d, x / r, u, -3 * u * (x / r) / r, u *(12 * x * x - 27) / r / r / r / r); if (isinf(x)) set(d, x, 1, 0, 0);
       if (isnan(x)) set(d, x, NAN, NAN, NAN);)
 
@@ -394,7 +394,7 @@ static const row rows[] = {
     ROW_AS(cross_entropy, cross_entropy_shared, cross_entropy_shared, 2),
     ROW_AS(cross_entropy, cross_entropy_target, cross_entropy_target, 0),
     ROW_AS(sgd_update, sgd, sgd, 0), ROW_AS(adam_update, adam, adam, 1),
-    ROW(clip_norm, 1), ROW_AS(clip_norm, clip_norm_beside, clip_norm_beside, 1),
+    ROW(clip_norm, 1), ROW_AS(clip_norm, clip_norm_of_two, clip_norm_of_two, 1),
 };
 /* clang-format on */
 

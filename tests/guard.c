@@ -123,11 +123,11 @@ void guard_zeros_free(void *zeros, size_t bytes)
 
 /* ---- Where it died ----------------------------------------------------------------------------------------------- */
 
-static char place[400];
+static char testing[400];
 
 static void died(int number)
 {
-    fprintf(stderr, "signal %d in %s\n", number, place);
+    fprintf(stderr, "signal %d in %s\n", number, testing);
     signal(number, SIG_DFL);
     raise(number);
 }
@@ -138,6 +138,6 @@ void guard_say_where(const char *format, ...)
     for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++) signal(deadly[i], died);
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(place, sizeof place, format, arguments);
+    vsnprintf(testing, sizeof testing, format, arguments);
     va_end(arguments);
 }

@@ -14,7 +14,7 @@ typedef long double real;
     for (int64_t index[REEL_MAX_RANK] = { 0 }, more_ = (array).count > 0; more_;                                       \
          more_ = next_index(&(array).shape, index))
 
-static inline double *cell(const array *a, const int64_t *index) { return &a->at[place_of(&a->shape, index)]; }
+static inline double *cell(const array *a, const int64_t *index) { return &a->at[offset_of(&a->shape, index)]; }
 static inline int axis_of(const array *x, int axis) { return axis < 0 ? axis + x->shape.rank : axis; }
 
 /* ---- Pointwise, with broadcasting -------------------------------------------------------------------------------- */
@@ -328,12 +328,12 @@ static inline void naive_contract(const op_case *c, const array *x, array *y)
     {
         int64_t ai[REEL_MAX_RANK], bi[REEL_MAX_RANK], yi[REEL_MAX_RANK];
         labelled(&x[0], a, letters, at, ai), labelled(&x[1], b, letters, at, bi), labelled(y, r, letters, at, yi);
-        sum[place_of(&y->shape, yi)] += (real)*cell(&x[0], ai) * (real)*cell(&x[1], bi);
+        sum[offset_of(&y->shape, yi)] += (real)*cell(&x[0], ai) * (real)*cell(&x[1], bi);
     }
     for (int64_t i = 0; i < y->count; i++) y->at[i] = (double)sum[i];
 }
 
-/* ---- Movement ---------------------------------------------------------------------------------------------------- */
+/* ---- Views and parts --------------------------------------------------------------------------------------------- */
 
 static inline void naive_reshape(const op_case *c, const array *x, array *y)
 {

@@ -3,7 +3,7 @@
 #ifndef REEL_TESTS_RANDOM_GRAPH_H
 #define REEL_TESTS_RANDOM_GRAPH_H
 
-#include "programs.h"
+#include "graph.h"
 
 enum { GRAPH_STEPS = 36 };
 

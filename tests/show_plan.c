@@ -106,10 +106,7 @@ static void print_batches(const reel__plan *plan)
     printf("%d products are computed by another one\n", batched);
 }
 
-static void print_order(const reel__plan *plan)
-{
-    printf("%lld members have changed places\n", (long long)plan->moved);
-}
+static void print_order(const reel__plan *plan) { printf("%lld members have moved\n", (long long)plan->moved); }
 
 /* ---- storage ----------------------------------------------------------------------------------------------------- */
 

@@ -53,11 +53,11 @@ bool next_index(const reel_shape *shape, int64_t *index)
     return false;
 }
 
-int64_t place_of(const reel_shape *shape, const int64_t *index)
+int64_t offset_of(const reel_shape *shape, const int64_t *index)
 {
-    int64_t place = 0;
-    for (int d = 0; d < shape->rank; d++) place = place * shape->size[d] + index[d];
-    return place;
+    int64_t offset = 0;
+    for (int d = 0; d < shape->rank; d++) offset = offset * shape->size[d] + index[d];
+    return offset;
 }
 
 double as_dtype(double value, reel_dtype dtype)
@@ -179,7 +179,7 @@ op_case sized_case(const op_case *c, int64_t n)
     return sized;
 }
 
-/* The places of an interval's odd multiples of 1/20 in a random order, for all operands together. */
+/* The odd multiples of 1/20 in an interval, in a random order, for all operands together. */
 static double grid_value(double low, double high, int64_t draw, int64_t step)
 {
     int64_t first = (int64_t)ceil(low * 10 - 0.5), cells = (int64_t)floor(high * 10 - 0.5) - first + 1;

@@ -26,7 +26,7 @@ void forget_arrays(void);
 
 /* The index after this one, in row-major order; false after the last. An array of no elements has no first one. */
 bool next_index(const reel_shape *shape, int64_t *index);
-int64_t place_of(const reel_shape *shape, const int64_t *index);
+int64_t offset_of(const reel_shape *shape, const int64_t *index);
 
 double as_dtype(double value, reel_dtype dtype); /* rounded as a store to the dtype rounds */
 bool same_bits(double a, double b);              /* or both NaN */

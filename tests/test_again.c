@@ -793,6 +793,21 @@ Test(again, a_state_that_becomes_private_is_not_read_through_an_old_plan, .init 
     reel_tape_free(other);
 }
 
+/* What a run or an evaluation has computed can be read, also after the nodes of the recording before have gone. */
+Test(again, a_value_stays_when_what_is_recorded_after_it_differs, .init = begin, .fini = end)
+{
+    for (int time = 0; time < 4; time++) {
+        const bool runs = time % 2;
+        reel_tape_clear(tape);
+        reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(2)), *y = total(x);
+        reel_write_f32(x, (float[]){ 1, 2 }, 2);
+        if (time) cr_assert_eq(runs ? reel_run(tape) : reel_eval(tape, &y, 1), REEL_OK, "%s", reel_tape_error(tape));
+        time < 2 ? reel_exp(x) : reel_sin(x);
+        reel_shift(x, time + 0.5);
+        if (time) cr_expect_eq(reel_item(y), 3, "%s", reel_tape_error(tape));
+    }
+}
+
 /* The nodes are those of the last recording, what they hold is not. */
 Test(again, nothing_has_a_value_before_a_run, .init = begin, .fini = end)
 {

@@ -853,7 +853,7 @@ static const reel__extreme_kernels *const extreme_sets[REEL__ISAS] = {
 #endif
 };
 
-/* The place of the first NaN, or else of the first of the greatest; `sign` is −1 for the least. */
+/* The index of the first NaN, or else of the first of the greatest; `sign` is −1 for the least. */
 static int64_t naive_top(const buffer *x, int64_t at, int64_t n, int64_t inner, reel_dtype t, int sign)
 {
     int64_t best = 0;
@@ -934,7 +934,7 @@ Test(sets, give_the_same_bits_for_the_plain_product)
             }
 }
 
-/* c + a b a hair beside the middle of two floats, nearer than a double can tell: rounded twice, it would go to the even
+/* c + a b a hair off the middle of two floats, nearer than a double can tell: rounded twice, it would go to the even
  * one. a = 1 + e, b = ±(1 − e) 2⁻²⁴, so that a b = ±(2⁻²⁴ − e² 2⁻²⁴); c is odd. */
 Test(sets, round_a_fused_multiply_add_once)
 {

@@ -44,12 +44,12 @@ static reel_tensor *for_each(reel_tensor *i, reel_tensor *x)
 }
 
 static reel_tensor *in_range(reel_tensor *i, reel_tensor *x, int64_t n) { return (void)x, reel_in_range(i, n); }
-static reel_tensor *gather(reel_tensor *i, reel_tensor *x, int64_t n) { return reel_take(rows_of(x, n), i, 0); }
-static reel_tensor *gather_columns(reel_tensor *i, reel_tensor *x, int64_t n)
+static reel_tensor *take(reel_tensor *i, reel_tensor *x, int64_t n) { return reel_take(rows_of(x, n), i, 0); }
+static reel_tensor *take_columns(reel_tensor *i, reel_tensor *x, int64_t n)
 {
     return reel_take(reel_transpose(rows_of(x, n)), i, 1);
 }
-static reel_tensor *gather_checked_wider(reel_tensor *i, reel_tensor *x, int64_t n)
+static reel_tensor *take_checked_wider(reel_tensor *i, reel_tensor *x, int64_t n)
 {
     return reel_take(rows_of(x, n), reel_in_range(i, 12), 0);
 }
@@ -76,7 +76,7 @@ static reel_tensor *entropy(reel_tensor *i, reel_tensor *x, int64_t n)
     rows.size[rows.rank++] = n;
     return reel_cross_entropy(reel_expand(reel_slice(reel_reshape(x, REEL_SHAPE(60)), 0, 0, n), rows), i);
 }
-/* The gradient scatters by the index that the gather has checked. */
+/* The gradient scatters by the index that the take has checked. */
 static reel_tensor *through_a_gradient(reel_tensor *i, reel_tensor *x, int64_t n)
 {
     return reel_gradient(reel_sum(reel_square(reel_take(rows_of(x, n), i, 0)), REEL_ALL, REEL_DROP), x);
@@ -87,16 +87,16 @@ static const struct {
     user *use;
 } users[] = {
     { "in_range", in_range },
-    { "take", gather },
-    { "gather of columns", gather_columns },
-    { "gather of an index checked against more", gather_checked_wider },
+    { "take", take },
+    { "take of columns", take_columns },
+    { "take of an index checked against more", take_checked_wider },
     { "scatter_add", scatter },
     { "scatter_add of a checked index", scatter_checked },
     { "scatter_add of an index checked against more", scatter_checked_wider },
     { "scatter_add of an index checked against less", scatter_checked_twice },
     { "one_hot", one_hot },
     { "cross_entropy", entropy },
-    { "the gradient of gather", through_a_gradient },
+    { "the gradient of take", through_a_gradient },
 };
 
 /* ---- Ways to run ------------------------------------------------------------------------------------------------- */
@@ -108,14 +108,14 @@ static const char *const way_names[WAYS] = { "plain", "planned", "not folded", "
 enum { STATE = 60 + 25 };
 
 /* Two states that are assigned in the same run, in place where a plan may: one from what only reads leaves, which a plan
- * computes late, and one from a product, which it computes before the check. */
-static reel_tensor *beside(reel_tensor *x)
+ * defers, and one from a product, which it computes before the check. */
+static reel_tensor *assign_two(reel_tensor *x)
 {
     reel_tensor *s = reel_state(tape, "s", REEL_F32, REEL_SHAPE(12, 5)),
                 *t = reel_state(tape, "t", REEL_F32, REEL_SHAPE(5, 5));
     reel_tensor *next = reel_assign(s, reel_add(s, reel_tanh(x)));
     reel_assign(t, reel_add(t, reel_matmul(reel_transpose(x), x)));
-    return reel_keep(reel_sum(next, REEL_ALL, REEL_DROP), "beside");
+    return reel_keep(reel_sum(next, REEL_ALL, REEL_DROP), "assigned");
 }
 
 static void read_states(float *to)
@@ -143,7 +143,7 @@ static void check(int source, int use, int64_t n, int way)
     reel_tensor *i = reel_input(tape, "i", REEL_I32, REEL_SHAPE(7)),
                 *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(12, 5));
     reel_tensor *y = users[use].use(sources[source].make(i), x, n);
-    reel_keep(y, "y"), beside(x);
+    reel_keep(y, "y"), assign_two(x);
     reel_keep(reel_cast(i, REEL_F32), "written");
     for (int k = 0; k < 60; k++) data[k] = 0.25f + (float)k / 64;
     reel_write_f32(x, data, 60), reel_write_i32(i, seven, 7);
@@ -188,7 +188,7 @@ Test(checks, are_made_in_every_run)
             reel_tensor *i = reel_input(tape, "i", REEL_I32, REEL_SHAPE(7)),
                         *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(12, 5));
             reel_tensor *y = reel_keep(users[use].use(i, x, 7), "y");
-            beside(x);
+            assign_two(x);
             reel_write_f32(x, data, 60);
             for (int k = 0; k < COUNT(values); k++) {
                 reel_write_i32(i, values[k], 7);

@@ -138,7 +138,7 @@ Test(higher_order, gradients_through_softmax_and_maxima_have_gradients, .init = 
     expect_gradient(squares(reel_gradient(total(reel_var(reel_exp(x), REEL_AXES(1), REEL_DROP)), x)), x, 1e-8);
 }
 
-Test(higher_order, gradients_through_movement_have_gradients, .init = begin, .fini = end)
+Test(higher_order, gradients_through_views_and_parts_have_gradients, .init = begin, .fini = end)
 {
     reel_tensor *x = input("x", REEL_SHAPE(3, 4), 1), *wide = reel_pad_step(x, 1, 1, 2, 2);
     reel_tensor *turned = reel_transpose(reel_flip(wide, REEL_AXES(1)));

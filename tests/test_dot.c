@@ -203,7 +203,7 @@ Test(dot, refuses_what_cannot_be_drawn_or_written)
     expect_error(reel_tape_write_dot(tape, "/dev/full"), REEL_BAD_FILE,
                  "tape_write_dot: /dev/full: it is a device, no regular file");
     expect_error(reel_tape_write_dot(tape, "none/x"), REEL_BAD_FILE,
-                 "tape_write_dot: none/x: cannot create a temporary file beside it: No such file or directory");
+                 "tape_write_dot: none/x: cannot create a temporary file next to it: No such file or directory");
     cr_expect_eq(reel_tape_write_dot(tape, "good"), REEL_OK);
     cr_expect_null(reel_tape_error(tape));
     reel_add(x, reel_input(tape, "z", REEL_F32, REEL_SHAPE(3)));

@@ -1,6 +1,6 @@
 /* Everything that takes real numbers, at zeros, infinities, NaN, the largest, the smallest and subnormal numbers: value and
  * three derivatives, in f32 and f64, are the mathematical limits, which edge_rows.h computes. What is finite is not refused
- * in checked mode. Then two operands at a time, and what is scaled: norms and moments. */
+ * in checked mode. Two operands at a time are in test_edge_pairs.c; norms and moments of any size in test_scales.c. */
 #include "edge_rows.h"
 #include "fixture.h"
 

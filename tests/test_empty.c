@@ -1,5 +1,5 @@
-/* Empty axes: every op of the table with a size of 0 in every place, used twice, so that shares of a gradient merge;
- * values, gradients and gradients of these, by both executors. */
+/* Empty axes: every op of the table with a size of 0 for each axis of each operand in turn, used twice, so that
+ * shares of a gradient merge; values, gradients and gradients of these, by both executors. */
 #include "fixture.h"
 #include "op_table.h"
 
@@ -182,4 +182,19 @@ Test(empty, batches_and_rows_train)
         train_on_nothing(3, 0, plain);
         train_on_nothing(0, 0, plain);
     }
+}
+
+/* Of no elements, and yet with sizes whose product is more than an i32 can count. */
+Test(empty, arrays_may_have_large_sizes)
+{
+    begin();
+    reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(0, 70000, 70000));
+    reel_tensor *at = reel_input(tape, "at", REEL_I32, REEL_SHAPE(0, 1, 1));
+    reel_tensor *y = reel_keep(reel_take_along_axis(x, at, 1), "y");
+    cr_expect_eq(reel_rank(y), 3, "%s", reel_tape_error(tape));
+    cr_expect_eq(reel_dim(y, 2), 70000);
+    reel_keep(reel_gradient(total(y), x), "gradient");
+    reel_write_f32(x, NULL, 0), reel_write_i32(at, NULL, 0);
+    run();
+    end();
 }

@@ -304,7 +304,7 @@ Test(errors, of_products)
 
 static const reel_shape nine = { .rank = 9 };
 
-Test(errors, of_movement)
+Test(errors, of_views_and_parts)
 {
     RECORDING(REEL_BAD_SHAPE, "reshape: [2,3] has 6 elements and cannot become [4]",
               AT(0, reel_reshape(x, REEL_SHAPE(4))));
@@ -348,14 +348,17 @@ Test(errors, of_ops_with_indices)
               AT(0, reel_take_along_axis(x, reel_iota(x, 2), -3)));
     RECORDING(REEL_BAD_DTYPE, "take_along_axis: indices are i32, not f32 (use reel_cast)",
               AT(0, reel_take_along_axis(x, x, 1)));
-    RECORDING(REEL_BAD_SHAPE, "take_along_axis: x [2,3] and the indices [2] do not have the same axes beside axis 1",
+    RECORDING(REEL_BAD_SHAPE, "take_along_axis: x [2,3] and the indices [2] do not have the same axes but for axis 1",
               AT(0, reel_take_along_axis(x, reel_iota(x, 2), 1)));
-    RECORDING(REEL_BAD_SHAPE, "take_along_axis: x [2,3] and the indices [3,2] do not have the same axes beside axis 1",
+    RECORDING(REEL_BAD_SHAPE, "take_along_axis: x [2,3] and the indices [3,2] do not have the same axes but for axis 1",
               AT(0, reel_take_along_axis(x, reel_reshape(reel_iota(x, 6), REEL_SHAPE(3, 2)), 1)));
     RECORDING(REEL_BAD_ARGUMENT, "take_along_axis: operand 2 is NULL", AT(0, reel_take_along_axis(x, NULL, 1)));
     RECORDING(REEL_TOO_LARGE, "take_along_axis: x has 3000000000 elements; at most 2147483647 are possible",
               AT(0, reel_take_along_axis(reel_expand(reel_number(x, 1), REEL_SHAPE(3, 1000000000)),
                                          reel_reshape(reel_iota(x, 1), REEL_SHAPE(1, 1)), 1)));
+    RECORDING(REEL_TOO_LARGE, "expand: the number of bytes of [2147483648,2147483648,1] overflows",
+              AT(0, reel_take_along_axis(reel_expand(reel_number(x, 1), REEL_SHAPE(1, (int64_t)1 << 31, 1)),
+                                         reel_expand(reel_number(idx, 0), REEL_SHAPE((int64_t)1 << 31, 1, 1)), 2)));
     RECORDING(REEL_BAD_DTYPE, "in_range: indices are i32, not f32 (use reel_cast)", AT(0, reel_in_range(v, 4)));
     RECORDING(REEL_BAD_ARGUMENT, "in_range: the size is -1", AT(0, reel_in_range(idx, -1)));
     RECORDING(REEL_BAD_ARGUMENT, "scatter_add: axis 2 and size 4 do not fit [2,3] with indices [3]",

@@ -18,11 +18,11 @@ TestSuite(files, .init = enter_directory, .fini = leave_directory);
 
 typedef enum call_kind { NO_CALL, OPEN, READ, WRITE, FSYNC, CLOSE, RENAME, LINK, LOCK, MODE, CALL_KINDS } call_kind;
 
-/* The call of this kind after `after` more fails with `error`; 0: it is short instead; late: it is done all the same. */
+/* The call of this kind after `after` more fails with `error`; 0: it is short instead; done: it is done all the same. */
 static struct {
     call_kind kind;
     int after, error;
-    bool late, happened;
+    bool done, happened;
 } planned;
 
 #if !defined(O_TMPFILE)
@@ -70,13 +70,13 @@ static int faulty_fchmod(int file, mode_t mode) { return strikes(MODE) ? -1 : fc
 
 static int faulty_rename(const char *from, const char *to)
 {
-    if (planned.late && planned.kind == RENAME && planned.after == 0) rename(from, to);
+    if (planned.done && planned.kind == RENAME && planned.after == 0) rename(from, to);
     return strikes(RENAME) ? -1 : rename(from, to);
 }
 
 static int faulty_linkat(int from_folder, const char *from, int to_folder, const char *to, int flags)
 {
-    if (planned.late && planned.kind == LINK && planned.after == 0) linkat(from_folder, from, to_folder, to, flags);
+    if (planned.done && planned.kind == LINK && planned.after == 0) linkat(from_folder, from, to_folder, to, flags);
     return strikes(LINK) ? -1 : linkat(from_folder, from, to_folder, to, flags);
 }
 
@@ -182,13 +182,13 @@ Test(files, stay_as_they_were_when_a_call_fails_where_temporary_files_have_names
     check_faults();
 }
 
-static void check_interruptions(reel_model *model, call_kind kind, int error, bool late)
+static void check_interruptions(reel_model *model, call_kind kind, int error, bool done)
 {
     for (int n = 0;; n++) {
         reel_model *loaded = new_model(1);
         unlink("model");
         if (n % 2) write_file("model", "old", 3);
-        planned.kind = kind, planned.after = n / 2, planned.error = error, planned.late = late,
+        planned.kind = kind, planned.after = n / 2, planned.error = error, planned.done = done,
         planned.happened = false;
         reel_status status = reel_model_save(model, "model");
         if (status == REEL_OK) status = reel_model_load(loaded, "model");

@@ -292,7 +292,7 @@ Test(files, at_bad_paths_have_clear_errors)
     expect_error(model, reel_model_load(model, "nothing"), REEL_BAD_FILE,
                  "model_load: nothing: cannot open: No such file or directory");
     expect_error(model, reel_model_save(model, "none/model"), REEL_BAD_FILE,
-                 "model_save: none/model: cannot create a temporary file beside it: No such file or directory");
+                 "model_save: none/model: cannot create a temporary file next to it: No such file or directory");
     cr_expect_eq(reel_model_load(model, longest), REEL_BAD_FILE);
     cr_expect(strstr(reel_model_error(model), "xxx: the path is too long"));
     cr_expect_eq(reel_model_save(model, longest), REEL_BAD_FILE);

@@ -206,7 +206,7 @@ Test(order, the_bits_tell_graphs_apart)
         for (int j = 0; j < i; j++) cr_expect_neq(bits_of(graphs[i].record, false), bits_of(graphs[j].record, false));
 }
 
-/* The update of a parameter does not depend on its place in a list. */
+/* The update of a parameter does not depend on where it is in a list. */
 static uint64_t bits_of_list(bool backwards)
 {
     begin();

@@ -218,7 +218,7 @@ static void stack(int n)
     free(parts);
 }
 
-/* Each is written into its place in the last one, so the values are not copied n times. */
+/* Each is written into its part of the last one, so the values are not copied n times. */
 static void concat_of_concats(int n)
 {
     reel_tensor *y = reel_exp(in);
@@ -457,7 +457,7 @@ static void sums(int n)
     run();
 }
 
-static void gathers(int n)
+static void takes(int n)
 {
     reel_tensor *w = reel_parameter(in, "w", REEL_SHAPE(3, 2), reel_init_fan_in_uniform(1)), *sum = in;
     for (int i = 0; i < n; i++) {
@@ -533,7 +533,7 @@ static const struct kind {
     KIND(epilogue),
     KIND(scalars),
     KIND(sums),
-    KIND(gathers),
+    KIND(takes),
 };
 
 /* All that it costs, from the making of the model to its end. */

@@ -57,7 +57,7 @@ static void keep(guarded *p, reel_tensor *x)
     p->kept[p->keeps++] = reel_keep(x, name);
 }
 
-/* Around 0, the same for the same place. */
+/* Around 0, the same for the same index. */
 static double element(int input, int64_t i) { return (double)(((i + 7) * 37 + input * 11) % 64 - 31.5) / 16; }
 
 static void write_leaves(const guarded *p)
@@ -225,7 +225,7 @@ static void check_products(int isa, guard_side side)
 
 Test(guard, products_stay_within_their_operands, .timeout = 120) { on_every_isa(check_products); }
 
-/* Beside the pieces of 512 and blocks that no size above reaches. */
+/* Next to the pieces of 512 and blocks that no size above reaches. */
 static void check_large_products(int isa, guard_side side)
 {
     static const int64_t shapes[][3] = { { 1, 1, 513 },   { 1, 300, 1025 }, { 300, 1, 1024 }, { 2, 1030, 5 },
@@ -264,7 +264,7 @@ static void check_whole_rows(int isa, guard_side side)
 
 Test(guard, products_with_whole_rows_stay_within_their_workspace, .timeout = 120) { on_every_isa(check_whole_rows); }
 
-/* ---- Shapes beside every limit ----------------------------------------------------------------------------------- */
+/* ---- Shapes next to every limit ---------------------------------------------------------------------------------- */
 
 /* A chain of ops, its sums along both axes and its largest, softmax, and a mean that is subtracted: tiles, rows that a
  * tile holds and rows that it does not, blocks of 64 and of 256. */
@@ -303,7 +303,7 @@ static void check_limits(int isa, guard_side side)
     check_shape(4097, 130, REEL_F32, isa, side);
 }
 
-Test(guard, shapes_beside_every_limit_stay_within_memory, .timeout = 120) { on_every_isa(check_limits); }
+Test(guard, shapes_next_to_every_limit_stay_within_memory, .timeout = 120) { on_every_isa(check_limits); }
 
 /* ---- Sums over long and wide arrays ------------------------------------------------------------------------------ */
 

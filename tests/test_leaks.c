@@ -87,17 +87,17 @@ static void names(reel_tape *t)
              (reel_sgd_options){ .lr = 0.01, .momentum = 0.9, .parameter_pattern = "**/w,!**0/**" });
 }
 
-/* Copies, late reductions, packs, stacks, constants, several tiles and blocks. */
+/* Copies, partial reductions, packs, batches of products, constants, several tiles and blocks. */
 static void large_plan(reel_tape *t)
 {
     reel_tensor *x = input(t, "x", REEL_SHAPE(3, 1500)), *y = input(t, "y", REEL_SHAPE(70, 40)), *e = reel_exp(x);
     reel_tensor *w = reel_parameter(x, "w", REEL_SHAPE(40, 60), reel_init_fan_in_uniform(1)), *part[5];
     for (int i = 0; i < 5; i++) part[i] = reel_matmul(reel_slice(y, 0, 14 * i, 14 * i + 14), w);
-    reel_tensor *joined = reel_concat(part, 5, 0), *late = reel_sum(e, REEL_AXES(1), REEL_DROP);
+    reel_tensor *whole = reel_concat(part, 5, 0), *partial = reel_sum(e, REEL_AXES(1), REEL_DROP);
     reel_keep(reel_reshape(reel_transpose(reel_exp(y)), REEL_SHAPE(70, 40)), "copy");
-    reel_keep(reel_div(e, reel_reshape(late, REEL_SHAPE(3, 1))), "late");
+    reel_keep(reel_div(e, reel_reshape(partial, REEL_SHAPE(3, 1))), "partial");
     reel_keep(reel_exp(reel_fill(x, REEL_SHAPE(30), 0.3)), "folded");
-    reel_sgd(total(reel_softmax(reel_matmul(joined, reel_transpose(w)), -1)), (reel_sgd_options){ .lr = 0.1 });
+    reel_sgd(total(reel_softmax(reel_matmul(whole, reel_transpose(w)), -1)), (reel_sgd_options){ .lr = 0.1 });
 }
 
 /* ---- Programs that end in an error ------------------------------------------------------------------------------- */
@@ -247,8 +247,8 @@ Test(leaks, there_are_none_when_there_is_no_memory_for_the_next_nodes)
         reel_tensor *x = input(tape, "x", REEL_SHAPE(3)), *y = x;
         while (reel_node_count(tape) < 512) y = reel_node_count(tape) % 2 ? reel_tanh(y) : reel_neg(y);
         h.fail_at = h.calls + k;
-        reel_tensor *joined = reel_concat((reel_tensor *[]){ x, y, y, x, y, x }, 6, 0);
-        cr_expect_eq(reel_is_bad(joined), h.failed, "call %d", k);
+        reel_tensor *whole = reel_concat((reel_tensor *[]){ x, y, y, x, y, x }, 6, 0);
+        cr_expect_eq(reel_is_bad(whole), h.failed, "call %d", k);
         end_after_error();
         expect_all_back(&h);
     }

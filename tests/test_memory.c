@@ -26,7 +26,7 @@ typedef struct program {
     heap heap;
     reel_model *model;
     reel_tape *tape, *evaluating;
-    reel_tensor *x, *y, *loss, *prediction;
+    reel_tensor *x, *y, *loss, *prediction, *result; /* nothing uses the result */
 } program;
 
 static void write_inputs(program *p, int step)
@@ -45,6 +45,7 @@ static void record(program *p)
     reel_tensor *h = reel_dropout(reel_tanh(reel_linear(p->x, "hidden", HIDDEN)), "drop", 0.25);
     p->prediction = reel_keep(reel_linear(h, "output", OUT), "prediction");
     p->loss = reel_mse(p->prediction, p->y);
+    p->result = reel_exp(p->prediction);
     reel_tensor *halves[] = { reel_slice(h, 1, 0, 2), reel_slice(h, 1, 2, 4) };
     reel_keep(reel_stack(halves, 2, 0), "halves");
     reel_sgd(p->loss, (reel_sgd_options){ .lr = 0.1, .momentum = 0.9, .parameter_pattern = "hidden/**" });
@@ -67,6 +68,31 @@ static reel_status first_run(program *p)
 }
 
 static reel_status evaluation(program *p) { return reel_eval(p->tape, &p->prediction, 1); }
+
+static reel_status reading(program *p)
+{
+    float values[ROWS * OUT];
+    return reel_read_f32(p->result, values, ROWS * OUT);
+}
+
+/* Of several outputs in turn, of one structure and of others, on a recording that grows. */
+static reel_status evaluations(program *p)
+{
+    reel_tape_clear(p->tape);
+    reel_tensor *x = reel_input(p->tape, "x", REEL_F32, REEL_SHAPE(ROWS, IN)), *y[4];
+    reel_tensor *at = reel_input(p->tape, "at", REEL_I32, REEL_SHAPE(2, 1)), *taken = reel_take_along_axis(x, at, 0);
+    reel_list *g = reel_vjp(taken, reel_tanh(taken), reel_list_of(&x, 1));
+    for (int i = 0; i < 4; i++) y[i] = reel_scale(i % 2 ? reel_list_at(g, 0) : taken, 0.1 * i + 0.3);
+    float values[ROWS * IN] = { 1, 2 };
+    reel_write_f32(x, values, ROWS * IN);
+    reel_write_i32(at, (int32_t[]){ 4, 0 }, 2);
+    for (int i = 0; i < 8; i++) {
+        const reel_status status = reel_eval(p->tape, i == 7 ? y : &y[i % 4], i == 7 ? 4 : 1);
+        if (status != REEL_OK) return status;
+        if (i == 3) y[0] = reel_neg(y[0]);
+    }
+    return reel_read_f32(y[1], values, ROWS * IN);
+}
 
 static reel_status second_run(program *p)
 {
@@ -92,7 +118,8 @@ static reel_status evaluating_run(program *p)
     return reel_run(p->evaluating);
 }
 
-static reel_status (*const stages[])(program *p) = { make, first_run, evaluation, second_run, evaluating_run };
+static reel_status (*const stages[])(program *p) = { make,       evaluations, first_run, reading,
+                                                     evaluation, second_run,  reading,   evaluating_run };
 enum { STAGES = sizeof stages / sizeof *stages };
 
 static void finish(program *p)
@@ -490,7 +517,7 @@ Test(memory, does_not_grow_when_a_program_is_recorded_again_and_again)
 
 enum { NODES = 1000000 };
 
-/* What a recorded node may take all in all: itself, its place in log, table, order and program, its value. */
+/* What a recorded node may take all in all: itself, its entries in log, table, order and program, its value. */
 enum { BYTES_PER_NODE = 480 };
 
 typedef struct chain {

@@ -1,4 +1,4 @@
-/* The normal form of derivatives, and that it is right: which products are stacked, which slices come back side by side,
+/* The normal form of derivatives, and that it is right: which products become one, which slices come back side by side,
  * how many nodes there are. */
 #include "differences.h"
 
@@ -12,14 +12,14 @@ typedef struct nodes {
     int count;
 } nodes;
 
-static void gather_nodes(nodes *n, const reel_tensor *x)
+static void collect_nodes(nodes *n, const reel_tensor *x)
 {
     size_t slot = ((size_t)x >> 4) % NODES;
     while (n->slot[slot] && n->slot[slot] != x) slot = (slot + 1) % NODES;
     if (n->slot[slot]) return;
     cr_assert_lt(n->count, NODES / 2);
     n->slot[slot] = n->item[n->count++] = x;
-    for (int i = 0; i < reel_input_count(x); i++) gather_nodes(n, reel_input_at(x, i));
+    for (int i = 0; i < reel_input_count(x); i++) collect_nodes(n, reel_input_at(x, i));
 }
 
 static bool is(const reel_tensor *x, const char *op) { return strcmp(reel_op_name(x), op) == 0; }
@@ -35,7 +35,7 @@ static int ops_of(const reel_list *list, const char *op)
 {
     static nodes n;
     memset(&n, 0, sizeof n);
-    for (int i = 0; i < reel_list_count(list); i++) gather_nodes(&n, reel_list_at(list, i));
+    for (int i = 0; i < reel_list_count(list); i++) collect_nodes(&n, reel_list_at(list, i));
     return count_op(&n, op);
 }
 
@@ -43,7 +43,7 @@ static int ops_in(reel_tensor *x, const char *op)
 {
     static nodes n;
     memset(&n, 0, sizeof n);
-    gather_nodes(&n, x);
+    collect_nodes(&n, x);
     return count_op(&n, op);
 }
 
@@ -209,7 +209,7 @@ Test(normal_form, an_lstm_has_one_concat_a_step_and_three_for_its_weights, .init
 {
     lstm l = record_lstm();
     reel_list *g = reel_gradients(l.loss, LIST(l.wx, l.wh));
-    cr_expect_eq(ops_of(g, "concat"), STEPS + 1 + 2, "gates, slices of the projection, two stacks: %d",
+    cr_expect_eq(ops_of(g, "concat"), STEPS + 1 + 2, "gates, slices of the projection, operands of a product: %d",
                  ops_of(g, "concat"));
     cr_expect_eq(ops_of(g, "pad"), 0);
     cr_expect_eq(ops_of(g, "contract"), (STEPS + 1) + (STEPS - 1) + 2);
@@ -413,7 +413,7 @@ Test(slices, a_slice_of_a_slice_goes_back_through_both, .init = begin, .fini = e
     expect_gradient(loss, x, 1e-9);
 }
 
-Test(slices, gathered_rows_add_up_where_an_index_is_repeated, .init = begin, .fini = end)
+Test(slices, taken_rows_add_up_where_an_index_is_repeated, .init = begin, .fini = end)
 {
     const int32_t index[] = { 2, 0, 2, 2, 5 };
     reel_tensor *x = input("x", REEL_SHAPE(6, 3), 1);
@@ -428,7 +428,7 @@ Test(slices, gathered_rows_add_up_where_an_index_is_repeated, .init = begin, .fi
     for (int i = 0; i < 18; i++) cr_expect_eq(derived[i], expected[i / 3][i % 3], "%d", i);
 }
 
-Test(slices, gathering_along_an_inner_axis_has_a_gradient, .init = begin, .fini = end)
+Test(slices, taking_along_an_inner_axis_has_a_gradient, .init = begin, .fini = end)
 {
     reel_tensor *x = input("x", REEL_SHAPE(2, 4, 3), 1);
     reel_tensor *indices = reel_input(tape, "i", REEL_I32, REEL_SHAPE(2, 3));

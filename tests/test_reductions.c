@@ -109,11 +109,11 @@ static void expect_shares(reduction *op, double sign, reel_axes axes, reel_keep_
         for (int64_t other[REEL_MAX_RANK] = { 0 }, next = 1; next; next = next_index(&x.shape, other)) {
             bool together = true;
             for (int d = 0; d < 4; d++) together &= chosen[d] || at[d] == other[d];
-            double v = sign * x.at[place_of(&x.shape, other)];
+            double v = sign * x.at[offset_of(&x.shape, other)];
             if (together && v > best) best = v, ties = 0;
             ties += together && v == best;
         }
-        int64_t here = place_of(&x.shape, at);
+        int64_t here = offset_of(&x.shape, at);
         right.at[here] = sign * x.at[here] == best ? 6.0 / ties : 0;
     }
     program p = program_new();

@@ -527,6 +527,40 @@ Test(results, need_the_line_of_the_call)
     end_after_error();
 }
 
+/* The same nodes in the same order, of which a call has returned others. */
+Test(results, are_what_was_returned_in_this_recording)
+{
+    begin_in(0, false);
+    for (int i = 0; i < 6; i++) {
+        reel_tape_clear(tape);
+        reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SCALAR), *e = i % 2 ? reel_exp(x) : (reel_exp)(x);
+        reel_keep(reel_neg(x), "other");
+        reel_write_f32(x, (float[]){ 0 }, 1);
+        cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
+        cr_expect_eq(isnan(reel_item(e)), i % 2 == 0, "%d", i);
+        reel_tape_error(tape);
+    }
+    end_after_error();
+}
+
+/* Nobody has read the second one, and it has an index out of range. */
+Test(results, that_take_the_place_of_one_that_was_read_are_not_computed_for_that)
+{
+    begin_in(0, false);
+    for (int i = 0; i < 2; i++) {
+        reel_tape_clear(tape);
+        reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(1));
+        reel_tensor *at = reel_input(tape, "at", REEL_I32, REEL_SHAPE(1));
+        reel_keep(reel_neg(x), "other");
+        reel_tensor *y = i ? reel_take(x, at, 0) : reel_exp(x);
+        reel_write_f32(x, (float[]){ 0 }, 1);
+        reel_write_i32(at, (int32_t[]){ 9 }, 1);
+        cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));
+        if (i == 0) cr_expect_eq(reel_item(y), 1, "%s", reel_tape_error(tape));
+    }
+    end();
+}
+
 Test(results, are_drawn_if_a_run_computes_them)
 {
     begin_in(0, true);
@@ -561,7 +595,7 @@ Test(results, that_were_recorded_after_the_run_say_so)
 {
     begin_in(0, false);
     reel_tensor *x = reel_input(tape, "x", REEL_F32, REEL_SHAPE(4, 3));
-    reel_tensor *p = reel_parameter(x, "late", REEL_SHAPE(3), reel_init_constant(2));
+    reel_tensor *p = reel_parameter(x, "p", REEL_SHAPE(3), reel_init_constant(2));
     reel_keep(reel_mul(x, p), "y");
     write_x(x, 1);
     cr_assert_eq(reel_run(tape), REEL_OK, "%s", reel_tape_error(tape));

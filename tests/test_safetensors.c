@@ -1,6 +1,6 @@
 /* Files of the safetensors format: those of other programs, as the safetensors library accepts and writes them, and that
  * no bit of a file of Reel's can change unnoticed. Through the public interface alone; damage to the form of a header, with
- * each message, is in test_files.c. Every test runs in a directory of its own. */
+ * each message, is in test_damaged_files.c. Every test runs in a directory of its own. */
 #define _XOPEN_SOURCE 700
 #include <criterion/criterion.h>
 

@@ -1,6 +1,6 @@
-/* Writing files beside others who write, who are killed and who interrupt; permissions, links, and paths that are no files.
+/* Writing files while others write, are killed and interrupt; permissions, links, and paths that are no files.
  * Every test runs in a directory of its own. The library is linked with the copy of file.c below, which can be told that
- * the system has no files without names. Calls that fail are in test_files.c. */
+ * the system has no files without names. Calls that fail are in test_file_faults.c. */
 #define _XOPEN_SOURCE 700 /* mknod() */
 #include <criterion/criterion.h>
 

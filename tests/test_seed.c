@@ -231,7 +231,7 @@ static double worst(const network *a, const network *b)
     return most;
 }
 
-/* The tape's gradient beside that of the loops. */
+/* The tape's gradient compared with that of the loops. */
 static void expect_equal_gradients(int samples, int layers, const int *width)
 {
     trial *t = begin(samples, layers, width);

@@ -104,7 +104,7 @@ Test(silence, an_error_in_recording_is_the_status_of_the_recording)
 
 /* ---- An error is there until it was heard --------------------------------------------------------------------------- */
 
-/* A good program, beside which a call fails. */
+/* A good program; a call that is not part of it fails. */
 static void begin_good(void)
 {
     begin_with_loss();

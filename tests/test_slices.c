@@ -61,7 +61,7 @@ static array times_cut(const trial *t, const double *weight)
     int64_t at[REEL_MAX_RANK] = { 0 };
     do {
         for (int i = 0; i < t->count; i++)
-            if (inside(&t->cut[i], at[t->cut[i].axis])) sum.at[place_of(&t->shape, at)] += weight[i];
+            if (inside(&t->cut[i], at[t->cut[i].axis])) sum.at[offset_of(&t->shape, at)] += weight[i];
     } while (next_index(&t->shape, at));
     return sum;
 }

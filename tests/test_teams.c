@@ -1,6 +1,7 @@
 /* The team of a run: children of fork(), threads of the user's own around a run, a check that fails while a team is at
- * work, and how many threads a run takes on a machine that has more or fewer of them to give. What the environment says of OpenMP is read when a program begins, so those
- * tests execute this file again: with "--team" it is a program that trains for a few runs and prints what came of it. */
+ * work, and how many threads a run takes on a machine that has more or fewer of them to give. What the environment says
+ * of OpenMP is read when a program begins, so those tests execute this file again: with "--team" it is a program that
+ * trains for a few runs and prints what came of it. */
 #define _GNU_SOURCE /* affinity */
 #include "core/run/executor.h"
 #include "core/run/threads.h"

@@ -1,6 +1,6 @@
-/* Programs such as people write. See programs.h. */
+/* Programs such as people write. See graph.h. */
 #include "fixture.h"
-#include "programs.h"
+#include "graph.h"
 
 void program_xor(graph *g)
 {

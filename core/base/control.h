@@ -1,4 +1,5 @@
-/* The floating-point control word: round to nearest, subnormals kept, whatever the caller has; his comes back afterwards. */
+/* The floating-point environment of a run: round to nearest, subnormals are not flushed. What the caller had is restored
+ * afterwards. */
 #ifndef REEL_CORE_BASE_CONTROL_H
 #define REEL_CORE_BASE_CONTROL_H
 

@@ -128,7 +128,7 @@ REEL__INLINE float reel__expm1_f32(float x)
 }
 
 /* log x = k ln 2 + log(1 + m), with x = 2^k (1 + m) and 1 + m in [2/3, 4/3); at most 0.94 ulp.
- * e is k in the place of the exponent, so k ln 2 = e (2^-23 ln 2); a subnormal is scaled by 2^23
+ * e is k at the exponent's bits, so k ln 2 = e (2^-23 ln 2); a subnormal is scaled by 2^23
  * first. log(1 + m) = m + m^2 q:
  * fpminimax(log1p(x), [|3,4,5,6,7,8,9,10|], [|SG...|], [-0.3334;0.3334], x-x^2/2, relative),
  * error 4.7e-9. */
@@ -186,7 +186,7 @@ REEL__INLINE float reel__log1p_f32(float x)
 
 /* tanh x, at most 1.37 ulp. Below 0.625 x + x^3 q(x^2),
  * fpminimax(tanh(x), [|3,5,7,9,11|], [|SG...|], [1b-20;0.626], x, relative), error 4.6e-9;
- * above 1 - 2/(1 + e^2x), whose errors shrink with the quotient (0.45 at most) beside 1. From
+ * above 1 - 2/(1 + e^2x), whose errors shrink with the quotient (0.45 at most) next to 1. From
  * 9.02 on it is 1. */
 REEL__INLINE float reel__tanh_f32(float x)
 {

@@ -1,4 +1,5 @@
-/* Messages, and the nearest name for messages about names. Patterns of names are in pattern.c. */
+/* Messages, the texts of statuses, the version, and the nearest name for messages about names. Patterns of names are in
+ * pattern.c. */
 #include "core/base/error.h"
 
 #include <locale.h>
@@ -19,7 +20,7 @@ const char *reel_status_text(reel_status status)
 
 const char *reel_version(void) { return VERSION(REEL_VERSION_MAJOR, REEL_VERSION_MINOR, REEL_VERSION_PATCH); }
 
-/* Made once, by whoever comes first, and kept. */
+/* Made by the first call and never freed. */
 static locale_t c_locale(void)
 {
     static locale_t made;

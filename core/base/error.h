@@ -28,8 +28,8 @@ typedef struct reel__text {
 } reel__text;
 const char *reel__shape_text(reel__text *buffer, int rank, const int64_t *size);
 
-/* The name of `count` names nearest to `wanted` by edit distance, whole or in its scope, or NULL if none is near, which is
- * less than the limit. */
+/* The nearest to `wanted` of `count` names, for "did you mean": by edit distance to the whole name or to its end in a scope.
+ * NULL: none is nearer than reel__nearest_limit(). */
 const char *reel__nearest(const char *wanted, int64_t count, const char *(*name)(const void *context, int64_t index),
                           const void *context);
 int reel__edit_distance(const char *a, const char *b);

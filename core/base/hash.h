@@ -1,5 +1,5 @@
-/* A hash table of pointers, for what is added one by one and forgotten together, or as the table grows. The items belong to the caller, who
- * compares them; the table keeps their hashes. */
+/* A hash table of pointers. Items are added one by one and leave together, or when the table grows and they are not needed
+ * any more. They belong to the caller, who compares them; the table has their hashes. */
 #ifndef REEL_CORE_BASE_HASH_H
 #define REEL_CORE_BASE_HASH_H
 
@@ -16,15 +16,15 @@ typedef struct reel__table {
     int64_t count, capacity;
 } reel__table;
 
-/* The items of this hash one after the other, in any order; *at begins at 0. NULL: there is no further. */
+/* The items of this hash one after the other, in any order; *at begins at 0. NULL: there are no more. */
 void *reel__table_next(const reel__table *table, uint64_t hash, int64_t *at);
 
-/* Room for one more; false: out of memory and nothing has changed. A table that has to grow leaves out the items that are
- * not needed any more; NULL: it keeps all. */
+/* Room for one more; false: out of memory and nothing has changed. A table that has to grow leaves out the items for which
+ * needed() is false; without it all stay. */
 bool reel__table_reserve(const reel_allocator *allocator, reel__table *table, bool (*needed)(const void *item));
 void reel__table_add(reel__table *table, uint64_t hash, void *item);
 
-/* Forgets the items, of which none is looked at. */
+/* Gives back the table's memory, without a look at the items. */
 void reel__table_free(const reel_allocator *allocator, reel__table *table);
 
 /* Two hashes, or a hash and a pointer, as one. */

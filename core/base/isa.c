@@ -1,4 +1,5 @@
-/* Which instruction sets this machine has, and which one runs. */
+/* Which instruction sets this build and this machine have, and the best of them. A plan may be told to use another one
+ * (core/plan/settings.c). */
 #include "core/base/cpu.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Instruction sets. A kernel family is one C source, compiled once per set with -DREEL_ISA_<SET>; this header gives
- * it the set's suffix for its symbols, K(name), and the fused multiply-add. Which set runs is chosen in isa.c. */
+ * it the set's suffix for its symbols, K(name), and the fused multiply-add. Which sets the machine has is found in isa.c. */
 #ifndef REEL_CORE_BASE_ISA_H
 #define REEL_CORE_BASE_ISA_H
 

@@ -1,12 +1,13 @@
 /* The one seam through which all memory comes and goes, checked arithmetic on sizes, and growable arrays.
- * All of core and ops allocates here, so that a test can make any allocation of a model or a tape fail. What nn keeps beside
- * a model, a data table, the lines of a progress report, a curve, comes from malloc(): it has no model to ask. */
+ * All of core and ops allocates here, so that a test can make any allocation of a model or a tape fail. What belongs to no
+ * model comes from the C library: nn's data tables, progress and curves, and the "C" locale of messages (error.c). */
 #ifndef REEL_CORE_BASE_MEMORY_H
 #define REEL_CORE_BASE_MEMORY_H
 
 #include <reel.h>
 
-/* Every block begins on a 64-byte boundary; the allocator is asked for that much more and its pointer kept in front. */
+/* Every block begins on a 64-byte boundary: the allocator is asked for 64 bytes more, and for room for its own pointer, which
+ * stands in front of the block. */
 void *reel__allocate(const reel_allocator *allocator, size_t size); /* zeroed; NULL: out of memory; size 0 is 1 byte */
 void reel__release(const reel_allocator *allocator, void *block, size_t size);
 
@@ -23,7 +24,8 @@ static inline bool reel__add_sizes(int64_t a, int64_t b, int64_t *result)
     return !__builtin_add_overflow(a, b, result);
 }
 
-/* Bytes of a block, and of two; where memory has not so many, as many as no allocation gives. */
+/* A number of bytes, and the sum of two. One that is too large for an allocation becomes SIZE_MAX, which fails in every
+ * allocation. */
 static inline size_t reel__bytes(int64_t size)
 {
     return size >= 0 && (uint64_t)size <= PTRDIFF_MAX ? (size_t)size : SIZE_MAX;
@@ -36,7 +38,8 @@ size_t reel__block_bytes(const void *block, size_t size);
 size_t reel__dtype_size(reel_dtype dtype);
 const char *reel__dtype_name(reel_dtype dtype);
 
-/* The product of the sizes; false if it overflows, or the bytes of the largest dtype are more than memory has. */
+/* The product of the sizes. False: the product overflows, or 16 bytes for each element would (twice the largest dtype; a
+ * size of 0 counts as 1). */
 bool reel__shape_count(int rank, const int64_t *size, int64_t *count);
 
 /* An array that grows by doubling. Zero is an empty one. */

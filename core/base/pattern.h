@@ -24,8 +24,9 @@ bool reel__pattern_matches(const char *pattern, const char *name);
 /* What is wrong with how a pattern is written, "has an empty part", or NULL. */
 const char *reel__pattern_fault(const char *pattern);
 
-/* For a part that matches nothing: the nearest part that would, with the names that it begins with, or else ends with, put
- * right. Every name there is is considered in turn; it begins as { 0 }, and a distance of 0 says that none was near. */
+/* For a part that matches nothing: the nearest part that would match a name, found by correcting the names before its first
+ * wildcard, or else those after its last. It begins as { 0 }, then every existing name is considered; if its distance is
+ * still 0, none was near. */
 typedef struct reel__pattern_hint {
     char text[600];
     int distance;

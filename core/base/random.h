@@ -20,8 +20,8 @@ static inline reel__philox reel__philox_block(reel__philox counter, uint64_t key
     return counter;
 }
 
-/* A stream of draws. It is made from 64-bit seed, name and run number by one block more, since together with the
- * position they are more bits than a counter has. */
+/* A stream of draws, identified by seed, name and run, of 64 bits each. With the element's number these are more bits than
+ * a counter has, so one block of Philox turns them into a key and half a counter. */
 typedef struct reel__stream {
     uint64_t key;
     uint32_t high[2];
@@ -34,7 +34,7 @@ static inline reel__stream reel__stream_of(uint64_t seed, uint64_t name, uint64_
     return (reel__stream){ (uint64_t)c.word[1] << 32 | c.word[0], { c.word[2], c.word[3] } };
 }
 
-/* Four words: elements 4 block … 4 block + 3 of 32 bits each. */
+/* Block number `block` of a stream: its words 4 block … 4 block + 3, of 32 bits each. */
 static inline reel__philox reel__stream_block(reel__stream stream, uint64_t block)
 {
     reel__philox c = { { (uint32_t)block, (uint32_t)(block >> 32), stream.high[0], stream.high[1] } };

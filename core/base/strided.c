@@ -1,6 +1,10 @@
-/* Copying between strided arrays. Axes that step as one become one; then there are three ways: rows that are contiguous
- * in both, tiles where x is contiguous along another axis than y (a transposition), and else a loop over one axis with
- * few elements of the others inside. */
+/* Copying between strided arrays. Neighbouring axes that step as one are merged; then there are three ways:
+ *
+ *     rows that are contiguous in both arrays          memcpy()
+ *     x is contiguous along another axis than y        a transposition, tile by tile
+ *     anything else                                    a loop over one long axis, with short ones inside
+ *
+ * The loops are in strided.rows.h, included for elements of 4 and of 8 bytes. */
 #include "core/base/strided.h"
 
 #include "core/base/axes.h"
@@ -15,7 +19,7 @@ void reel__contiguous(int rank, const int64_t *size, int64_t *stride)
     for (int d = rank; d-- > 0; s *= size[d]) stride[d] = s;
 }
 
-/* Elements of 4 or 8 bytes of any type, which two of 4 bytes may be. */
+/* Elements of any type, by their size. An 8-byte one may be a pair of 4-byte ones, so it is aligned to 4. */
 typedef uint32_t word_4 __attribute__((may_alias));
 typedef uint64_t word_8 __attribute__((may_alias, aligned(4)));
 
@@ -89,8 +93,8 @@ static bool step(const axis *axes, int count, int64_t *at, int64_t *y, int64_t *
     return false;
 }
 
-/* Brings the axes that have few elements together behind a longer one, which it returns: those after it, then those
- * before it. */
+/* Reorders the axes so that short ones, of fewer than FEW elements together, come last, and returns the longer axis before
+ * them: first as many of the last axes as are short, then those before the long one. */
 static int few_inside(axis *axes, int count)
 {
     int one = count - 1;
@@ -131,7 +135,7 @@ static int simplify(axis *axes, const int64_t *y_stride, const int64_t *x_stride
     return count;
 }
 
-/* Pairs of 4-byte elements that are neighbours everywhere are elements of 8 bytes. */
+/* If 4-byte elements come in pairs that are adjacent in both arrays, makes them half as many 8-byte ones. */
 static bool pair(axis *axes, int count)
 {
     axis *last = &axes[count - 1];

@@ -1,8 +1,9 @@
 /* Reverse mode. Nodes are visited from y back, in the reverse of the program's order; each hands the gradient that
  * arrived at it to its inputs as contributions, which stay unrecorded until all of a tensor's have arrived. Then they
- * are combined: those of an op with a merge rule together (products are stacked, slices become a concat), in the place
- * of the first of them, and the results are added from left to right. This is the normal form that fixes the bits of a
- * gradient. Nothing here knows an op by name but the addition. */
+ * are combined: those of an op with a merge rule together (products of one operand become one product over all their rows,
+ * slices a concat), at the position of the first of them, and the results are added from left to right. This is the normal
+ * form that fixes the bits of a gradient (docs/decisions/gradients-in-normal-form.md). Of ops by name it needs reel_add,
+ * and reel_fill for the gradient 1 of a loss by itself and for a gradient that is 0. */
 #include "core/record/tape.h"
 
 #include <reel/ops.h>
@@ -29,7 +30,7 @@ typedef struct derivation {
     reel_tape *tape;
     const reel_tensor *outer; /* the origin before: a rule may itself ask for a gradient */
     uint32_t generation;
-    uint32_t walk; /* that the indices of the nodes are of */
+    uint32_t walk; /* that node->index is of now; another walk changes it */
     place *places; /* in the order of the program */
     int64_t count;
     reel__array arrivals;
@@ -70,7 +71,7 @@ static bool arrive(derivation *d, reel_tensor *y, reel_tensor *gy, int input, bo
     return true;
 }
 
-/* A rule may walk: then the indices are set again. */
+/* A rule may have walked, by asking for gradients itself: then node->index is set to this order again. */
 static void set_indices(derivation *d)
 {
     if (d->tape->walk == d->walk) return;

@@ -61,7 +61,7 @@ void reel__set_tile(const reel__tile_op *op, const reel__part *part, reel__tile 
     else if (together) tile->rows = 1, tile->columns = part->rows * part->columns;
 }
 
-/* Whether an instruction is one call of its kernel; a reduction is, if it reads rows that lie together. */
+/* Whether an instruction is one call of its kernel; a reduction is, if the rows that it reads follow each other in memory. */
 static bool is_one_call(const reel__tiles *tiles, const reel__tile_op *op)
 {
     const reel__operand *x = &op->x[0];

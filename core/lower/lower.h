@@ -1,4 +1,6 @@
-/* What lowering a plan is made of: one file for each kind of group. */
+/* What the files of this stage share. lower.c goes through the groups of a plan: lower_tiles.c makes the instructions of
+ * tiles, lower_product.c a product's step, lower_packs.c the steps that pack its operands, and addresses.c fixes addresses
+ * that are the same in every run. */
 #ifndef REEL_CORE_LOWER_LOWER_H
 #define REEL_CORE_LOWER_LOWER_H
 

@@ -80,8 +80,8 @@ static void share_blocks(const reel__steps *s, reel__product_step *product, bool
     else product->block_n = across;
 }
 
-/* A block as the product's plan proposes it, or smaller: what runs on it afterwards wants it in the second cache, in rows
- * as long as can be. Of a group of so many members. */
+/* Chooses the block for a group of so many members: as the product's plan proposes it, or smaller if members run on it
+ * afterwards, so that they find it in the second cache, in rows as long as possible. */
 static void choose_block(const reel__steps *s, reel__product_step *product, bool has_rows, int members)
 {
     const reel__product_plan *p = &product->plan;
@@ -93,8 +93,8 @@ static void choose_block(const reel__steps *s, reel__product_step *product, bool
     product->block_n = has_rows ? n : reel__smaller(settings->block ? forced_n : p->block_n, n);
     if (settings->block) return;
     const int64_t cache = settings->l2 ? settings->l2 : 1 << 20, most = cache / 4 / p->element;
-    /* packing inside the blocks costs next to nothing, ahead of them it is a pass of its own: that pays if it is smaller
-     * than what leaves the cache otherwise */
+    /* With smaller blocks a packed b is packed ahead (plan_product), which reads and writes its k n elements once more. That
+     * pays if it is less than the m n elements of c that members would else read from beyond the cache. */
     const bool n_packed = (p->over_m ? p->y.use : p->x.use) == REEL__PACK, stays = n_packed && 2 * p->k > m;
     if (members > 1 && product->block_m * product->block_n > most && !stays) {
         if (has_rows || n * p->step_m <= most) product->block_n = n;
@@ -112,7 +112,7 @@ static bool wants_pack(const reel__steps *s, reel__product_use use, int64_t bloc
 
 static reel__product_use pack_of(bool is_x) { return is_x ? REEL__PACKED_X : REEL__PACKED_Y; }
 
-/* The product's plan and its blocks; both again if operands are packed ahead. */
+/* The product's plan and its blocks. If operands are packed by steps before it, both are made once more for that. */
 static bool plan_product(reel__steps *s, int32_t g, const reel_tensor *y, reel__product *wanted, bool has_rows,
                          int members, reel__product_step *product)
 {
@@ -146,7 +146,7 @@ static void make_room(reel__product_step *product)
     p->workspace += more;
 }
 
-/* What the chains after a block read from elsewhere, row by row as c itself. */
+/* Finds the arrays of c's shape that the chains after a block read, to be prefetched. */
 static void find_prefetches(reel__product_step *product)
 {
     reel__product_prefetch *prefetch = &product->prefetch;
@@ -171,12 +171,14 @@ static int64_t sizes(const reel_tensor *x, int count, const int8_t *axes)
     return n;
 }
 
-/* What is added to a product of a batch runs in a step of its own. */
+/* The other members of the group of a product that is computed in a batch: they run in a step of their own. */
 static bool lower_rest(reel__steps *s, int32_t g)
 {
     return s->plan.group[g].count == 1 || reel__lower_tiled_group(s, g);
 }
 
+/* The step of a product's group, with the group's other members on each block. In a batch the head's step computes all
+ * products and nothing else; the other members of each group run in a step of their own. */
 bool reel__lower_product(reel__steps *s, int32_t g)
 {
     const reel__group *group = &s->plan.group[g];

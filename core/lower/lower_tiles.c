@@ -1,5 +1,5 @@
-/* From a group to the instructions of its tiles: chains of pointwise ops, row kernels, reductions, with a slot of the tile
- * for each value that is not passed on at once. */
+/* From a group to the instructions of its tiles: chains of pointwise ops, row kernels, reductions. A value that the next
+ * link of a chain reads, and nobody else, stays in registers; any other that is not stored has a slot of the tile. */
 #include "core/lower/lower.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
-/* What a plan is lowered to: a flat list of steps with addresses. A run does not change them; threads write to the values,
- * to their scratch memory, and to what stands for that at the end of reel__steps. */
+/* What a plan is lowered to: a flat list of steps with addresses. A run does not change them; its threads write to values
+ * and to the memory that the last fields of reel__steps point to. */
 #ifndef REEL_CORE_LOWER_STEP_H
 #define REEL_CORE_LOWER_STEP_H
 
@@ -139,8 +139,9 @@ typedef struct reel__product_step {
     const reel__pack *pack[2]; /* of a and b, or NULL */
     const char *a, *b;
     char *c; /* NULL: blocks live in the workspace */
-    int64_t block_m, block_n, batch;
-    int64_t *offsets;                /* of each batch's a and b, in bytes */
+    int64_t block_m, block_n;
+    int64_t batch;                   /* how many products: the size of y's batch axes */
+    int64_t *offsets;                /* of a and b of each of the `batch` products, in bytes */
     reel__tiles tiles;               /* of what runs on each block; they may have no instruction */
     reel__product_prefetch prefetch; /* what they read; at: of the whole, NULL: nothing */
 } reel__product_step;
@@ -148,7 +149,7 @@ typedef struct reel__product_step {
 typedef struct reel__step {
     reel__step_kind kind;
     int32_t node;   /* that it computes, or the first of them */
-    double work;    /* what threads are worth: eight multiply-adds or element operations are 1 */
+    double work;    /* an estimate, from which sharing is decided: eight multiply-adds or element operations are 1 */
     int64_t shares; /* independent parts */
     bool shared;    /* worth more than one thread */
     union {

@@ -2,7 +2,7 @@
  * interrupted and short calls go on where they stopped.
  *
  * A temporary file has no name while it is written, so one whose writer is killed is gone. It gets a
- * name beside the old file for the moment in which it takes its place; only where the system has no
+ * name next to the old file for the moment in which it replaces that; only where the system has no
  * files without names, it has this name from the beginning. The names are "NAME.reel-tmp-N" with the
  * first N that is free, and the writer holds a lock on the file: one of our own that nobody has
  * locked was left by a writer that was killed, and the next one removes it. */
@@ -137,7 +137,7 @@ static bool take_name(reel__writer *w, bool (*take)(reel__writer *w, const char 
     return false;
 }
 
-/* All that dead writers left beside the file; names are taken from 0 on, so gaps are short. */
+/* Removes what dead writers left next to the file; names are taken from 0 on, so gaps are short. */
 static void remove_litter(reel__writer *w)
 {
     for (int n = 0, absent = 0; absent < GAP; n++) {
@@ -196,16 +196,16 @@ static bool follow_links(reel__writer *w, const char *path)
         const ssize_t length = readlink(w->path, target, sizeof target);
         if (length < 0) return true;
         const char *slash = strrchr(w->path, '/');
-        const size_t kept = slash && target[0] != '/' ? (size_t)(slash + 1 - w->path) : 0;
-        if (kept + (size_t)length >= REEL__PATH) return give_reason(w->reason, "the path is too long");
-        memcpy(w->path + kept, target, (size_t)length);
-        w->path[kept + (size_t)length] = 0;
+        const size_t folder = slash && target[0] != '/' ? (size_t)(slash + 1 - w->path) : 0;
+        if (folder + (size_t)length >= REEL__PATH) return give_reason(w->reason, "the path is too long");
+        memcpy(w->path + folder, target, (size_t)length);
+        w->path[folder + (size_t)length] = 0;
     }
     return set_reason(w->reason, "cannot open", ELOOP);
 }
 
 /* Where the file really is, and what the older one is like. */
-static bool find_place(reel__writer *w, const char *path)
+static bool find_target(reel__writer *w, const char *path)
 {
     struct stat old;
     if (!usable_path(path, w->reason)) return false;
@@ -242,9 +242,9 @@ static bool create_unnamed(reel__writer *w)
 bool reel__writer_open(reel__writer *w, const char *path)
 {
     w->file = -1, w->used = 0, w->unnamed = false, w->temporary[0] = 0;
-    w->failed = !find_place(w, path);
+    w->failed = !find_target(w, path);
     if (w->failed || create_unnamed(w) || take_name(w, create_named)) return !w->failed;
-    write_failed(w, "cannot create a temporary file beside it", errno);
+    write_failed(w, "cannot create a temporary file next to it", errno);
     return false;
 }
 
@@ -307,7 +307,7 @@ static void copy_to_named(reel__writer *w)
 {
     const int from = w->file;
     if (!take_name(w, create_named)) {
-        write_failed(w, "cannot create a temporary file beside it", errno);
+        write_failed(w, "cannot create a temporary file next to it", errno);
         w->file = from;
         return;
     }

@@ -1,6 +1,6 @@
 /* Files: written so that an older file of the name is replaced whole or not at all, read without
  * trusting their size, and the checksum of what is in them. Errors are a reason in words, which the
- * caller puts behind the name of the file. What stands in a model file is in safetensors.c. */
+ * caller puts behind the name of the file. The layout of a model file is in safetensors.h. */
 #ifndef REEL_CORE_MODEL_FILE_H
 #define REEL_CORE_MODEL_FILE_H
 
@@ -8,7 +8,7 @@
 
 enum { REEL__REASON = 200, REEL__PATH = 4096 };
 
-/* A file being written. What is written goes to a temporary file beside it, which takes its place
+/* A file being written. What is written goes to a temporary file in its folder, which replaces it
  * when all is on disk. After an error everything is a no-op until reel__writer_close(). */
 typedef struct reel__writer {
     int file; /* −1: not open */

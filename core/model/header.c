@@ -188,7 +188,7 @@ static int by_name(const void *a, const void *b)
 }
 
 /* Of entries that begin together, those without data come first; then the name decides. */
-static int by_place(const void *a, const void *b)
+static int by_offset(const void *a, const void *b)
 {
     const reel__entry *x = a, *y = b;
     if (x->begin != y->begin) return x->begin < y->begin ? -1 : 1;
@@ -212,13 +212,13 @@ static bool check_unique(reel__header *h)
     return true;
 }
 
-static bool check_places(reel__header *h, int64_t data_size)
+static bool check_offsets(reel__header *h, int64_t data_size)
 {
     static const char hole[] = "the bytes from %lld to %lld of the data belong to no value";
     reel__quoted a, b;
     reel__entry *e = h->entries.items;
     long long at = 0;
-    if (h->entries.count) qsort(e, (size_t)h->entries.count, sizeof *e, by_place);
+    if (h->entries.count) qsort(e, (size_t)h->entries.count, sizeof *e, by_offset);
     for (int64_t i = 0; i < h->entries.count; at = e[i++].end) {
         if (e[i].begin > at) return reel__json_fail(&h->json, hole, at, (long long)e[i].begin);
         if (e[i].begin < at)
@@ -234,7 +234,7 @@ bool reel__header_read(reel__header *h, const reel_allocator *allocator, char *t
 {
     *h = (reel__header){ .allocator = *allocator, .json = { .text = text, .size = size } };
     return reel__json_object(&h->json, top_member, h) && reel__json_end(&h->json) && check_unique(h) &&
-           check_places(h, data_size);
+           check_offsets(h, data_size);
 }
 
 void reel__header_free(reel__header *h)

@@ -5,7 +5,7 @@
  *
  * checked in itself and against the length of the data. What the safetensors library accepts is
  * accepted, but for names and keys that stand there twice. It knows nothing of files and models, so that
- * a fuzzer can drive it from memory; safetensors.c and load.c do the rest. */
+ * a fuzzer can drive it from memory. load.c reads files with it; safetensors.c writes such a header. */
 #ifndef REEL_CORE_MODEL_HEADER_H
 #define REEL_CORE_MODEL_HEADER_H
 
@@ -66,7 +66,7 @@ bool reel__header_read(reel__header *header, const reel_allocator *allocator, ch
                        int64_t data_size);
 void reel__header_free(reel__header *header);
 
-/* The hindrance in words; its type, if there is none. */
+/* Why an entry is left out, in words: its hindrance, or if it has none its type. */
 typedef struct reel__reason {
     char text[100];
 } reel__reason;

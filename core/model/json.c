@@ -1,5 +1,5 @@
-/* The strict scanner of JSON, see json.h. It asks for no memory, and its stack is that of DEEPEST
- * values in one another. */
+/* The strict scanner of JSON, see json.h. It allocates nothing, and recurses for values in one another at most DEEPEST
+ * times. */
 #include "core/model/json.h"
 
 #include <stdarg.h>
@@ -17,7 +17,7 @@ bool reel__json_fail(reel__json *j, const char *format, ...)
     return false;
 }
 
-/* The same with a place in the header, counted from 0. */
+/* The same with a position in the header, counted from 0. */
 static bool fault(reel__json *j, int64_t at, const char *what)
 {
     return reel__json_fail(j, "byte %lld of the header: %s", (long long)at, what);
@@ -161,7 +161,7 @@ static bool escape(reel__json *j, size_t *out)
     return true;
 }
 
-/* The NUL takes the place of the closing quote at the latest. */
+/* Unescaped in place, which never makes it longer: the NUL goes where the closing quote was, or before. */
 bool reel__json_string(reel__json *j, reel__json_text *result)
 {
     if (!reel__json_take(j, '"')) return expected(j, "a string");

@@ -19,7 +19,8 @@ typedef struct reel__json_text {
 
 bool reel__json_fail(reel__json *json, const char *format, ...) REEL_PRINTF(2, 3); /* sets the reason */
 
-/* Spaces are skipped before each. The first and the third ask without making an error. */
+/* Each skips spaces first and returns whether it found what it is for. If not, there is a reason, but for take() and word(),
+ * which only ask. */
 bool reel__json_take(reel__json *json, char c);
 bool reel__json_expect(reel__json *json, char c);
 bool reel__json_word(reel__json *json, const char *word);
@@ -35,7 +36,7 @@ bool reel__json_object(reel__json *json, reel__json_member *member, void *contex
 /* How many bytes a UTF-8 character has; 0: there is none at text (Unicode 15, table 3-7). */
 int reel__utf8_length(const char *text, const char *end);
 
-/* A name for messages: quoted, at most 100 bytes, without control characters. */
+/* A name for messages: in quotes, cut to what the buffer holds, with '?' for control characters and what is not UTF-8. */
 typedef struct reel__quoted {
     char text[120];
 } reel__quoted;

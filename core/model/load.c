@@ -1,8 +1,9 @@
 /* Loading a safetensors file, whose layout is in safetensors.h, into a model. Everything is read
- * and checked before the model is touched: the values go into a table of their own; what then
- * remains, copying and linking, cannot fail. The model continues with the saved seed and run
- * counter, so training resumes to the bit. A file that Reel did not write brings values alone:
- * parameters, and i32 ones as states, since no parameter is i32; what cannot be a value is left out. */
+ * and checked before the model is touched: the values go into an array of their own; what then
+ * remains, copying and moving, cannot fail. The model continues with the saved seed and run
+ * counter, so training resumes to the bit. A file that Reel did not write brings values alone.
+ * One that the model has stays a parameter or a state; others become parameters, and if they are i32,
+ * which no parameter is, states. What cannot be a value is left out. */
 #include "core/model/safetensors.h"
 
 #include <stdio.h>
@@ -84,7 +85,7 @@ static bool read_header(loader *l)
     return l->header.out_of_memory ? out_of_memory(l) : FILE_FAIL(l, "%s", l->header.json.reason);
 }
 
-/* ---- What Reel wrote beside the values ----------------------------------------------------- */
+/* ---- What Reel wrote in addition to the values --------------------------------------------- */
 
 /* The key wanted is in two parts, a prefix and a name. */
 static int by_parts(const void *wanted, const void *pair)

@@ -1,5 +1,5 @@
 /* Models: making, freeing, finding and adding named values, reading and writing them by name.
- * Initial values are in initialise.c, files in safetensors.c. */
+ * Initial values are in initialise.c; files are written by safetensors.c and read by load.c. */
 #include "core/model/model.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* The model: named values in order of their names. A value never moves and is never removed before the model is freed, so a
+/* The model: named values in order of their names. A model's value never moves and is never removed before the model is freed, so a
  * node may point to it. */
 #ifndef REEL_CORE_MODEL_MODEL_H
 #define REEL_CORE_MODEL_MODEL_H
@@ -14,8 +14,8 @@ typedef struct reel__value reel__value;
 struct reel__value {
     bool is_state; /* a state is carried, a parameter trained */
     bool pinned;  /* init is known: a use with another one is an error. A loaded value is not pinned at first; atomic */
-    bool written; /* of an input: since it was recorded, which was in this generation of its tape: */
-    uint32_t stamp;
+    bool written; /* of an input: the user has written it since it was first recorded in this generation of its tape: */
+    uint32_t stamp;    /* the last in which it was recorded */
     uint64_t assigned; /* the recording that has an assignment to it; atomic */
     reel_dtype dtype;
     int rank;
@@ -81,7 +81,7 @@ bool reel__init_equal(reel_init a, reel_init b);
 enum { REEL__INIT_KINDS = REEL_INIT_GLOROT_UNIFORM + 1 };
 extern const char *const reel__init_kinds[REEL__INIT_KINDS];
 
-/* While names are looked up or added. What is called with the lock held calls nothing that takes it. */
+/* Held while names are looked up or added, and never taken twice: what is called with it held does not take it. */
 void reel__model_lock(const reel_model *model);
 void reel__model_unlock(const reel_model *model);
 
@@ -90,11 +90,13 @@ void reel__model_release(reel_model *model);
 void reel__model_begin(reel_model *model); /* a call begins: an error that was asked for is forgotten */
 reel_status reel__model_fail(reel_model *model, reel_status status, const char *format, ...) REEL_PRINTF(3, 4);
 
-/* The value of a name, and the nearest name to one that the model does not have; or NULL. They take the lock. */
+/* The value of a name, and the nearest name to one that the model does not have; or NULL. These and the next two take the
+ * lock. */
 reel__value *reel__model_find(const reel_model *model, const char *name);
 const char *reel__model_nearest(const reel_model *model, const char *name);
 
-/* A value of the model that a part of a pattern names, or NULL; and what it may have meant. Parameters, or states too. */
+/* The first value of the model that a part of a pattern names, or NULL; and what the part may have meant. Of parameters
+ * alone, or with `states` of both. */
 const reel__value *reel__model_named(const reel_model *model, reel__pattern_part part, bool states);
 void reel__model_consider(const reel_model *model, reel__pattern_part part, bool states, reel__pattern_hint *hint);
 

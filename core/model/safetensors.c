@@ -119,7 +119,7 @@ static void for_each_piece(const saver *s, void (*take)(void *context, const voi
 static void add_piece(void *crc, const void *data, size_t size) { reel__crc_add(crc, data, size); }
 static void write_piece(void *writer, const void *data, size_t size) { reel__writer_put(writer, data, size); }
 
-/* In the place of the zeros with which it is computed. */
+/* Computed with zeros for its digits, which it then replaces. */
 static void put_checksum(saver *s)
 {
     reel__crc crc;

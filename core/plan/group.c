@@ -239,7 +239,7 @@ static bool settle_source(grouping *s, const reel_tensor *operand)
     return source->group != DEFERRED || settle(s, source->x->index);
 }
 
-/* What can keep a node from having a group of its own, in the order in which it is tried to remove it. */
+/* What can keep a node from having a group of its own, in the order in which begin_with() tries to remove it. */
 typedef enum obstacle {
     UNREADABLE,   /* a view that no tile can read */
     ELSEWHERE,    /* a deferred operand that does not fit the node's space */

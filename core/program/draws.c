@@ -1,5 +1,6 @@
-/* Draws of one name in several entries of a scope are told apart by their order in the whole program, walked from the
- * outputs that no other depends on: not by the order of recording, nor by what is evaluated. */
+/* Numbers for draws of one name, as there are in several entries of a scope. They decide which random numbers a draw gets,
+ * so they depend neither on the order of recording nor on what is evaluated, but on the order of the whole program, walked
+ * from those outputs on which no other output depends. */
 #include "core/program/program.h"
 
 #include <stdlib.h>
@@ -16,7 +17,7 @@ static int by_name(const void *a, const void *b)
 }
 
 /* Outputs in an order that does not depend on recording: assignments by the name of their target, what is kept by its own
- * name. */
+ * name. Losses and results, which have no names, follow as they were recorded. */
 static bool sort_outputs(const reel_tape *tape, reel__array *outputs)
 {
     const int64_t assigns = tape->assigns.count, keeps = tape->keeps.count;
@@ -32,7 +33,7 @@ static bool sort_outputs(const reel_tape *tape, reel__array *outputs)
     return true;
 }
 
-/* Of the last walk. */
+/* Leaves out the outputs that others depend on, as the last walk has them. */
 static void leave_out_inner(reel_tape *tape, reel__array *outputs)
 {
     const uint32_t inner = ++tape->walk;

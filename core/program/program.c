@@ -1,5 +1,5 @@
-/* Making a program: for the plain executor a place for each value, for the planned one a plan and its steps. Reading its
- * values after it was executed. */
+/* Making a program: for the plain executor memory for each value, for the planned one a plan and its steps. Giving it the
+ * nodes of another recording, and reading its values after it was executed. */
 #include "core/program/program.h"
 
 #include "core/base/strided.h"
@@ -22,7 +22,7 @@ static size_t aligned(const reel_tensor *x, size_t offset)
     return (offset + step - 1) / step * step;
 }
 
-/* The sizes of all that is needed; false: of the values, more than memory has. */
+/* How many bytes all values take and how many operands there are; false: the bytes overflow. */
 static bool measure(const reel__program *program, size_t *bytes, int64_t *operands)
 {
     *bytes = 0, *operands = 0;
@@ -36,7 +36,7 @@ static bool measure(const reel__program *program, size_t *bytes, int64_t *operan
     return true;
 }
 
-static bool place_values(const reel_allocator *a, reel__program *program)
+static bool allocate_values(const reel_allocator *a, reel__program *program)
 {
     int64_t operands;
     size_t offset = 0;
@@ -95,7 +95,7 @@ void reel__steps_release(const reel_allocator *allocator, reel__program *program
 
 /* ---- For both ---------------------------------------------------------------------------------------------------- */
 
-/* The program gets the nodes of the last walk, and the next walk the array that it had. */
+/* The program takes the order of the last walk and gives its own array to the next walk. */
 static void take_nodes(reel_tape *tape, reel__program *program, const reel__wanted *wanted)
 {
     const reel__array before = program->nodes;
@@ -122,7 +122,7 @@ void reel__program_rebind(reel_tape *tape, reel__program *program, const reel__w
     rebind_steps(program, &program->steps->constants);
 }
 
-/* The inputs of a program stay as long as it does. */
+/* Counts the program as a user of its inputs' values, which are not freed while it is there. */
 static bool use_inputs(reel_tape *tape, reel__program *program)
 {
     for (int64_t i = 0; i < program->nodes.count; i++) {
@@ -150,7 +150,7 @@ reel__program *reel__program_new(reel__programs *programs, const reel__wanted *w
         program->assigns = wanted->assigns;
         take_nodes(tape, program, wanted);
         good = use_inputs(tape, program) &&
-               (reel__runs_plain(tape) ? place_values(a, program) : make_steps(programs, program, threads));
+               (reel__runs_plain(tape) ? allocate_values(a, program) : make_steps(programs, program, threads));
     }
     if (good) return program;
     reel__program_free(tape, program);
@@ -202,7 +202,7 @@ int32_t reel__program_index(const reel_tape *tape, reel__program *program, const
     return found ? found->index : REEL__NONE;
 }
 
-/* The value of a plan's output may be somebody else's, seen through strides. */
+/* In a plan the value of an output may be a view of another node's. */
 void reel__program_read(const reel__program *program, int32_t index, void *data)
 {
     const reel_tensor *x = node_at(program, index);

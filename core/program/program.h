@@ -45,8 +45,8 @@ typedef struct reel__programs {
     reel_tape *tape;
     reel__plan_settings settings; /* how they are planned */
     reel__array list;             /* reel__program *: the last used first */
-    int64_t made;
-    reel__array structure; /* bytes: of the program that is looked for */
+    int64_t made;                 /* programs so far, for tests */
+    reel__array structure;        /* bytes: of the program that is looked for */
 } reel__programs;
 
 /* What a program is wanted for. */
@@ -58,14 +58,15 @@ typedef struct reel__wanted {
     const reel__program *of_run; /* what this program has computed stays to be read; or NULL */
 } reel__wanted;
 
-/* Finds the program for these outputs, in *found; NULL: there is none, and what was found out on the way serves
- * reel__program_make(). False: out of memory. */
+/* Finds the program for these outputs, in *found. If that is NULL there is none, and reel__program_make() makes it of the
+ * last walk and of programs->structure, which this has left. False: out of memory. */
 bool reel__program_find(reel__programs *programs, const reel__wanted *wanted, reel__program **found);
 
-/* Makes the program that was just looked for in vain, for up to so many threads. NULL: out of memory. */
+/* Makes the program that reel__program_find() has not found, for up to so many threads; it is the first of the list. NULL:
+ * out of memory. */
 reel__program *reel__program_make(reel__programs *programs, const reel__wanted *wanted, int threads);
 
-/* Frees programs but for so many, those that were used last, and what stays; fewer if they are large. */
+/* Frees programs but for the `most` that were used last, or fewer if they are large; and but for wanted->of_run. */
 void reel__programs_trim(reel__programs *programs, const reel__wanted *wanted, int64_t most);
 void reel__programs_free(reel__programs *programs);
 
@@ -92,7 +93,7 @@ reel__program *reel__program_new(reel__programs *programs, const reel__wanted *w
 void reel__program_free(reel_tape *tape, reel__program *program);
 void reel__steps_release(const reel_allocator *allocator, reel__program *program);
 
-/* The nodes of the last walk take the place of those of a program of the same structure. */
+/* Replaces the nodes of a program by those of the last walk, which has the same structure. */
 void reel__program_rebind(reel_tape *tape, reel__program *program, const reel__wanted *wanted);
 
 /* Whether the tape's programs are executed one op at a time. */

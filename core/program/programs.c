@@ -1,4 +1,4 @@
-/* The programs of a tape: the one that fits what is wanted, and which are kept. Most steps of a training want what the one
+/* The programs of a tape: which one fits what is wanted, and which are freed. Most steps of a training want what the one
  * before wanted; a recording made again wants a program of the same structure. */
 #include "core/program/program.h"
 
@@ -22,7 +22,8 @@ static reel__program *move_to_front(reel__programs *programs, int64_t i)
     return REEL__AT(programs->list, reel__program *, 0) = program;
 }
 
-/* An evaluation leaves the values of others where they are. */
+/* Whether a program of other nodes can be used for what is wanted: it has the same structure, and if this is an evaluation,
+ * it holds no values that can still be read. */
 static bool may_rebind(const reel__programs *programs, const reel__program *program, const reel__wanted *wanted)
 {
     const reel__array *wants = &programs->structure, *has = &program->structure;
@@ -50,13 +51,13 @@ bool reel__program_find(reel__programs *programs, const reel__wanted *wanted, re
     return true;
 }
 
-/* How many programs a tape keeps, and how many bytes of values those have together that are not in use: planning takes no
- * time beside what a program takes that is larger. */
+/* How many programs a tape has, and how many bytes those that are not in use may have together. A program of more bytes than
+ * that runs so long that planning it again is little compared with a run. */
 enum { MOST_PROGRAMS = 8, MOST_BYTES = 1 << 28 };
 
 void reel__programs_trim(reel__programs *programs, const reel__wanted *wanted, int64_t most)
 {
-    int64_t kept = 0;
+    int64_t left = 0;
     size_t bytes = 0;
     for (int64_t i = 0; i < programs->list.count; i++) {
         reel__program *program = reel__program_at(programs, i);
@@ -65,10 +66,10 @@ void reel__programs_trim(reel__programs *programs, const reel__wanted *wanted, i
             bytes += program->steps ? reel__steps_bytes(program->steps) : program->arena_size;
             stays = most-- > 0 && (wanted->on_demand || bytes <= MOST_BYTES);
         }
-        if (stays) REEL__AT(programs->list, reel__program *, kept++) = program;
+        if (stays) REEL__AT(programs->list, reel__program *, left++) = program;
         else reel__program_free(programs->tape, program);
     }
-    programs->list.count = kept;
+    programs->list.count = left;
 }
 
 reel__program *reel__program_make(reel__programs *programs, const reel__wanted *wanted, int threads)

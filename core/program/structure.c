@@ -1,7 +1,7 @@
 /* What a program is, apart from which nodes it has: its nodes in order, each with op, attribute, shape, dtype, indices of
  * its inputs and the value that a leaf is bound to; its outputs; how it is run. Two programs of equal bytes have the same
- * plan. Not in it: the data of numbers, lines, scopes, names, which draw of its name a draw is; nor what may be freed
- * while the program is kept. */
+ * plan. Not in it: the data of numbers, lines, scopes, names, which draw of its name a draw is; nor a pointer to what may be
+ * freed before the program. */
 #include "core/program/program.h"
 
 #include <string.h>
@@ -32,7 +32,8 @@ static void put(writer *w, const void *data, size_t size)
     w->size += size;
 }
 
-/* An attribute may be data; that of a leaf or a draw is its name, and what else is in it stands here already. */
+/* The attribute is left out where it is data, and of leaves and draws: theirs are a name, and value, shape and dtype, which
+ * are put anyway. */
 static void put_node(writer *w, const reel_tensor *x)
 {
     const reel__traits *traits = x->op->traits;

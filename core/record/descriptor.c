@@ -1,6 +1,6 @@
-/* Descriptors of ops as they are handed in. One that was compiled with an older, shorter struct is completed once and
- * kept by the tape, so that nodes point to a whole one and nobody else asks for its size; what is left out or wrong is an
- * error before a node is made. */
+/* Descriptors of ops as they are handed in. One that was compiled with an older, shorter struct is completed once; the tape
+ * owns the copy, and nodes point to it, so that nobody else has to look at .size. What is left out or wrong is an error
+ * before a node is made. */
 #include "core/record/tape.h"
 
 #include <string.h>
@@ -31,7 +31,7 @@ static void complete(const reel_op *given, reel_op *op)
 }
 
 /* A descriptor at the address of an earlier one is another one if it says something else. */
-static const reel_op *kept_copy(reel_tape *tape, const reel_op *given)
+static const reel_op *completed_copy(reel_tape *tape, const reel_op *given)
 {
     reel_op op, *copy = NULL;
     complete(given, &op);
@@ -59,7 +59,7 @@ const reel_op *reel__whole_descriptor(reel_tape *tape, const reel_op *op)
         reel__fail(tape, REEL_BAD_ARGUMENT,
                    "record: .size of the op is %zu, and this library knows %zu bytes (is reel/op.h newer than it?)",
                    op->size, sizeof *op);
-    else return op->size == sizeof *op ? op : kept_copy(tape, op);
+    else return op->size == sizeof *op ? op : completed_copy(tape, op);
     return NULL;
 }
 

@@ -1,4 +1,5 @@
-/* Leaves: inputs, parameters and states, which are bound to named values; assignments to them; and kept values. */
+/* Leaves: inputs, parameters and states, which are bound to named values; assignments to them; and reel_keep() and
+ * reel_find(). */
 #include "core/record/tape.h"
 
 #include <float.h>
@@ -98,8 +99,8 @@ static void shape_conflict(reel_tape *tape, const char *what, const reel__value 
                reel__dtype_name(dtype), reel__shape_text(&is, shape.rank, shape.size));
 }
 
-/* Within one recording an input has one shape. Those that it had in programs that the tape still has are kept beside it,
- * so alternating batch sizes allocate once. */
+/* Within one recording an input has one shape. It may have values of other shapes too, as long as a program of
+ * the tape reads them, so that alternating batch sizes allocate once. */
 static reel__value *input_value(reel_tape *tape, const char *full, reel_dtype dtype, reel_shape shape)
 {
     reel__value *value = NULL;
@@ -117,7 +118,7 @@ static reel__value *input_value(reel_tape *tape, const char *full, reel_dtype dt
     return value;
 }
 
-/* Whether an input may be read by the recording that has just ended, which the next one walks along, or by a program. */
+/* Whether an input is read by a program, or by the recording that has just ended and that the next one is compared with. */
 static bool needed(const reel__value *value, const void *tape)
 {
     return value->users || value->stamp == ((const reel_tape *)tape)->generation;

@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-/* How many cleared ones wait before they are used again, so that a stale one is found; what they may keep of their memory
- * for that. */
+/* How many cleared lists wait before the oldest is used again, so that a stale handle is recognised; and the longest array
+ * of items that such a list does not give back. */
 enum { OLD_LISTS = 16, OLD_ITEMS = 64 };
 
 reel_list *reel__list_new(reel_tape *tape)

@@ -1,7 +1,8 @@
-/* Recording a node. Nodes are hash-consed: the same op with the same inputs and attributes is the same node. Whether a call
- * is the one that stood at its place in the recording before is asked first, see replay.c.
+/* Recording a node. Nodes are hash-consed: the same op with the same inputs and attributes is the same node. Before that a
+ * call is compared with the one that was made at its place in the recording before, see replay.c.
  *
- * A retired node's memory waits at the end of a long queue before it is used again, so that a stale handle is found. */
+ * A retired node's memory waits at the end of a long queue before it is used again, so that a stale handle is recognised
+ * (docs/decisions/stale-handles.md). */
 #include "core/base/random.h"
 #include "core/record/tape.h"
 

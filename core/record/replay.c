@@ -1,13 +1,15 @@
 /* Recording again. A program records itself for every step, most often the same calls in the same order. So each call is
  * first compared with the one that was made at its place in the recording before, and answered from there if they are the
- * same: no shape rule, no hash, no derivation. There are three kinds.
+ * same: no shape rule, no hash, no derivation.
  *
- *     nodes        of reel_record() and of leaves; the log holds them in order
- *     other calls  of many nodes, or that return a list: products, gradients, parameters. Each is a reel__recorded_call; its
- *                  place is a position in the log, and to answer it skips the nodes that it recorded
- *     names        their place is counted in names: they stay the same where nodes do not, for a batch of another size
+ *     nodes        of reel_record() and of leaves. Their place is an index into the log, which holds them in order.
+ *     other calls  of many nodes, or that return a list: products, gradients, parameters. Each is a reel__recorded_call. Its
+ *                  place is how long the log was when it began; answering it moves on to how long it was at the end.
+ *     names        Their place is how many names were used before: names stay the same where nodes do not, as for a batch
+ *                  of another size.
  *
- * The first node that differs ends this: the rest of the log before, and of its calls, is given up. */
+ * The first node that differs ends this: what is left of the old log and of its calls is given up. Why it is done so:
+ * docs/decisions/recording-again.md. */
 #include "core/record/tape.h"
 
 #include <string.h>

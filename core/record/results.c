@@ -1,7 +1,8 @@
 /* Results: what a call has returned to the user and nothing else of the program uses. They can be read after a run
  * without being kept. A run computes those that depend on what it assigns, since nobody could afterwards, those that
  * have been read before, and all if there is nothing else to compute; the rest is computed when it is read
- * (core/run/demand.c). They are found once for a recording, and not again for one that was answered from the log. */
+ * (core/run/demand.c). They are found once for a recording, and not again for one that was answered from the log and
+ * returned the same. */
 #include "core/record/tape.h"
 
 static reel__result *result_at(const reel_tape *tape, int64_t i) { return &REEL__AT(tape->results, reel__result, i); }
@@ -45,21 +46,31 @@ static void find_assigned(reel_tape *tape, reel__array *found)
     }
 }
 
+/* Of the same step for a batch of another size, most likely. The node before may have gone, but not its memory. */
+static bool is_alike(const reel_tensor *x, const reel_tensor *before)
+{
+    return x->op == before->op && x->rank == before->rank && x->dtype == before->dtype;
+}
+
 bool reel__results(reel_tape *tape)
 {
-    if (tape->results_log == tape->log.count && tape->results_changes == tape->log_changes) return true;
+    if (tape->results_log == tape->log.count && tape->results_changes == tape->log_changes &&
+        tape->results_returned == tape->returned)
+        return true;
     reel__array found = { 0 };
     if (!find_unused(tape, &found)) {
         reel__array_free(&tape->allocator, &found, sizeof(reel__result));
         return false;
     }
     find_assigned(tape, &found);
-    bool alike = found.count == tape->results.count; /* the same step for a batch of another size, most likely */
-    for (int64_t i = 0; alike && i < found.count; i++)
-        REEL__AT(found, reel__result, i).wanted = result_at(tape, i)->wanted;
+    for (int64_t i = 0; found.count == tape->results.count && i < found.count; i++) {
+        reel__result *r = &REEL__AT(found, reel__result, i);
+        r->wanted = result_at(tape, i)->wanted && is_alike(r->x, result_at(tape, i)->x);
+    }
     reel__array_free(&tape->allocator, &tape->results, sizeof(reel__result));
     tape->results = found;
     tape->results_log = tape->log.count, tape->results_changes = tape->log_changes;
+    tape->results_returned = tape->returned;
     return true;
 }
 

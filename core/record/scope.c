@@ -1,5 +1,5 @@
-/* Scopes and the rule for names: once per entry of a scope. Scopes and names are found by hash, and stay for the next
- * recordings. */
+/* Scopes, the rule that a name is used once per entry of its scope, and parameters that are replaced by other tensors.
+ * Scopes and names are found by hash, and stay for the next recordings until names.c forgets them. */
 #include "core/base/random.h"
 #include "core/model/json.h"
 #include "core/record/tape.h"

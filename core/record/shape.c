@@ -1,4 +1,4 @@
-/* Shapes: one copy for all nodes of a tape that have it, and what can be asked of a tensor. */
+/* Shapes: one copy for all nodes of a tape that have it, how a shape rule sets one, and what can be asked of a tensor. */
 #include "core/base/random.h"
 #include "core/record/tape.h"
 

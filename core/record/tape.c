@@ -1,4 +1,5 @@
-/* Tapes: making and clearing them, their one channel of errors, and the user's line. */
+/* Tapes: making and clearing them; their errors, of the recording and of runs; and the user's line, which the macros of
+ * reel/lines.h give before or after a call. Freeing one begins in core/run/executor.c. */
 #include "core/record/tape.h"
 
 #include <stdio.h>
@@ -90,6 +91,7 @@ void reel_tape_clear(reel_tape *tape)
     tape->scope = &tape->root;
     tape->root.entry = ++tape->entries;
     tape->node_count = tape->draws = tape->replacements.count = 0;
+    tape->returned = 0;
     tape->keeps.count = tape->losses.count = tape->assigns.count = 0;
     reel__names_tidy(tape);
 }
@@ -290,11 +292,20 @@ static void stamp(reel_tape *tape, const char *file, int line)
     tape->site_file = NULL;
 }
 
+/* What a rule of an op has recorded is not returned to the user. */
+static void note_returned(reel_tensor *x)
+{
+    reel_tape *tape = x->tape;
+    if (tape->origin) return;
+    x->returned = true;
+    tape->returned = (tape->returned ^ (uintptr_t)x) * 0x9E3779B97F4A7C15u;
+}
+
 reel_tensor *reel_here(reel_tensor *x, const char *file, int line)
 {
     if (!x) return x;
     stamp(x->tape, file, line);
-    if (!x->is_bad) x->returned = true;
+    if (!x->is_bad) note_returned(x);
     return x;
 }
 
@@ -303,7 +314,7 @@ reel_list *reel_here_list(reel_list *list, const char *file, int line)
     if (!list) return list;
     stamp(list->tape, file, line);
     for (int64_t i = 0; !list->is_bad && list->generation == list->tape->generation && i < list->items.count; i++)
-        REEL__AT(list->items, reel__named, i).x->returned = true;
+        note_returned(REEL__AT(list->items, reel__named, i).x);
     return list;
 }
 

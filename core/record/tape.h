@@ -169,13 +169,13 @@ struct reel_tape {
     reel__table shapes;  /* int64_t *: a rank and the sizes, shared by nodes */
     reel__table strings; /* reel__string * */
     int64_t most_names;  /* strings, shapes, names and scopes that may be there when a recording begins */
-    int64_t clears;      /* since they were forgotten, or found to be needed by one large program */
+    int64_t clears;      /* since they were forgotten or that limit was raised */
 
     reel__scope root, *scope;
     reel__table scopes; /* reel__scope *, by parent and name; all but the root */
     reel__table names;  /* reel__name *, by scope and name */
     reel__array uses;   /* reel__name *: in order, */
-    int64_t uses_end;   /* and behind them, up to here, those of earlier recordings at their places */
+    int64_t uses_end;   /* and behind them, up to here, those of earlier recordings, at the same index */
     int64_t unstamped_uses;
     uint64_t entries;
     reel__array replacements;                   /* reel__replacement */
@@ -184,12 +184,14 @@ struct reel_tape {
     reel_list *lists, *old_lists, *oldest_list; /* old ones: a queue, from before the last clear */
     int64_t old_list_count;
     reel__array inputs, states; /* reel__value *, see model.h; states: those that an evaluating tape has of its own */
-    int64_t used_inputs, read_inputs; /* by this recording; by programs */
+    int64_t used_inputs, read_inputs; /* how many inputs this recording has; how many programs read */
 
-    uint64_t log_changes;     /* how often a call was not answered from the log */
-    reel__array results;      /* reel__result, */
-    int64_t results_log;      /* for a log of this length */
-    uint64_t results_changes; /* and this state */
+    uint64_t log_changes;      /* how often a call was not answered from the log */
+    uint64_t returned;         /* a hash of what calls of this recording have returned to the user */
+    reel__array results;       /* reel__result, */
+    int64_t results_log;       /* for a log of this length, */
+    uint64_t results_changes;  /* with this content, */
+    uint64_t results_returned; /* and for this hash */
 
     reel__array stack, order; /* of walks */
     reel__text texts[8];
@@ -215,11 +217,14 @@ reel_tensor *reel__fail(reel_tape *tape, reel_status status, const char *format,
 reel_status reel__run_fail(reel_tape *tape, reel_status status, const char *format, ...) REEL_PRINTF(3, 4);
 void reel__report_fault(reel_tape *tape); /* tape->fault is an error of the recording */
 reel_tensor *reel__out_of_memory(reel_tape *tape, const char *what);
-reel_tape *reel__tape_of_all(reel_tensor *const *x, int count); /* the first that is not failed, or one that is */
-const char *reel__node_text(const reel_tensor *x);              /* "matmul [2,3] (net.c:12)" for messages */
-extern reel_tape reel__failed_tape;                             /* without memory */
+const char *reel__node_text(const reel_tensor *x); /* "matmul [2,3] (net.c:12)" for messages */
+extern reel_tape reel__failed_tape;                /* what stands for a tape for which there was no memory */
 
-/* untaped.c: what stands for the tape of NULL, whose errors wait in their thread: `untaped` of them in all threads. */
+/* The tape that an op on these is recorded on: the first that has not failed, else the first, else reel__no_tape. */
+reel_tape *reel__tape_of_all(reel_tensor *const *x, int count);
+
+/* untaped.c: what stands for the tape of NULL. Its errors wait in their thread; reel__untaped is how many do in all threads
+ * together. */
 extern reel_tape reel__no_tape;
 extern int reel__untaped;
 void reel__untaped_fail(reel_status status, const char *format, va_list arguments);
@@ -230,7 +235,8 @@ void reel__untaped_take(reel_tape *tape, const char *before); /* the one that wa
 /* The error of an op whose operands are all NULL, unless they are the results of one. */
 void reel__null_operands(const char *op, reel_tensor *const *x, int count);
 
-/* False if there is no tape to record on; for NULL that is an error, and the tape becomes the one that stands for it. */
+/* Whether there is a tape to record on. If not, *tape becomes the one that stands for it: a failed one is so itself, for NULL
+ * it is reel__no_tape, and an error of that. reel__lacks_tape() is the second half, and true. */
 bool reel__lacks_tape(reel_tape **tape, const char *call);
 static inline bool reel__has_tape(reel_tape **tape, const char *call)
 {
@@ -245,7 +251,7 @@ static inline reel_status reel__status_without(const reel_tape *tape)
     return (tape ? tape : &reel__no_tape)->recording.status;
 }
 
-void reel__locate_list(reel_tape *tape); /* ends reel_list_append(): its line for its error */
+void reel__locate_list(reel_tape *tape); /* at the end of reel_list_append(): gives its line to its error */
 
 /* True if a tensor can be used on its tape; otherwise the error is recorded. `what` begins the message. */
 bool reel__usable(reel_tape *tape, const reel_tensor *x, const char *what);
@@ -274,8 +280,9 @@ void reel__nodes_forget(reel_tape *tape); /* the recording before; no node has a
 void reel__nodes_free(reel_tape *tape);
 void reel__node_retire(reel_tensor *x); /* unless it is of this recording */
 
-/* replay.c: a call that was made at its place in the recording before is answered from there. A node, what a leaf is bound
- * to and what is remembered of other calls; NULL: it has to be made. */
+/* replay.c: a call that was made at its place in the recording before is answered from there: with its node; with the leaf
+ * that was recorded then, whose value may still fit; with a name in the open scope; or with a remembered answer. NULL: the
+ * call has to be made. */
 void reel__replay_begin(reel_tape *tape); /* as a tape is cleared */
 void reel__replay_end(reel_tape *tape);   /* the recording before is given up */
 void reel__replay_free(reel_tape *tape);
@@ -287,9 +294,10 @@ const reel_tensor *reel__replay_leaf(const reel_tape *tape, const reel_op *op, c
 reel__name *reel__replay_name(const reel_tape *tape, const char *name);
 void *reel__replay_call(reel_tape *tape, const reel__call_key *key);
 
-/* A call that is not answered is made and then remembered, with what it returns, unless it did more than record nodes. For
- * what costs more than a node. False: out of memory. */
-reel__point reel__point_of(const reel_tape *tape); /* before it is made */
+/* A call that costs more than finding its nodes again is remembered with its answer, unless it did more than record nodes.
+ * reel__point_of() is called before it is made, one of the others with what it is to return, which they return; without
+ * memory they return the bad tensor or list instead. */
+reel__point reel__point_of(const reel_tape *tape);
 reel_tensor *reel__remember_tensor(const reel__call_key *key, reel__point begin, reel_tensor *y);
 reel_list *reel__remember_list(const reel__call_key *key, reel__point begin, reel_list *list);
 
@@ -327,16 +335,21 @@ void reel__lists_clear(reel_tape *tape);
 void reel__lists_free(reel_tape *tape);
 bool reel__list_usable(reel_tape *tape, const reel_list *list, const char *what);
 
-/* walk.c: all nodes that the roots depend on, inputs before their users, in operand order; node->index is the place in
- * it. In tape->order until the next walk. False: out of memory, nothing is recorded. */
+/* walk.c: the roots and all that they depend on, inputs before their users, in operand order; node->index is a node's
+ * number in it. It is in tape->order until the next walk. False: out of memory, no error is recorded. */
 bool reel__walk(reel_tape *tape, reel_tensor *const *roots, int64_t count);
+
+/* Makes a tensor one of the tape's losses, which runs compute. False: out of memory, no error is recorded. */
 bool reel__mark_loss(reel_tensor *loss);
 
-/* Whether an op passes gradients on to one of its inputs. Of the last walk, from y alone: what y reaches by such ways gets
- * the mark tape->walk; and the first node that depends on x through values but passes no gradient on, NULL: nothing
- * depends on x at all. */
+/* Whether an op passes gradients on to this input. */
 bool reel__passes(const reel_tensor *x, int input);
+
+/* After a walk from y alone: gives the mark tape->walk to what y reaches through ops that pass gradients on. */
 void reel__mark_reached(reel_tape *tape, reel_tensor *y);
+
+/* Of the last walk, the first node that uses x, or a value made of x, without passing a gradient on to it; NULL: there is
+ * none. */
 const reel_tensor *reel__find_cut(reel_tape *tape, reel_tensor *x);
 
 #endif

@@ -1,5 +1,6 @@
-/* Errors of calls that have no tape. An op on NULL alone, or a call with NULL for a tape, has nobody to complain to: its
- * error waits in its thread and becomes that of the next tape that is run, or that an operand of it is used on. */
+/* Errors of calls that have no tape. An op on NULL alone, or a call with NULL for a tape, has no tape that could hold its
+ * error: the error waits in its thread until a tape is run there, or until what the call returned is used on a tape, and
+ * becomes the error of that tape. */
 #include "core/record/tape.h"
 
 #include <stdio.h>

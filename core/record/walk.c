@@ -1,5 +1,6 @@
 /* The order of a program: a walk from its outputs in operand order, inputs first. It does not depend on the order of
- * recording, which C leaves to the compiler. Without recursion, since a chain may be a million nodes long. */
+ * recording, which C leaves to the compiler. Without recursion, since a chain may be a million nodes long. And what walks
+ * are asked for: which losses there are, and where a path of gradients is cut. */
 #include "core/record/tape.h"
 
 /* The stack holds nodes on the way down, each with the number of its inputs that have been visited in index. */

@@ -11,10 +11,10 @@ const reel__program *reel__program_of_run(const reel_tape *tape)
     return NULL;
 }
 
-/* A program's values are those of the last run or of an evaluation after it. */
+/* A program's values are those of the last run or of an evaluation after it, of this recording, whose nodes do not go. */
 static bool holds_values(const reel_tape *tape, const reel__program *program)
 {
-    return program->computed && program->recording == tape->generation && program->retired == tape->retired &&
+    return program->computed && program->recording == tape->generation &&
            program->execution >= tape->executor->last_run.number;
 }
 
@@ -38,8 +38,8 @@ bool reel__written_since_run(const reel_tape *tape)
     return executor->last_run.writes != executor->writes || executor->last_run.changes != tape->model->changes;
 }
 
-/* The result itself; from the second one that a run left out on all that it did, so that reading many does not evaluate
- * many times. */
+/* What is computed to read a result that the last run left out: that result alone; if it is the second one that is read
+ * since that run, all that the run left out, so that reading many takes two evaluations. */
 static bool collect(reel_tape *tape, reel_tensor *x, reel__array *outputs)
 {
     bool all = tape->executor->demanded == tape->executor->last_run.number;
@@ -53,7 +53,7 @@ static bool collect(reel_tape *tape, reel_tensor *x, reel__array *outputs)
     return true;
 }
 
-/* By an evaluation with the draws of the run, and as of the run: its values are as old as that. */
+/* Evaluates with the draws of the last run and under its number, so that the values count as that run's. */
 reel_status reel__compute_result(reel_tape *tape, const char *what, reel_tensor *x)
 {
     reel__executor *executor = tape->executor;

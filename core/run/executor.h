@@ -18,7 +18,7 @@ typedef struct reel__execution {
     uint64_t number;  /* which of the tape's executions its values are of */
 } reel__execution;
 
-/* What a parameter or state that is kept or a loss was when the last run began. */
+/* The value that a parameter or state had when the last run began, if reel_keep() was called on it or it is a loss. */
 typedef struct reel__snapshot {
     const reel__value *value; /* NULL: evaluated since */
     void *data;
@@ -72,7 +72,7 @@ reel_status reel__execute_planned(reel_tape *tape, reel__program *program);
 /* step.c: executes one part of a step on one thread. */
 void reel__step_run(const reel__step *step, char *scratch, int64_t share);
 
-/* Of a call that draws: what its numbers are a function of in this execution. */
+/* plain.c: of a call that draws, sets what its numbers are a function of in this execution. */
 void reel__set_stream(const reel_tape *tape, reel_call *call);
 
 /* faults.c: each returns an error of the run, if there is one. */

@@ -1,4 +1,5 @@
-/* The plain executor: one op at a time, every value kept. The oracle that every other way of running is compared with. */
+/* The plain executor: one op at a time, each value in memory of its own. It defines what a run computes: every other way of
+ * running is compared with it. */
 #include "core/base/cpu.h"
 #include "core/base/random.h"
 #include "core/run/executor.h"

@@ -40,6 +40,7 @@ static const char *use_text(reel__product_use use)
     return use == REEL__PACK ? "packed" : use == REEL__IN_PLACE ? "in place" : "packed before";
 }
 
+/* A line for a step, and below it one for each node that it computes. */
 static void put_step(reel__writer *w, const reel__steps *steps, int64_t i)
 {
     const reel__plan *plan = &steps->plan;

@@ -62,7 +62,8 @@ static bool assigned_in_place(const reel__program *program, int32_t assign, cons
     return source->in_place && source->data == target->data;
 }
 
-/* All at once, after everything that can fail. A plan has done some in place. */
+/* Makes the assignments, all at once and after everything that can fail, but for those that a plan has made in place; and
+ * notes that there was a run. */
 static void commit(reel_tape *tape, const reel__program *program)
 {
     reel__executor *executor = tape->executor;
@@ -100,7 +101,7 @@ static bool take_snapshot(reel_tape *tape, reel_tensor *x)
     return true;
 }
 
-/* Of what is kept and of losses, which stand among the outputs after the assignments. */
+/* Snapshots of what is kept and of losses, which stand among the outputs after the assignments. */
 static bool take_snapshots(reel_tape *tape)
 {
     const int64_t first = tape->assigns.count, end = first + tape->keeps.count + tape->losses.count;

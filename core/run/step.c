@@ -1,4 +1,4 @@
-/* Executing a step. Its parts, tiles or blocks, are independent; each is done by whoever takes it. */
+/* Executing a step. Its shares, tiles or blocks, are independent: threads take them in any order (planned.c). */
 #include "core/base/strided.h"
 #include "core/run/executor.h"
 
@@ -90,6 +90,8 @@ static void run_share_of_tiles(const reel__tiles *tiles, char *scratch, int64_t 
               reel__smaller(c + tiles->tile_columns, tiles->columns));
 }
 
+/* One block of one of the step's products, then the tiles that run on it while it is in cache. A product that is not stored
+ * is computed into the thread's scratch memory, where its block lies behind the slots of the tiles. */
 static void run_product_block(const reel__product_step *s, char *scratch, int64_t share)
 {
     const reel__product_plan *p = &s->plan;

@@ -57,7 +57,8 @@ reel__snapshot *reel__snapshot_of(const reel__executor *executor, const reel_ten
     return snapshot->value == x->value ? snapshot : NULL;
 }
 
-/* Copies the value of what is no leaf. What was assigned may stand in its target and be written over. */
+/* Copies the value of what is no leaf. An assigned value that is not kept may be in the memory of its target only, which the
+ * user may have written since the run: then it cannot be read. */
 static reel_status copy_computed(reel_tape *tape, const char *what, reel_tensor *x, void *data)
 {
     bool shown = x->readable || x->output || tape->options.keep_everything;

@@ -87,7 +87,7 @@ typedef struct reel_adam_options {
     const char *state_prefix; /* prefix of the states' names, another for each optimiser of a tape; NULL is "adam" */
     double betas[2];          /* 0 ≤ β < 1; both 0: 0.9 and 0.999 */
     double epsilon;           /* positive; 0: 1e-8 */
-    double weight_decay;      /* w ← w − lr weight_decay w, beside the step */
+    double weight_decay;      /* w ← w − lr weight_decay w, in addition to the step */
 } reel_adam_options;
 
 /* Records the gradients of the loss and the updates; returns the new values. The loss can be read after a run. Between

@@ -1,5 +1,5 @@
-/* For those who write an op: the descriptor that a node points to, and how a node is recorded. The ops of the library
- * are written with this header and one private one; a user's op needs this one alone.
+/* For those who write an op: the descriptor that a node points to, and how a node is recorded. A user's op needs this header
+ * alone; the ops of the library have private ones as well, above all for what the planner knows of them.
  *
  * An op is one const struct, which lives as long as the tapes that it is recorded on. Its shape rule makes every check,
  * so its kernel cannot fail; its derivative is written in public ops, so that gradients have gradients. What is left out
@@ -30,7 +30,7 @@ typedef struct reel_contribution {
     reel_tensor *y;
     reel_tensor *gy;
     int input;
-    bool taken; /* false; set by `past` */
+    bool taken; /* set by `past` to say that it has taken this one; false before */
 } reel_contribution;
 
 typedef struct reel_op {
@@ -58,7 +58,8 @@ typedef struct reel_op {
     reel_tensor *(*vjp)(reel_tensor *y, reel_tensor *gy, int input);
 
     /* Instead of vjp (both are an error), for an op whose contributions to one tensor x combine into fewer nodes than one
-     * each: the sum of all of them, in order of arrival (products are stacked, slices become a concat). */
+     * each: the sum of all of them, in order of arrival (products become one product over all their rows, slices a
+     * concat). */
     reel_tensor *(*merge)(reel_tensor *x, const reel_contribution *const *contributions, int count);
 
     /* For an op of one input x whose value repeats x's: takes those contributions to y that can go on to x without the

@@ -103,7 +103,7 @@ REEL_API reel_tensor *reel_matmul(reel_tensor *a, reel_tensor *b);
  * both operands and not in the result is summed over, in the order in which these letters stand in the first operand. */
 REEL_API reel_tensor *reel_contract(reel_tensor *a, reel_tensor *b, const char *spec);
 
-/* ---- Movement: the same elements elsewhere ----------------------------------------------------------------------- */
+/* ---- Views and parts: the same elements elsewhere ---------------------------------------------------------------- */
 
 REEL_API reel_tensor *reel_reshape(reel_tensor *x, reel_shape shape);  /* | same count, row-major; one size may be −1 */
 REEL_API reel_tensor *reel_permute(reel_tensor *x, reel_axes order);   /* | axis i of y is axis order[i] of x */

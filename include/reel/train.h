@@ -26,7 +26,8 @@ REEL_API const float *reel_table_row(const reel_table *table,
 REEL_API void reel_shuffle(int64_t *order, int64_t count, uint64_t seed, uint64_t epoch);
 
 /* A progress line with loss, accuracy and samples per second. On a terminal it is redrawn in place (at most 10 times a
- * second, with a bar and, unless NO_COLOR is set, colour); elsewhere each epoch is one plain line. */
+ * second, with a bar where there is room and, unless NO_COLOR is set or TERM is dumb, colour); elsewhere an epoch is one
+ * plain line, and of more than 50 epochs about 50 are printed. */
 typedef struct reel_progress reel_progress;
 
 typedef struct reel_progress_options {

@@ -1,6 +1,6 @@
 /* Tables of numbers from text files. A line is read at a time, its fields are checked against a
  * grammar and turned into floats without the locale; the first thing wrong becomes the error.
- * Accepted besides what the header says: spaces and tabs around numbers, blank lines (skipped),
+ * Accepted in addition to what the header says: spaces and tabs around numbers, blank lines (skipped),
  * CRLF, a last line without a newline, a UTF-8 byte order mark. Shuffling rows is in shuffle.c. */
 #define _FILE_OFFSET_BITS 64
 #include <reel.h>

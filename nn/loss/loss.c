@@ -44,7 +44,7 @@ static bool usable(const char *loss, const reel_tensor *a, const reel_tensor *b)
 }
 
 /* Whether both are f32, or both f64. */
-static bool floats(const char *loss, const reel_tensor *a, const reel_tensor *b)
+static bool both_floating(const char *loss, const reel_tensor *a, const reel_tensor *b)
 {
     static const char *const names[] = { "f32", "f64", "i32" };
     const reel_dtype first = reel_dtype_of(a), second = reel_dtype_of(b);
@@ -62,7 +62,7 @@ reel_tensor *reel_mse(reel_tensor *a, reel_tensor *y)
 {
     if (!usable("mse", a, y)) return reel_sub(a, y);
     if (!same_shape(a, y)) return differ("mse", a, y, "");
-    if (!floats("mse", a, y)) return reel_detach(a);
+    if (!both_floating("mse", a, y)) return reel_detach(a);
     return reel_scale(reel_mean(reel_square(reel_sub(y, a)), REEL_ALL, REEL_DROP), 0.5);
 }
 
@@ -97,7 +97,7 @@ reel_tensor *reel_cross_entropy(reel_tensor *logits, reel_tensor *y)
                          "distributions of the logits' shape",
                          shape_text(logits, first, sizeof first), shape_text(y, second, sizeof second));
     }
-    if (!floats("cross_entropy", logits, classes ? logits : y)) return reel_detach(logits);
+    if (!both_floating("cross_entropy", logits, classes ? logits : y)) return reel_detach(logits);
     reel_tensor *log_p = reel_log_softmax(logits, -1);
     reel_tensor *terms = classes ? chosen(log_p, y) : weighted(log_p, y);
     return reel_neg(reel_mean(reel_sum(terms, REEL_AXES(-1), REEL_DROP), REEL_ALL, REEL_DROP));
@@ -110,7 +110,7 @@ reel_tensor *reel_accuracy(reel_tensor *scores, reel_tensor *classes)
         return reel_fail(reel_tape_of(classes), REEL_BAD_DTYPE, "accuracy: classes are i32 (use reel_cast)");
     if (reel_rank(classes) != reel_rank(scores) - 1 || !same_leading(scores, classes, reel_rank(classes)))
         return differ("accuracy", scores, classes, " (classes are the scores' shape without the last axis)");
-    if (!floats("accuracy", scores, scores)) return reel_detach(scores);
+    if (!both_floating("accuracy", scores, scores)) return reel_detach(scores);
     reel_tensor *hit = reel_eq(reel_argmax(scores, -1), reel_in_range(classes, reel_dim(scores, -1)));
     return reel_mean(reel_cast(hit, reel_dtype_of(scores)), REEL_ALL, REEL_DROP);
 }

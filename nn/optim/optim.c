@@ -13,7 +13,7 @@ static reel_list *fail(reel_tape *tape, reel_status status, const char *message)
     return bad_list(tape);
 }
 
-/* As a tensor of like's type has it. */
+/* The value as a tensor of like's type has it. */
 static double rounded(const reel_tensor *like, double value)
 {
     return reel_dtype_of(like) == REEL_F32 ? (double)(float)value : value;
@@ -26,7 +26,7 @@ static bool is_positive(const reel_tensor *like, double value)
 
 static const char *type_of(const reel_tensor *x) { return reel_dtype_of(x) == REEL_F32 ? "f32" : "f64"; }
 
-/* The option of a call that is no positive number; or, where none is allowed as well, neither 0 nor one. */
+/* The error of an option that is not what `wanted` says. A positive number is refused for what it is in like's type. */
 static void refuse(reel_tape *tape, const char *name, const char *option, double value, const char *wanted,
                    const reel_tensor *like)
 {
@@ -272,7 +272,8 @@ static unit unit_of(reel_tensor *top, double max_norm)
     return u;
 }
 
-/* Of nothing where one of them is infinite: then no norm is taken, and no derivative passes here. */
+/* The sum of all squares of the scaled elements. If an element is infinite, the sum of zeros: then no norm is used, and no
+ * derivative passes here. */
 static reel_tensor *squares(const reel_list *list, reel_tensor *top, reel_tensor *scale)
 {
     reel_tensor *total = NULL, *finite = reel_ne(top, reel_number(top, (double)INFINITY)), *zero = reel_number(top, 0);

@@ -44,7 +44,7 @@ static bool find_range(const series *s, double *low, double *high)
     return *low <= *high;
 }
 
-static double place(const axis *a, double value)
+static double pixel(const axis *a, double value)
 {
     const double at = a->log ? log10(value) : value;
     return a->from + (a->to - a->from) * (at - a->low) / (a->high - a->low);
@@ -222,7 +222,7 @@ static void write_tick_value(FILE *file, const axis *a, double value)
 static void write_value_ticks(FILE *file, const axis *a, int right, bool accuracy)
 {
     for (int i = 0; i < a->count; i++) {
-        const int y = (int)lround(place(a, a->tick[i]));
+        const int y = (int)lround(pixel(a, a->tick[i]));
         if (!accuracy) write_line(file, "grid", LEFT, y, right, y);
         open_text(file, "tick", accuracy ? "start" : "end", accuracy ? right + 8 : LEFT - 8, y + 4);
         write_tick_value(file, a, a->tick[i]);
@@ -234,7 +234,7 @@ static void write_epoch_ticks(FILE *file, const axis *epochs, int right)
 {
     write_line(file, "base", LEFT, BOTTOM, right, BOTTOM);
     for (int i = 0; i < epochs->count; i++) {
-        const int x = (int)lround(place(epochs, epochs->tick[i]));
+        const int x = (int)lround(pixel(epochs, epochs->tick[i]));
         write_line(file, "base", x, BOTTOM, x, BOTTOM + 4);
         open_text(file, "tick", "middle", x, BOTTOM + 19);
         fprintf(file, "%.0f</text>\n", epochs->tick[i]);
@@ -243,7 +243,7 @@ static void write_epoch_ticks(FILE *file, const axis *epochs, int right)
     fputs("epoch</text>\n", file);
 }
 
-/* The label beside a value axis, turned by 90 degrees either way. */
+/* The label next to a value axis, turned by 90 degrees either way. */
 static void write_axis_label(FILE *file, const series *s, int x, int degrees)
 {
     fprintf(file,
@@ -281,8 +281,8 @@ static void write_curve(FILE *file, const series *s, const axis *epochs, const a
         if (found[0] < 0) drawing = false;
         for (int i = 0; i < 2 && found[0] >= 0; i++) {
             if (i == 1 && found[1] == found[0]) break;
-            x = place(epochs, (double)(found[i] + 1));
-            y = place(values, s->factor * s->values[found[i]]);
+            x = pixel(epochs, (double)(found[i] + 1));
+            y = pixel(values, s->factor * s->values[found[i]]);
             fprintf(file, "%s%s ", drawing ? "L" : "M", reel__fixed(x, 2).text);
             fprintf(file, "%s%s", reel__fixed(y, 2).text, drawing ? "" : "h0");
             drawing = any = true;

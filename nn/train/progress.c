@@ -1,4 +1,4 @@
-/* The progress of a training: means of an epoch's loss and accuracy, kept for curve.c and shown as
+/* The progress of a training: means of an epoch's loss and accuracy, collected for curve.c and shown as
  * a line that is redrawn on a terminal and as plain lines elsewhere. Printing never fails a
  * training: what cannot be written is lost, what cannot be remembered is missing in the curve. */
 #include "progress.h"

@@ -158,8 +158,8 @@ static void pack_y(const reel__product_plan *plan, const reel__product_kernels *
 static reel__sweep sweep_of(const reel__product_plan *plan, int64_t nx, int64_t ny, void *c, int64_t c_x, int64_t c_y)
 {
     const reel__product_operand *x = &plan->x, *y = &plan->y;
-    const int x_lies = x->use == REEL__IN_PLACE || plan->x_copied;
-    const int y_lies = y->use == REEL__IN_PLACE;
+    const int x_in_place = x->use == REEL__IN_PLACE || plan->x_copied;
+    const int y_in_place = y->use == REEL__IN_PLACE;
     return (reel__sweep){
         .x = NULL,
         .y = NULL,
@@ -168,15 +168,15 @@ static reel__sweep sweep_of(const reel__product_plan *plan, int64_t nx, int64_t 
         .nx = nx,
         .ny = ny,
         .k = plan->k,
-        .x_panel = x_lies ? x->width : x->k * x->width,
-        .x_k = x_lies ? x->k_stride : x->width,
+        .x_panel = x_in_place ? x->width : x->k * x->width,
+        .x_k = x_in_place ? x->k_stride : x->width,
         .x_x = x->row_stride,
         .y_panels = 1,
         .y_tall = 1,
         .y_rows = ny,
-        .y_panel = y_lies ? 0 : y->k * y->width,
-        .y_r = y_lies ? y->row_stride : 1,
-        .y_k = y_lies ? y->k_stride : y->width,
+        .y_panel = y_in_place ? 0 : y->k * y->width,
+        .y_r = y_in_place ? y->row_stride : 1,
+        .y_k = y_in_place ? y->k_stride : y->width,
         .c_x = c_x,
         .c_y = c_y,
         .add = 0,
@@ -210,6 +210,8 @@ static void sweep_prefetching(const reel__product_plan *plan, reel__sweep *s, vo
     sweep(s);
 }
 
+/* k in pieces. For each, y is packed if the plan says so; then x is swept as it is, or is packed a few panels at a time, ahead
+ * of their use if it comes from memory, or is packed by the tiles that read it first. */
 void reel__product_block_run(const reel__product_plan *plan, const reel__product_block *block)
 {
     enum { LARGE = 256 << 10, MANY = 48 }; /* bytes of x; steps of k that have time to fetch */

@@ -173,6 +173,7 @@ INLINE void FN(sweep_tile)(const reel__sweep *s, FN(tile_job) * t, int rows, int
     t->x = x;
 }
 
+/* All tiles of one piece of k over a block: each panel of x meets all panels of y, or with y_first the other way round. */
 static void FN(sweep)(const reel__sweep *s)
 {
     static const int64_t none = 0;

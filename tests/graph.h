@@ -1,7 +1,7 @@
 /* The programs on which the planned executor is compared with the plain one, such as people write (usual_programs.c) and
  * awkward ones, each around a rule that a planner could get wrong (awkward_programs.c). Random ones: random_graph.h. */
-#ifndef REEL_TESTS_PROGRAMS_H
-#define REEL_TESTS_PROGRAMS_H
+#ifndef REEL_TESTS_GRAPH_H
+#define REEL_TESTS_GRAPH_H
 
 #include <reel.h>
 

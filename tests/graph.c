@@ -1,5 +1,5 @@
-/* See programs.h. */
-#include "programs.h"
+/* See graph.h. */
+#include "graph.h"
 
 #include "chance.h"
 
