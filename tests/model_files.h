@@ -43,7 +43,7 @@ static inline void write_header(const char *path, const char *header, size_t siz
 
 static inline reel__value *value(const reel_model *model, const char *name)
 {
-    return reel__value_find(&model->values, name);
+    return reel__value_find(&model->values, name, reel__hash_string(name));
 }
 
 static inline reel__value *add(reel_model *model, const char *name, bool is_state, reel_dtype dtype, reel_shape shape)
@@ -71,11 +71,11 @@ static inline void expect_same_value(const reel__value *a, const reel__value *b)
 /* All that is in a model and can be seen. */
 static inline void expect_same(const reel_model *a, const reel_model *b)
 {
-    cr_assert_eq(a->values.count, b->values.count);
+    cr_assert_eq(a->values.list.count, b->values.list.count);
     cr_expect_eq(a->seed, b->seed);
     cr_expect_eq(a->runs, b->runs);
-    for (int64_t i = 0; i < a->values.count; i++) {
-        const reel__value *v = REEL__AT(a->values, reel__value *, i);
+    for (int64_t i = 0; i < a->values.list.count; i++) {
+        const reel__value *v = REEL__AT(a->values.list, reel__value *, i);
         expect_same_value(v, value(b, v->name));
     }
 }

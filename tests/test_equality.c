@@ -102,8 +102,8 @@ static void see_tensor(trace *t, const char *name, int run, reel_tensor *x)
 
 static void look_at_model(trace *t, int number)
 {
-    for (int64_t i = 0; i < model->values.count; i++) {
-        const reel__value *v = REEL__AT(model->values, reel__value *, i);
+    for (int64_t i = 0; i < model->values.list.count; i++) {
+        const reel__value *v = REEL__AT(model->values.list, reel__value *, i);
         void *to = see(t, v->name, number, v->dtype, v->count);
         if (v->count) memcpy(to, v->data, (size_t)v->count * element_of(v->dtype));
     }

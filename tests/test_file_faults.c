@@ -128,7 +128,7 @@ static reel_model *large_model(void)
 static bool has_saved(reel_model *model)
 {
     reel_model *loaded = new_model(1);
-    const bool good = reel_model_load(loaded, "model") == REEL_OK && loaded->values.count == 4;
+    const bool good = reel_model_load(loaded, "model") == REEL_OK && loaded->values.list.count == 4;
     if (good) expect_same(model, loaded);
     reel_model_free(loaded);
     return good;
@@ -297,7 +297,7 @@ Test(files, leave_the_model_as_it_was_when_memory_runs_out_in_loading)
         expect_error(model, status, REEL_OUT_OF_MEMORY, "model_load: model: out of memory");
         expect_same(before, model);
     }
-    cr_expect_gt(failures, 600);
+    cr_expect_gt(failures, 400); /* two of each value */
     expect_same(saved, model);
     reel_model_free(saved);
     reel_model_free(before);

@@ -40,7 +40,8 @@ static void come_back(void)
     expect_ok(saved, reel_model_save(saved, "model.safetensors"));
     expect_ok(loaded, reel_model_load(loaded, "model.safetensors"));
     expect_same(saved, loaded);
-    for (int64_t i = 0; i < loaded->values.count; i++) cr_expect(!REEL__AT(loaded->values, reel__value *, i)->pinned);
+    for (int64_t i = 0; i < loaded->values.list.count; i++)
+        cr_expect(!REEL__AT(loaded->values.list, reel__value *, i)->pinned);
     reel_model_free(saved);
     reel_model_free(loaded);
 }
@@ -142,7 +143,7 @@ Test(files, write_over_values_that_programs_point_to)
     expect_ok(model, reel_model_load(model, "model"));
     cr_expect(value(model, "w") == w && w->data == data && w->pinned);
     cr_expect_eq(((float *)data)[5], 0.25f);
-    cr_expect_eq(model->values.count, 102);
+    cr_expect_eq(model->values.list.count, 102);
     cr_expect(value(model, "more99") != NULL);
     reel_model_free(model);
     reel_model_free(saved);
@@ -263,7 +264,7 @@ Test(files, bring_no_new_names_to_a_sealed_model)
     expect_ok(model, reel_model_load(model, "same"));
     expect_error(model, reel_model_load(model, "more"), REEL_BAD_NAME,
                  "model_load: more: the model is sealed and has no \"counter\" (did you mean \"count\"?)");
-    cr_expect_eq(model->values.count, 2);
+    cr_expect_eq(model->values.list.count, 2);
     reel_model_free(saved);
     reel_model_free(model);
 }
@@ -300,6 +301,19 @@ Test(files, at_bad_paths_have_clear_errors)
     cr_expect_eq(reel_model_load(NULL, "x"), REEL_BAD_ARGUMENT);
     cr_expect_eq(count_files(), 2);
     reel_model_free(model);
+}
+
+Test(files, with_names_that_do_not_fit_are_not_written)
+{
+    reel_model *model = new_model(1), *other = new_model(1);
+    add(model, "caf\xe9", false, REEL_F32, REEL_SCALAR);
+    add(other, "__metadata__", false, REEL_F32, REEL_SCALAR);
+    expect_error(model, reel_model_save(model, "x"), REEL_BAD_NAME, "model_save: x: the name \"caf?\" is not UTF-8");
+    expect_error(other, reel_model_save(other, "x"), REEL_BAD_NAME,
+                 "model_save: x: the name \"__metadata__\" is taken by the format");
+    cr_expect_eq(count_files(), 0);
+    reel_model_free(model);
+    reel_model_free(other);
 }
 
 Test(files, keep_permissions_and_symbolic_links)

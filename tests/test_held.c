@@ -169,7 +169,7 @@ Test(held, are_all_inputs_that_a_plan_still_reads)
         reel_keep(sum, "sum");
         run();
         cr_assert_eq(reel_item(sum), expected, "step %d", step);
-        cr_assert_leq(tape->inputs.count, 3 * (8 + 2));
+        cr_assert_leq(tape->inputs.list.count, 3 * (8 + 2));
     }
     end_counted();
 }
@@ -184,10 +184,10 @@ Test(held, are_eight_lengths_that_take_turns)
         reel_write_f32(x, (float[8]){ 1, 1, 1, 1, 1, 1, 1, 1 }, step % 8 + 1);
         reel_keep(total(x), "sum");
         run();
-        if (step == 8) inputs = tape->inputs.count;
+        if (step == 8) inputs = tape->inputs.list.count;
     }
     cr_expect_eq(tape->executor->programs.made, 8);
     cr_expect_eq(inputs, 8);
-    cr_expect_eq(tape->inputs.count, inputs);
+    cr_expect_eq(tape->inputs.list.count, inputs);
     end_counted();
 }

@@ -19,19 +19,19 @@ typedef struct arrival {
 } arrival;
 
 /* What is known of a node that y depends on. */
-typedef struct place {
+typedef struct derived {
     reel_tensor *x;
     reel_tensor *gradient; /* of what was asked for */
     int64_t first, last;   /* contributions; −1: none */
     bool asked, needed;    /* needed: on a way to something asked for */
-} place;
+} derived;
 
 typedef struct derivation {
     reel_tape *tape;
     const reel_tensor *outer; /* the origin before: a rule may itself ask for a gradient */
     uint32_t generation;
     uint32_t walk; /* that node->index is of now; another walk changes it */
-    place *places; /* in the order of the program */
+    derived *nodes; /* in the order of the program */
     int64_t count;
     reel__array arrivals;
     reel__array group; /* reel_contribution *: scratch of one merge */
@@ -41,28 +41,28 @@ static bool begin(derivation *d, reel_tensor *y)
 {
     if (!reel__walk(d->tape, &y, 1)) return false;
     const int64_t count = d->tape->order.count;
-    d->places = reel__allocate(&d->tape->allocator, (size_t)count * sizeof *d->places);
-    if (!d->places) return false;
+    d->nodes = reel__allocate(&d->tape->allocator, (size_t)count * sizeof *d->nodes);
+    if (!d->nodes) return false;
     d->count = count;
     for (int64_t i = 0; i < count; i++)
-        d->places[i] = (place){ .x = REEL__AT(d->tape->order, reel_tensor *, i), .first = -1, .last = -1 };
+        d->nodes[i] = (derived){ .x = REEL__AT(d->tape->order, reel_tensor *, i), .first = -1, .last = -1 };
     return true;
 }
 
 static void end(derivation *d)
 {
     const reel_allocator *a = &d->tape->allocator;
-    reel__release(a, d->places, (size_t)d->count * sizeof *d->places);
+    reel__release(a, d->nodes, (size_t)d->count * sizeof *d->nodes);
     reel__array_free(a, &d->arrivals, sizeof(arrival));
     reel__array_free(a, &d->group, sizeof(reel_contribution *));
 }
 
-static place *place_of(const derivation *d, const reel_tensor *x) { return &d->places[x->index]; }
+static derived *node_of(const derivation *d, const reel_tensor *x) { return &d->nodes[x->index]; }
 
 static bool arrive(derivation *d, reel_tensor *y, reel_tensor *gy, int input, bool whole)
 {
     if (!reel__reserve(&d->tape->allocator, &d->arrivals, d->arrivals.count, sizeof(arrival))) return false;
-    place *at = place_of(d, y->inputs[input]);
+    derived *at = node_of(d, y->inputs[input]);
     const int64_t new = d->arrivals.count++;
     REEL__AT(d->arrivals, arrival, new) = (arrival){ { .y = y, .gy = gy, .input = input }, .next = -1, .whole = whole };
     if (at->last >= 0) REEL__AT(d->arrivals, arrival, at->last).next = new;
@@ -75,7 +75,7 @@ static bool arrive(derivation *d, reel_tensor *y, reel_tensor *gy, int input, bo
 static void set_indices(derivation *d)
 {
     if (d->tape->walk == d->walk) return;
-    for (int64_t i = 0; i < d->count; i++) d->places[i].x->index = (int32_t)i;
+    for (int64_t i = 0; i < d->count; i++) d->nodes[i].x->index = (int32_t)i;
     d->walk = d->tape->walk;
 }
 
@@ -128,7 +128,7 @@ static reel_tensor *combine(derivation *d, reel_tensor *x, int64_t at)
 static reel_tensor *pass(derivation *d, reel_tensor *x)
 {
     d->group.count = 0;
-    for (int64_t i = place_of(d, x)->first; i >= 0; i = REEL__AT(d->arrivals, arrival, i).next) {
+    for (int64_t i = node_of(d, x)->first; i >= 0; i = REEL__AT(d->arrivals, arrival, i).next) {
         arrival *a = &REEL__AT(d->arrivals, arrival, i);
         if (!a->whole && !add_to_group(d, a)) return &d->tape->bad;
     }
@@ -150,7 +150,7 @@ static reel_tensor *pass(derivation *d, reel_tensor *x)
 static reel_tensor *collect(derivation *d, reel_tensor *x, reel_tensor *seed, bool past)
 {
     reel_tensor *sum = seed;
-    for (int64_t i = place_of(d, x)->first; i >= 0; i = REEL__AT(d->arrivals, arrival, i).next) {
+    for (int64_t i = node_of(d, x)->first; i >= 0; i = REEL__AT(d->arrivals, arrival, i).next) {
         const arrival *a = &REEL__AT(d->arrivals, arrival, i);
         if (a->merged || a->share.taken != past) continue;
         reel_tensor *g = combine(d, x, i);
@@ -164,15 +164,15 @@ static reel_tensor *collect(derivation *d, reel_tensor *x, reel_tensor *seed, bo
 static bool propagate(derivation *d, reel_tensor *y, reel_tensor *gy)
 {
     for (int64_t i = d->count; i-- > 0;) {
-        reel_tensor *x = d->places[i].x;
-        if (!d->places[i].needed) continue;
-        reel_tensor *past = x->op->past && place_of(d, x->inputs[0])->needed ? pass(d, x) : NULL;
+        reel_tensor *x = d->nodes[i].x;
+        if (!d->nodes[i].needed) continue;
+        reel_tensor *past = x->op->past && node_of(d, x->inputs[0])->needed ? pass(d, x) : NULL;
         reel_tensor *gx = collect(d, x, x == y ? gy : NULL, false);
-        if (d->places[i].asked) d->places[i].gradient = past ? collect(d, x, gx, true) : gx;
+        if (d->nodes[i].asked) d->nodes[i].gradient = past ? collect(d, x, gx, true) : gx;
         if (d->tape->recording.status != REEL_OK) return false;
         if (past && !arrive(d, x, past, 0, true)) return false;
         for (int j = 0; gx && j < x->input_count; j++)
-            if (reel__passes(x, j) && place_of(d, x->inputs[j])->needed && !arrive(d, x, gx, j, false)) return false;
+            if (reel__passes(x, j) && node_of(d, x->inputs[j])->needed && !arrive(d, x, gx, j, false)) return false;
     }
     return true;
 }
@@ -198,13 +198,13 @@ static bool reach(derivation *d, const char *what, reel_tensor *y, const reel_li
             unreached(d->tape, what, y, x);
             return false;
         }
-        place_of(d, x)->asked = true;
+        node_of(d, x)->asked = true;
     }
     for (int64_t i = 0; i < d->count; i++) {
-        place *at = &d->places[i];
+        derived *at = &d->nodes[i];
         at->needed = at->asked;
         for (int j = 0; j < at->x->input_count && !at->needed; j++)
-            at->needed = reel__passes(at->x, j) && place_of(d, at->x->inputs[j])->needed;
+            at->needed = reel__passes(at->x, j) && node_of(d, at->x->inputs[j])->needed;
     }
     return true;
 }
@@ -230,7 +230,7 @@ static reel_list *results(derivation *d, const reel_list *wrt)
     reel_list *list = reel__list_new(d->tape);
     for (int64_t i = 0; !list->is_bad && i < wrt->items.count; i++) {
         const reel__named *item = &REEL__AT(wrt->items, reel__named, i);
-        reel_tensor *g = place_of(d, item->x)->gradient;
+        reel_tensor *g = node_of(d, item->x)->gradient;
         if (!g) g = reel_fill(item->x, reel_shape_of(item->x), 0); /* reached, and constant all the way */
         if (!reel__list_append(list, item->name, g)) return &d->tape->bad_list;
     }

@@ -37,7 +37,7 @@ static double uniform(const reel__value *value, reel__stream stream, int64_t i)
 
 static void initialise(reel__value *value, uint64_t seed)
 {
-    reel__stream stream = reel__stream_of(seed, reel__hash_string(value->name), 0);
+    reel__stream stream = reel__stream_of(seed, value->hash, 0);
     double low = value->init.a, high = value->init.b, fan_in = 1;
     double fan_out = value->rank ? (double)value->size[value->rank - 1] : 1;
     for (int i = 0; i + 1 < value->rank; i++) fan_in *= (double)value->size[i];

@@ -1,9 +1,10 @@
 /* Loading a safetensors file, whose layout is in safetensors.h, into a model. Everything is read
- * and checked before the model is touched: the values go into an array of their own; what then
- * remains, copying and moving, cannot fail. The model continues with the saved seed and run
+ * and checked before the model is touched: the values go into a table of their own; what then
+ * remains, copying and linking, cannot fail. The model continues with the saved seed and run
  * counter, so training resumes to the bit. A file that Reel did not write brings values alone.
  * One that the model has stays a parameter or a state; others become parameters, and if they are i32,
  * which no parameter is, states. What cannot be a value is left out. */
+#include "core/base/random.h"
 #include "core/model/safetensors.h"
 
 #include <stdio.h>
@@ -21,8 +22,10 @@ typedef struct loader {
     uint64_t seed, runs, checksum;
     bool of_all; /* of the whole file, and not of its data alone */
     reel__crc crc;
-    reel__array staged;   /* reel__value *, as in a model */
-    reel__array left_out; /* text */
+    reel__values staged;
+    reel__array left_out;  /* text */
+    reel__value **buckets; /* room for the model's table once all values are in it */
+    int64_t bucket_count;
 } loader;
 
 #define FAIL(l, ...) (reel__file_fail((l)->model, "model_load", (l)->path, __VA_ARGS__), false)
@@ -212,7 +215,10 @@ static bool leave_out(loader *l, const reel__entry *e, const char *reason)
 
 /* ---- Values -------------------------------------------------------------------------------- */
 
-static reel__value *find_value(const loader *l, const char *name) { return reel__value_find(&l->model->values, name); }
+static reel__value *find_value(const loader *l, const char *name)
+{
+    return reel__value_find(&l->model->values, name, reel__hash_string(name));
+}
 
 static bool find_kind(loader *l, const reel__entry *e, bool *is_state, reel_init *init)
 {
@@ -335,25 +341,48 @@ static bool read_values(loader *l)
 
 /* ---- All or nothing ------------------------------------------------------------------------ */
 
-/* Room in the model for all that may be new. */
+/* Room in the model's table for all that may be new. */
 static bool make_room(loader *l)
 {
-    reel__array *values = &l->model->values;
-    return reel__reserve(&l->model->allocator, values, values->count + l->staged.count, sizeof(reel__value *)) ||
-           out_of_memory(l);
+    const reel_allocator *a = &l->model->allocator;
+    reel__array *list = &l->model->values.list;
+    const int64_t total = list->count + l->staged.list.count;
+    if (total == 0) return true;
+    if (!reel__reserve(a, list, total - 1, sizeof(reel__value *))) return out_of_memory(l);
+    l->bucket_count = 64;
+    while (l->bucket_count <= total) l->bucket_count *= 2;
+    l->buckets = reel__allocate(a, (size_t)l->bucket_count * sizeof *l->buckets);
+    return l->buckets || out_of_memory(l);
+}
+
+static void swap_buckets(loader *l)
+{
+    reel__values *values = &l->model->values;
+    reel__value **buckets = values->buckets;
+    const int64_t count = values->bucket_count;
+    if (!l->buckets) return;
+    values->buckets = l->buckets, values->bucket_count = l->bucket_count;
+    l->buckets = buckets, l->bucket_count = count;
+    for (int64_t i = 0; i < values->list.count; i++) {
+        reel__value *v = REEL__AT(values->list, reel__value *, i);
+        reel__value **bucket = &values->buckets[v->hash & (uint64_t)(values->bucket_count - 1)];
+        v->next = *bucket, *bucket = v;
+    }
 }
 
 /* Programs point to the values that the model has, so these are written over; new ones move. */
 static void commit(loader *l)
 {
+    reel__array *staged = &l->staged.list, *list = &l->model->values.list;
     int64_t left = 0;
-    for (int64_t i = 0; i < l->staged.count; i++) {
-        reel__value *v = reel__value_at(&l->staged, i), *old = find_value(l, v->name);
+    for (int64_t i = 0; i < staged->count; i++) {
+        reel__value *v = REEL__AT(*staged, reel__value *, i), *old = find_value(l, v->name);
         if (old) memcpy(old->data, v->data, (size_t)reel__value_bytes(v));
-        if (old) REEL__AT(l->staged, reel__value *, left++) = v;
-        else reel__value_insert(&l->model->values, v);
+        if (old) REEL__AT(*staged, reel__value *, left++) = v;
+        else REEL__AT(*list, reel__value *, list->count++) = v, reel__value_rank(&l->model->values, v);
     }
-    l->staged.count = left;
+    staged->count = left;
+    swap_buckets(l);
     if (l->is_reel) l->model->seed = l->seed, l->model->runs = l->runs;
     const reel__array old = l->model->left_out;
     l->model->left_out = l->left_out, l->left_out = old;
@@ -372,5 +401,6 @@ reel_status reel_model_load(reel_model *model, const char *path)
     reel__header_free(&l.header);
     reel__release(&model->allocator, l.text, (size_t)l.text_size);
     reel__array_free(&model->allocator, &l.left_out, 1);
+    reel__release(&model->allocator, l.buckets, (size_t)l.bucket_count * sizeof *l.buckets);
     return good ? REEL_OK : model->last;
 }

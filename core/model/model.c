@@ -2,6 +2,9 @@
  * Initial values are in initialise.c; files are written by safetensors.c and read by load.c. */
 #include "core/model/model.h"
 
+#include "core/base/random.h"
+#include "core/base/hash.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,30 +92,42 @@ const char *reel_model_error(const reel_model *model)
     return text;
 }
 
-int64_t reel__value_index(const reel__array *values, const char *name)
+reel__value *reel__value_find(const reel__values *values, const char *name, uint64_t hash)
 {
-    int64_t first = 0, end = values->count;
-    while (first < end) {
-        const int64_t middle = first + (end - first) / 2;
-        if (strcmp(reel__value_at(values, middle)->name, name) < 0) first = middle + 1;
-        else end = middle;
+    if (!values->bucket_count) return NULL;
+    for (reel__value *v = values->buckets[hash & (uint64_t)(values->bucket_count - 1)]; v; v = v->next)
+        if (v->hash == hash && strcmp(v->name, name) == 0) return v;
+    return NULL;
+}
+
+reel__value *reel__value_next(const reel__value *value)
+{
+    for (reel__value *v = value->next; v; v = v->next)
+        if (v->hash == value->hash && strcmp(v->name, value->name) == 0) return v;
+    return NULL;
+}
+
+static void put_in_bucket(reel__values *values, reel__value *v)
+{
+    reel__value **bucket = &values->buckets[v->hash & (uint64_t)(values->bucket_count - 1)];
+    v->next = *bucket, *bucket = v;
+}
+
+static bool grow_buckets(const reel_allocator *allocator, reel__values *values)
+{
+    if (values->list.count < values->bucket_count) return true;
+    int64_t count = values->bucket_count ? values->bucket_count * 2 : 64;
+    reel__value **buckets = reel__allocate(allocator, (size_t)count * sizeof *buckets);
+    if (!buckets) return false;
+    for (int64_t i = 0; i < values->list.count; i++) {
+        reel__value *v = REEL__AT(values->list, reel__value *, i);
+        reel__value **bucket = &buckets[v->hash & (uint64_t)(count - 1)];
+        v->next = *bucket, *bucket = v;
     }
-    return first;
-}
-
-reel__value *reel__value_find(const reel__array *values, const char *name)
-{
-    const int64_t i = reel__value_index(values, name);
-    if (i == values->count || strcmp(reel__value_at(values, i)->name, name) != 0) return NULL;
-    return reel__value_at(values, i);
-}
-
-void reel__value_insert(reel__array *values, reel__value *value)
-{
-    const int64_t i = reel__value_index(values, value->name);
-    reel__value **at = &REEL__AT(*values, reel__value *, i);
-    memmove(at + 1, at, (size_t)(values->count++ - i) * sizeof *at);
-    *at = value;
+    reel__release(allocator, values->buckets, (size_t)values->bucket_count * sizeof *buckets);
+    values->buckets = buckets;
+    values->bucket_count = count;
+    return true;
 }
 
 static size_t value_bytes(const reel__value *v) { return (size_t)v->count * reel__dtype_size(v->dtype); }
@@ -124,13 +139,16 @@ static void value_free(const reel_allocator *allocator, reel__value *v)
     reel__release(allocator, v, sizeof *v + strlen(v->name) + 1);
 }
 
-reel__value *reel__value_add(const reel_allocator *allocator, reel__array *values, const char *name, bool is_state,
+reel__value *reel__value_add(const reel_allocator *allocator, reel__values *values, const char *name, bool is_state,
                              reel_dtype dtype, int rank, const int64_t *size)
 {
-    if (!reel__reserve(allocator, values, values->count, sizeof(reel__value *))) return NULL;
+    if (!grow_buckets(allocator, values)) return NULL;
+    if (!reel__reserve(allocator, &values->list, values->list.count, sizeof(reel__value *))) return NULL;
     reel__value *v = reel__allocate(allocator, sizeof *v + strlen(name) + 1);
     if (!v) return NULL;
-    *v = (reel__value){ .is_state = is_state, .dtype = dtype, .rank = rank, .init = reel_init_zeros() };
+    *v = (reel__value){
+        .hash = reel__hash_string(name), .is_state = is_state, .dtype = dtype, .rank = rank, .init = reel_init_zeros()
+    };
     for (int i = 0; i < rank; i++) v->size[i] = size[i];
     strcpy(v->name, name);
     if (!reel__shape_count(rank, size, &v->count)) v->count = 0;
@@ -138,45 +156,54 @@ reel__value *reel__value_add(const reel_allocator *allocator, reel__array *value
         value_free(allocator, v);
         return NULL;
     }
-    reel__value_insert(values, v);
+    put_in_bucket(values, v);
+    REEL__AT(values->list, reel__value *, values->list.count++) = v;
     return v;
 }
 
-void reel__values_keep(const reel_allocator *allocator, reel__array *values,
+void reel__values_keep(const reel_allocator *allocator, reel__values *values,
                        bool (*needed)(const reel__value *value, const void *context), const void *context)
 {
-    int64_t kept = 0;
-    for (int64_t i = 0; i < values->count; i++) {
-        reel__value *v = reel__value_at(values, i);
-        if (needed(v, context)) REEL__AT(*values, reel__value *, kept++) = v;
-        else value_free(allocator, v);
+    int64_t left = 0;
+    memset(values->buckets, 0, (size_t)values->bucket_count * sizeof *values->buckets);
+    for (int64_t i = 0; i < values->list.count; i++) {
+        reel__value *v = REEL__AT(values->list, reel__value *, i);
+        if (!needed(v, context)) {
+            value_free(allocator, v);
+            continue;
+        }
+        put_in_bucket(values, v);
+        REEL__AT(values->list, reel__value *, left++) = v;
     }
-    values->count = kept;
+    values->list.count = left;
 }
 
-void reel__values_free(const reel_allocator *allocator, reel__array *values)
+void reel__values_free(const reel_allocator *allocator, reel__values *values)
 {
-    for (int64_t i = 0; i < values->count; i++) value_free(allocator, reel__value_at(values, i));
-    reel__array_free(allocator, values, sizeof(reel__value *));
+    for (int64_t i = 0; i < values->list.count; i++) value_free(allocator, REEL__AT(values->list, reel__value *, i));
+    reel__array_free(allocator, &values->list, sizeof(reel__value *));
+    reel__release(allocator, values->buckets, (size_t)values->bucket_count * sizeof *values->buckets);
+    values->buckets = NULL, values->bucket_count = 0;
 }
 
-static const char *name_at(const void *model, int64_t index)
+static const char *list_name(const void *context, int64_t index)
 {
-    return reel__value_at(&((const reel_model *)model)->values, index)->name;
+    return REEL__AT(((const reel_model *)context)->values.list, reel__value *, index)->name;
 }
 
 const char *reel__model_nearest(const reel_model *model, const char *name)
 {
     reel__model_lock(model);
-    const char *nearest = reel__nearest(name, model->values.count, name_at, model);
+    const char *nearest = reel__nearest(name, model->values.list.count, list_name, model);
     reel__model_unlock(model);
     return nearest;
 }
 
 reel__value *reel__model_find(const reel_model *model, const char *name)
 {
+    const uint64_t hash = reel__hash_string(name);
     reel__model_lock(model);
-    reel__value *value = reel__value_find(&model->values, name);
+    reel__value *value = reel__value_find(&model->values, name, hash);
     reel__model_unlock(model);
     return value;
 }
@@ -185,8 +212,8 @@ const reel__value *reel__model_named(const reel_model *model, reel__pattern_part
 {
     const reel__value *named = NULL;
     reel__model_lock(model);
-    for (int64_t i = 0; !named && i < model->values.count; i++) {
-        const reel__value *v = reel__value_at(&model->values, i);
+    for (int64_t i = 0; !named && i < model->values.list.count; i++) {
+        const reel__value *v = REEL__AT(model->values.list, reel__value *, i);
         if ((states || !v->is_state) && reel__part_matches(part, v->name)) named = v;
     }
     reel__model_unlock(model);
@@ -196,8 +223,8 @@ const reel__value *reel__model_named(const reel_model *model, reel__pattern_part
 void reel__model_consider(const reel_model *model, reel__pattern_part part, bool states, reel__pattern_hint *hint)
 {
     reel__model_lock(model);
-    for (int64_t i = 0; i < model->values.count; i++) {
-        const reel__value *v = reel__value_at(&model->values, i);
+    for (int64_t i = 0; i < model->values.list.count; i++) {
+        const reel__value *v = REEL__AT(model->values.list, reel__value *, i);
         if (states || !v->is_state) reel__pattern_consider(hint, part, v->name);
     }
     reel__model_unlock(model);
@@ -227,8 +254,8 @@ reel_status reel_model_reset(reel_model *model, const char *pattern)
                                 (int)part.length, part.text, hint.distance ? " (did you mean \"" : "", hint.text,
                                 hint.distance ? "\"?)" : "");
     }
-    for (int64_t i = 0; i < model->values.count; i++) {
-        reel__value *v = reel__value_at(&model->values, i);
+    for (int64_t i = 0; i < model->values.list.count; i++) {
+        reel__value *v = REEL__AT(model->values.list, reel__value *, i);
         if (reel__pattern_matches(pattern, v->name)) reel__value_initialise(v, model->seed);
     }
     model->changes++;
@@ -241,7 +268,7 @@ int64_t reel_model_count(const reel_model *model)
 {
     if (!model || model->failed) return 0;
     reel__model_lock(model);
-    const int64_t count = model->values.count;
+    const int64_t count = model->values.list.count;
     reel__model_unlock(model);
     return count;
 }
@@ -251,11 +278,58 @@ int64_t reel_model_runs(const reel_model *model)
     return model ? (int64_t)__atomic_load_n(&model->runs, __ATOMIC_RELAXED) : 0;
 }
 
+static int64_t below(const reel__value *v) { return v ? v->below : 0; }
+
+/* The names are a search tree and their hashes, mixed, a heap: so it is as deep as a tree of names in random order (Seidel
+ * and Aragon 1996), and nothing changes when it is looked into. */
+static uint64_t priority(const reel__value *v) { return reel__mix(v->hash, 0); }
+
+static void split(reel__value *tree, const char *name, reel__value **smaller, reel__value **larger)
+{
+    if (!tree) {
+        *smaller = *larger = NULL;
+    } else if (strcmp(tree->name, name) < 0) {
+        split(tree->after, name, &tree->after, larger);
+        *smaller = tree;
+    } else {
+        split(tree->before, name, smaller, &tree->before);
+        *larger = tree;
+    }
+    if (tree) tree->below = 1 + below(tree->before) + below(tree->after);
+}
+
+void reel__value_rank(reel__values *values, reel__value *value)
+{
+    reel__value **at = &values->root;
+    while (*at && priority(*at) >= priority(value)) {
+        (*at)->below++;
+        at = strcmp(value->name, (*at)->name) < 0 ? &(*at)->before : &(*at)->after;
+    }
+    value->below = 1 + below(*at);
+    split(*at, value->name, &value->before, &value->after);
+    *at = value;
+}
+
+static const char *name_at(const reel_model *model, int64_t index)
+{
+    const reel__value *v = model->values.root;
+    if (index < 0) return NULL;
+    while (v && index != below(v->before)) {
+        if (index < below(v->before)) {
+            v = v->before;
+            continue;
+        }
+        index -= below(v->before) + 1;
+        v = v->after;
+    }
+    return v ? v->name : NULL;
+}
+
 const char *reel_model_name(const reel_model *model, int64_t index)
 {
     if (!model || model->failed) return NULL;
     reel__model_lock(model);
-    const char *name = index >= 0 && index < model->values.count ? name_at(model, index) : NULL;
+    const char *name = name_at(model, index);
     reel__model_unlock(model);
     return name;
 }

@@ -1,4 +1,4 @@
-/* The model: named values in order of their names. A model's value never moves and is never removed before the model is freed, so a
+/* The model: named values in a hash table. A model's value never moves and is never removed before the model is freed, so a
  * node may point to it. */
 #ifndef REEL_CORE_MODEL_MODEL_H
 #define REEL_CORE_MODEL_MODEL_H
@@ -12,6 +12,7 @@
 typedef struct reel__value reel__value;
 
 struct reel__value {
+    uint64_t hash;
     bool is_state; /* a state is carried, a parameter trained */
     bool pinned;  /* init is known: a use with another one is an error. A loaded value is not pinned at first; atomic */
     bool written; /* of an input: the user has written it since it was first recorded in this generation of its tape: */
@@ -22,10 +23,22 @@ struct reel__value {
     int64_t size[REEL_MAX_RANK];
     int64_t count;
     reel_init init;
-    void *data;    /* contiguous, row-major */
-    int64_t users; /* of an input: programs that read it */
+    void *data; /* contiguous, row-major */
+    reel__value *next;
+    reel__value *before, *after; /* of a model's, in the tree of names */
+    int64_t below;               /* nodes of that tree from here down */
+    int64_t users;               /* of an input: programs that read it */
     char name[];
 };
+
+/* Named values in a table. The model has one; each tape has one for its inputs and, if it evaluates, one for states of its
+ * own. Among inputs a name may stand several times, see reel__value_next(). */
+typedef struct reel__values {
+    reel__value **buckets;
+    int64_t bucket_count;
+    reel__array list;  /* reel__value *, in order of creation */
+    reel__value *root; /* of the tree of names */
+} reel__values;
 
 struct reel_model {
     reel_allocator allocator;
@@ -36,11 +49,11 @@ struct reel_model {
     bool failed;       /* could not be made: every call accepts it and does nothing */
     bool sealed;
     uint64_t seed;
-    uint64_t runs;        /* atomic, so that it can be asked for during one */
-    uint64_t changes;     /* how often values have changed */
-    uint64_t tapes;       /* made so far; atomic */
-    int references;       /* its maker's and one for each tape; atomic */
-    reel__array values;   /* reel__value *, by name */
+    uint64_t runs;    /* atomic, so that it can be asked for during one */
+    uint64_t changes; /* how often values have changed */
+    uint64_t tapes;   /* made so far; atomic */
+    int references;   /* its maker's and one for each tape; atomic */
+    reel__values values;
     reel__array left_out; /* text, of the last load */
 };
 
@@ -52,26 +65,22 @@ static inline reel_status reel__status_without_model(const reel_model *model)
     return model ? REEL_OUT_OF_MEMORY : REEL_BAD_ARGUMENT;
 }
 
-/* Values are in an array of reel__value *, in order of their names: a model's, the inputs of a tape, the states that an
- * evaluating tape has of its own. Several inputs have one name, and stand next to each other. */
-static inline reel__value *reel__value_at(const reel__array *values, int64_t i)
-{
-    return REEL__AT(*values, reel__value *, i);
-}
+reel__value *reel__value_find(const reel__values *values, const char *name, uint64_t hash);
 
-/* The index of the first whose name is not before this one. */
-int64_t reel__value_index(const reel__array *values, const char *name);
-reel__value *reel__value_find(const reel__array *values, const char *name);
-
-/* A new value, zero; NULL: out of memory, and the array is as it was. */
-reel__value *reel__value_add(const reel_allocator *allocator, reel__array *values, const char *name, bool is_state,
+/* A new value, zero; NULL: out of memory, and the table is as it was. */
+reel__value *reel__value_add(const reel_allocator *allocator, reel__values *values, const char *name, bool is_state,
                              reel_dtype dtype, int rank, const int64_t *size);
-void reel__value_insert(reel__array *values, reel__value *value); /* there is room for it */
-void reel__values_free(const reel_allocator *allocator, reel__array *values);
+void reel__values_free(const reel_allocator *allocator, reel__values *values);
+
+/* The next one of the same name, or NULL: an input has a value for each shape that it was recorded with. */
+reel__value *reel__value_next(const reel__value *value);
 
 /* Forgets the values that are not needed. */
-void reel__values_keep(const reel_allocator *allocator, reel__array *values,
+void reel__values_keep(const reel_allocator *allocator, reel__values *values,
                        bool (*needed)(const reel__value *value, const void *context), const void *context);
+
+/* Puts a new value of a model into the tree of names, in which reel_model_name() finds the index-th. */
+void reel__value_rank(reel__values *values, reel__value *value);
 
 /* Sets data to the initialiser's values, a function of (seed, name, element). */
 void reel__value_initialise(reel__value *value, uint64_t seed);

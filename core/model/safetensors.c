@@ -3,6 +3,7 @@
 #include "core/model/safetensors.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 reel_status reel__file_fail(reel_model *model, const char *call, const char *path, reel_status status,
@@ -21,11 +22,12 @@ reel_status reel__file_fail(reel_model *model, const char *call, const char *pat
 
 typedef struct saver {
     reel_model *model;
-    reel__array text; /* of the header */
+    reel__array values; /* const reel__value *, by name */
+    reel__array text;   /* of the header */
     bool out_of_memory;
 } saver;
 
-static const reel__value *value_at(const saver *s, int64_t i) { return reel__value_at(&s->model->values, i); }
+static const reel__value *value_at(const saver *s, int64_t i) { return REEL__AT(s->values, const reel__value *, i); }
 
 static size_t data_size(const saver *s, int64_t i) { return (size_t)reel__value_bytes(value_at(s, i)); }
 
@@ -90,12 +92,12 @@ static void put_header(saver *s)
     int64_t at[2] = { 0, 0 };
     print(s, REEL__PREFIX "%0*d\",\"library\":\"%s\",\"seed\":\"%llu\",\"runs\":\"%llu\"", REEL__DIGITS, 0,
           reel_version(), (unsigned long long)s->model->seed, (unsigned long long)s->model->runs);
-    for (int64_t i = 0; i < s->model->values.count; i++) {
+    for (int64_t i = 0; i < s->values.count; i++) {
         put_kind(s, value_at(s, i));
         if (in_pass(value_at(s, i), 0)) at[1] += reel__value_bytes(value_at(s, i));
     }
     put(s, "}", 1);
-    for (int64_t i = 0; i < s->model->values.count; i++) {
+    for (int64_t i = 0; i < s->values.count; i++) {
         const int pass = in_pass(value_at(s, i), 0) ? 0 : 1;
         put_entry(s, value_at(s, i), at[pass]);
         at[pass] += reel__value_bytes(value_at(s, i));
@@ -112,7 +114,7 @@ static void for_each_piece(const saver *s, void (*take)(void *context, const voi
     take(context, length, sizeof length);
     take(context, s->text.items, (size_t)s->text.count);
     for (int pass = 0; pass < 2; pass++)
-        for (int64_t i = 0; i < s->model->values.count; i++)
+        for (int64_t i = 0; i < s->values.count; i++)
             if (in_pass(value_at(s, i), pass)) take(context, value_at(s, i)->data, data_size(s, i));
 }
 
@@ -130,11 +132,44 @@ static void put_checksum(saver *s)
     memcpy((char *)s->text.items + REEL__DIGITS_AT, digits, REEL__DIGITS);
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(reel__value *const *)a)->name, (*(reel__value *const *)b)->name);
+}
+
+static bool sort_values(saver *s)
+{
+    const reel__array *all = &s->model->values.list;
+    if (!reel__reserve(&s->model->allocator, &s->values, all->count, sizeof(reel__value *))) return false;
+    if (all->count == 0) return true;
+    memcpy(s->values.items, all->items, (size_t)all->count * sizeof(reel__value *));
+    s->values.count = all->count;
+    qsort(s->values.items, (size_t)all->count, sizeof(reel__value *), by_name);
+    return true;
+}
+
+/* Names come from the user's program, which may have any encoding; a file has UTF-8. */
+static bool names_fit(const saver *s, const char *path)
+{
+    for (int64_t i = 0; i < s->values.count; i++) {
+        const char *name = value_at(s, i)->name, *end = name + strlen(name), *p = name;
+        for (int n; (n = reel__utf8_length(p, end)) > 0;) p += n;
+        if (p == end && strcmp(name, "__metadata__") != 0) continue;
+        reel__quoted quoted;
+        FAIL(s->model, path, REEL_BAD_NAME, "the name %s %s", reel__quote(&quoted, name),
+             p == end ? "is taken by the format" : "is not UTF-8");
+        return false;
+    }
+    return true;
+}
+
 static reel_status save(saver *s, const char *path)
 {
     reel_model *model = s->model;
     if (!path) return FAIL(model, path, REEL_BAD_ARGUMENT, "the path is NULL");
-    put_header(s);
+    if (!sort_values(s)) s->out_of_memory = true;
+    else if (!names_fit(s, path)) return model->last;
+    else put_header(s);
     if (s->out_of_memory) return FAIL(model, path, REEL_OUT_OF_MEMORY, "out of memory");
     if (s->text.count > REEL__LONGEST_HEADER)
         return FAIL(model, path, REEL_TOO_LARGE, "the header has %lld bytes, and %d are allowed",
@@ -151,6 +186,7 @@ reel_status reel_model_save(reel_model *model, const char *path)
     reel__model_begin(model);
     saver s = { .model = model };
     reel_status status = save(&s, path);
+    reel__array_free(&model->allocator, &s.values, sizeof(reel__value *));
     reel__array_free(&model->allocator, &s.text, 1);
     return status;
 }

@@ -1,5 +1,6 @@
 /* Leaves: inputs, parameters and states, which are bound to named values; assignments to them; and reel_keep() and
  * reel_find(). */
+#include "core/base/random.h"
 #include "core/record/tape.h"
 
 #include <float.h>
@@ -99,14 +100,12 @@ static void shape_conflict(reel_tape *tape, const char *what, const reel__value 
                reel__dtype_name(dtype), reel__shape_text(&is, shape.rank, shape.size));
 }
 
-/* Within one recording an input has one shape. It may have values of other shapes too, as long as a program of
+/* Within one recording an input has one shape. In the table it may have values of other shapes too, as long as a program of
  * the tape reads them, so that alternating batch sizes allocate once. */
 static reel__value *input_value(reel_tape *tape, const char *full, reel_dtype dtype, reel_shape shape)
 {
-    reel__value *value = NULL;
-    for (int64_t i = reel__value_index(&tape->inputs, full); i < tape->inputs.count; i++) {
-        reel__value *v = reel__value_at(&tape->inputs, i);
-        if (strcmp(v->name, full) != 0) break;
+    reel__value *value = NULL, *v = reel__value_find(&tape->inputs, full, reel__hash_string(full));
+    for (; v; v = reel__value_next(v)) {
         if (same_shape(v, dtype, shape)) value = v;
         else if (v->stamp == tape->generation) {
             shape_conflict(tape, "input", v, full, dtype, shape);
@@ -126,7 +125,7 @@ static bool needed(const reel__value *value, const void *tape)
 
 void reel__inputs_tidy(reel_tape *tape)
 {
-    if (tape->inputs.count > tape->used_inputs + tape->read_inputs)
+    if (tape->inputs.list.count > tape->used_inputs + tape->read_inputs)
         reel__values_keep(&tape->allocator, &tape->inputs, needed, tape);
     tape->used_inputs = 0;
 }
@@ -183,6 +182,7 @@ static reel__value *new_value(reel_tape *tape, const char *full, bool is_state, 
     }
     pin(value, init);
     reel__value_initialise(value, model->seed);
+    reel__value_rank(&model->values, value);
     return value;
 }
 
@@ -211,8 +211,9 @@ static reel__value *model_value(reel_tape *tape, const char *what, const char *f
                                 reel_shape shape, reel_init init)
 {
     reel_model *model = tape->model;
+    const uint64_t hash = reel__hash_string(full);
     reel__model_lock(model);
-    reel__value *value = reel__value_find(&model->values, full);
+    reel__value *value = reel__value_find(&model->values, full, hash);
     const bool unknown = !value && (model->sealed || tape->options.evaluate);
     if (value) value = same_value(tape, what, value, is_state, dtype, shape, init);
     else if (!unknown) value = new_value(tape, full, is_state, dtype, shape, init);
@@ -271,7 +272,10 @@ reel_tensor *(reel_parameter)(reel_tensor *like, const char *name, reel_shape sh
 
 /* An evaluating tape reads the model's state until it assigns to it itself: from then on it has a copy of its own. What the
  * model does not have is its own from the beginning. */
-static reel__value *private_state(reel_tape *tape, const char *full) { return reel__value_find(&tape->states, full); }
+static reel__value *private_state(reel_tape *tape, const char *full)
+{
+    return reel__value_find(&tape->states, full, reel__hash_string(full));
+}
 
 /* Zero; NULL: the error is recorded. */
 static reel__value *new_private_state(reel_tape *tape, const char *full, reel_dtype dtype, int rank,
@@ -328,7 +332,7 @@ static uint64_t recording_id(const reel_tape *tape) { return (uint64_t)tape->ser
 
 bool reel__is_private(const reel_tape *tape, const reel__value *value)
 {
-    return reel__value_find(&tape->states, value->name) == value;
+    return reel__value_find(&tape->states, value->name, value->hash) == value;
 }
 
 bool reel__is_assigned(const reel_tape *tape, const reel__value *value)

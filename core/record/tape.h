@@ -183,7 +183,7 @@ struct reel_tape {
     reel__array losses, assigns;                /* reel_tensor * */
     reel_list *lists, *old_lists, *oldest_list; /* old ones: a queue, from before the last clear */
     int64_t old_list_count;
-    reel__array inputs, states; /* reel__value *, see model.h; states: those that an evaluating tape has of its own */
+    reel__values inputs, states;      /* states: those that an evaluating tape has of its own */
     int64_t used_inputs, read_inputs; /* how many inputs this recording has; how many programs read */
 
     uint64_t log_changes;      /* how often a call was not answered from the log */
@@ -342,14 +342,11 @@ bool reel__walk(reel_tape *tape, reel_tensor *const *roots, int64_t count);
 /* Makes a tensor one of the tape's losses, which runs compute. False: out of memory, no error is recorded. */
 bool reel__mark_loss(reel_tensor *loss);
 
-/* Whether an op passes gradients on to this input. */
+/* Whether an op passes gradients on to this input. Of the last walk, from y alone: what y reaches by such ways gets the
+ * mark tape->walk; and the first node that uses x, or a value made of x, without passing a gradient on to it; NULL: there
+ * is none. */
 bool reel__passes(const reel_tensor *x, int input);
-
-/* After a walk from y alone: gives the mark tape->walk to what y reaches through ops that pass gradients on. */
 void reel__mark_reached(reel_tape *tape, reel_tensor *y);
-
-/* Of the last walk, the first node that uses x, or a value made of x, without passing a gradient on to it; NULL: there is
- * none. */
 const reel_tensor *reel__find_cut(reel_tape *tape, reel_tensor *x);
 
 #endif
