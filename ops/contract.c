@@ -22,7 +22,7 @@ static bool contract_shape(reel_tensor *y)
     const reel_tensor *a = y->inputs[0], *b = y->inputs[1];
     int64_t size[3 * REEL_MAX_RANK];
     int rank = 0;
-    if (!reel__float_inputs(y) || !reel__same_dtype(y)) return false;
+    if (!reel__all_floats(y->op->name, y->inputs, 2) || !reel__same_dtype(y->op->name, y->inputs, 2)) return false;
     for (int i = 0; i < c->batch; i++) size[rank++] = a->size[c->a_batch[i]];
     for (int i = 0; i < c->m; i++) size[rank++] = a->size[c->a_m[i]];
     for (int i = 0; i < c->n; i++) size[rank++] = b->size[c->b_n[i]];
@@ -405,15 +405,6 @@ static reel_tensor *sum_alone(reel_tensor *x, char *labels, const char *other, c
     return reel_sum(x, axes, REEL_DROP);
 }
 
-static bool sizes_agree(const reel_tensor *a, const reel_tensor *b, const notation *s)
-{
-    for (int i = 0; s->a[i]; i++) {
-        int j = position(s->b, s->a[i]);
-        if (j >= 0 && a->size[i] != b->size[j]) return false;
-    }
-    return true;
-}
-
 static reel_tensor *product(reel_tensor *a, reel_tensor *b, const notation *s)
 {
     reel__product_axes c = { 0 };
@@ -459,7 +450,7 @@ reel_tensor *reel_contract(reel_tensor *a, reel_tensor *b, const char *spec)
     if (!spec || !parse(spec, &s))
         return reel__fail(a->tape, REEL_BAD_ARGUMENT, "contract: \"%s\" is no notation as \"bmk,bkn->bmn\"",
                           spec ? spec : "(null)");
-    char why[100] = "";
+    char why[100];
     if (misfit(a, b, &s, why, sizeof why))
         return reel__fail(a->tape, REEL_BAD_SHAPE, "contract: \"%s\" does not fit %s and %s: %s", spec,
                           reel_shape_text(a), reel_shape_text(b), why);
@@ -491,7 +482,8 @@ static reel_tensor *batched_matmul(reel_tensor *a, reel_tensor *b)
     if (x->is_bad || w->is_bad) return bad(a, b);
     for (int d = 0; d < batch; d++) s.y[d] = (char)('A' + d);
     strcat(s.a, "mk"), strcat(s.b, "kn"), strcat(s.y, "mn");
-    if (!sizes_agree(x, w, &s))
+    char why[100];
+    if (misfit(x, w, &s, why, sizeof why))
         return reel__fail(a->tape, REEL_BAD_SHAPE, "matmul: leading axes do not broadcast: %s x %s", reel_shape_text(a),
                           reel_shape_text(b));
     return product(x, w, &s);

@@ -17,8 +17,9 @@ bool reel__same_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offs
 
 /* ---- Checks ------------------------------------------------------------------------------------------------------ */
 
-bool reel__same_dtype(reel_tensor *y); /* all inputs alike */
-bool reel__float_inputs(reel_tensor *y);
+/* All of one dtype, and all f32 or f64; for the inputs of a node and for the operands of a call. */
+bool reel__same_dtype(const char *op, reel_tensor *const *x, int count);
+bool reel__all_floats(const char *op, reel_tensor *const *x, int count);
 bool reel__check_axis(reel_tape *tape, const char *op, const reel_tensor *x,
                       int *axis); /* and counts it from the front */
 
@@ -39,7 +40,10 @@ static inline bool reel__good_one(const char *op, reel_tensor *x)
 /* One operand, and a number that its dtype has. */
 bool reel__good_with(const char *op, reel_tensor *x, double value);
 
-/* The same, and all of them f32 or f64, of one dtype. */
+/* A shape rule: y has the shape and dtype of its last input. */
+bool reel__like_last(reel_tensor *y);
+
+/* The same as reel__good(), and all of them f32 or f64, of one dtype. */
 bool reel__good_floats(const char *op, reel_tensor *const *x, int count);
 
 /* Expands all to their common shape; false with an error. */

@@ -148,17 +148,6 @@ typedef struct axes_attr {
     int64_t axes;
 } axes_attr;
 
-static bool several_shape(reel_tensor *y)
-{
-    return reel_set_shape(y, (reel_dtype)y->inputs[1]->dtype, y->inputs[1]->rank, y->inputs[1]->size);
-}
-
-static void several_run(const reel_call *call)
-{
-    const reel_tensor *y = call->node;
-    if (y->count) memcpy(call->y, call->x[1], (size_t)y->count * reel__dtype_size((reel_dtype)y->dtype));
-}
-
 static reel_tensor *several_vjp(reel_tensor *y, reel_tensor *gy, int input)
 {
     return input ? NULL : share(y, gy, y->inputs[0], ((const axes_attr *)y->attr)->axes);
@@ -167,14 +156,14 @@ static reel_tensor *several_vjp(reel_tensor *y, reel_tensor *gy, int input)
 static const reel__traits several_traits = { .map = reel__same_map };
 static const reel_op max_several_op = { .size = sizeof(reel_op),
                                         .name = "max",
-                                        .shape = several_shape,
-                                        .run = several_run,
+                                        .shape = reel__like_last,
+                                        .run = reel__view_run,
                                         .vjp = several_vjp,
                                         .traits = &several_traits };
 static const reel_op min_several_op = { .size = sizeof(reel_op),
                                         .name = "min",
-                                        .shape = several_shape,
-                                        .run = several_run,
+                                        .shape = reel__like_last,
+                                        .run = reel__view_run,
                                         .vjp = several_vjp,
                                         .traits = &several_traits };
 
