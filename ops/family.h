@@ -15,6 +15,16 @@ void reel__view_run(const reel_call *call);
 /* The map of a view that has its operand's shape. */
 bool reel__same_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offset, int64_t *y_stride);
 
+/* An op with a derivative for each input, and these traits. */
+#define REEL__OP(NAME, rule, kernel, derivative, ...)                                                                  \
+    {                                                                                                                  \
+        .size = sizeof(reel_op), .name = NAME, .shape = rule, .run = kernel, .vjp = derivative,                        \
+        .traits = &(const reel__traits)                                                                                \
+        {                                                                                                              \
+            __VA_ARGS__                                                                                                \
+        }                                                                                                              \
+    }
+
 /* ---- Checks ------------------------------------------------------------------------------------------------------ */
 
 /* All of one dtype, and all f32 or f64; for the inputs of a node and for the operands of a call. */

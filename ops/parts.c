@@ -253,16 +253,7 @@ static reel_tensor *concat_vjp(reel_tensor *y, reel_tensor *gy, int input)
 }
 
 static int concat_axis(const reel_tensor *y) { return (int)((const concat_attr *)y->attr)->axis; }
-static const reel__traits concat_traits = { .concat_axis = concat_axis };
-
-static const reel_op concat_op = {
-    .size = sizeof(reel_op),
-    .name = "concat",
-    .shape = concat_shape,
-    .run = concat_run,
-    .vjp = concat_vjp,
-    .traits = &concat_traits,
-};
+static const reel_op concat_op = REEL__OP("concat", concat_shape, concat_run, concat_vjp, .concat_axis = concat_axis);
 
 enum { FEW_PARTS = 64 };
 

@@ -200,13 +200,8 @@ static bool where_link(const reel_tensor *y, int isa, int from, const bool *one,
 }
 
 static reel__row_kernel *where_row(const reel_tensor *y) { return rows[type_of(y)]->where; }
-static const reel__traits where_traits = { .row = where_row, .link = where_link, .chain = chain_of };
-static const reel_op where_op = { .size = sizeof(reel_op),
-                                  .name = "where",
-                                  .shape = where_shape,
-                                  .run = reel__pointwise_run,
-                                  .vjp = where_vjp,
-                                  .traits = &where_traits };
+static const reel_op where_op = REEL__OP("where", where_shape, reel__pointwise_run, where_vjp, .row = where_row,
+                                         .link = where_link, .chain = chain_of);
 
 reel_tensor *reel_where(reel_tensor *condition, reel_tensor *a, reel_tensor *b)
 {
@@ -236,13 +231,8 @@ static bool cast_link(const reel_tensor *y, int isa, int from, const bool *one, 
     *form = y->dtype == REEL_I32 ? links[isa]->to_i32 : links[isa]->to_f32;
     return type_of(y) != y->dtype && type_of(y) != REEL_F64 && y->dtype != REEL_F64;
 }
-static const reel__traits cast_traits = { .row = cast_row, .link = cast_link, .chain = chain_of };
-static const reel_op cast_op = { .size = sizeof(reel_op),
-                                 .name = "cast",
-                                 .shape = cast_shape,
-                                 .run = reel__pointwise_run,
-                                 .vjp = cast_vjp,
-                                 .traits = &cast_traits };
+static const reel_op cast_op =
+    REEL__OP("cast", cast_shape, reel__pointwise_run, cast_vjp, .row = cast_row, .link = cast_link, .chain = chain_of);
 
 reel_tensor *reel_cast(reel_tensor *x, reel_dtype dtype)
 {
@@ -261,10 +251,7 @@ bool reel__same_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offs
     return true;
 }
 
-static const reel__traits whole_traits = { .map = reel__same_map };
-static const reel_op detach_op = {
-    .size = sizeof(reel_op), .name = "detach", .shape = reel__like_last, .run = reel__view_run, .traits = &whole_traits
-};
+static const reel_op detach_op = REEL__OP("detach", reel__like_last, reel__view_run, NULL, .map = reel__same_map);
 
 reel_tensor *reel_detach(reel_tensor *x) { return reel_record(&detach_op, &x, 1, NULL, 0); }
 
@@ -278,12 +265,8 @@ static bool variable_shape(reel_tensor *y) { return all_floats(y) && reel__like_
 
 static reel_tensor *variable_vjp(reel_tensor *y, reel_tensor *gy, int input) { return (void)y, (void)input, gy; }
 
-static const reel_op variable_op = { .size = sizeof(reel_op),
-                                     .name = "variable",
-                                     .shape = variable_shape,
-                                     .run = reel__view_run,
-                                     .vjp = variable_vjp,
-                                     .traits = &whole_traits };
+static const reel_op variable_op =
+    REEL__OP("variable", variable_shape, reel__view_run, variable_vjp, .map = reel__same_map);
 
 reel_tensor *reel_variable(reel_tensor *x, const char *name)
 {

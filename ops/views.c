@@ -19,15 +19,6 @@ void reel__view_run(const reel_call *call)
                        y->rank, y->size);
 }
 
-#define VIEW(OP, rule, passed)                                                                                         \
-    {                                                                                                                  \
-        .size = sizeof(reel_op), .name = #OP, .shape = rule, .run = reel__view_run, .vjp = OP##_vjp, .past = passed,   \
-        .traits = &(const reel__traits)                                                                                \
-        {                                                                                                              \
-            .map = OP##_map                                                                                            \
-        }                                                                                                              \
-    }
-
 static reel_tensor *bad(reel_tensor *x) { return &reel_tape_of(x)->bad; }
 
 /* ---- reshape ----------------------------------------------------------------------------------------------------- */
@@ -63,7 +54,7 @@ static reel_tensor *reshape_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return reel_reshape(gy, reel_shape_of(y->inputs[input]));
 }
 
-static const reel_op reshape_op = VIEW(reshape, given_shape, NULL);
+static const reel_op reshape_op = REEL__OP("reshape", given_shape, reel__view_run, reshape_vjp, .map = reshape_map);
 
 reel_tensor *reel_reshape(reel_tensor *x, reel_shape shape)
 {
@@ -135,7 +126,7 @@ static reel_tensor *permute_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return reel_permute(gy, inverse);
 }
 
-static const reel_op permute_op = VIEW(permute, permute_shape, NULL);
+static const reel_op permute_op = REEL__OP("permute", permute_shape, reel__view_run, permute_vjp, .map = permute_map);
 
 reel_tensor *reel_permute(reel_tensor *x, reel_axes order)
 {
@@ -183,7 +174,13 @@ static reel_tensor *expand_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return reel_sum_to(gy, reel_shape_of(y->inputs[input]));
 }
 
-const reel_op reel__expand_op = VIEW(expand, given_shape, reel__contract_past);
+const reel_op reel__expand_op = { .size = sizeof(reel_op),
+                                  .name = "expand",
+                                  .shape = given_shape,
+                                  .run = reel__view_run,
+                                  .vjp = expand_vjp,
+                                  .past = reel__contract_past,
+                                  .traits = &(const reel__traits){ .map = expand_map } };
 
 /* The node has the rank of its operand, to which leading axes of size 1 were added. */
 reel_tensor *reel_expand(reel_tensor *x, reel_shape shape)
@@ -246,7 +243,7 @@ static reel_tensor *flip_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return reel_flip(gy, *(const reel_axes *)y->attr);
 }
 
-static const reel_op flip_op = VIEW(flip, reel__like_last, NULL);
+static const reel_op flip_op = REEL__OP("flip", reel__like_last, reel__view_run, flip_vjp, .map = flip_map);
 
 reel_tensor *reel_flip(reel_tensor *x, reel_axes axes)
 {
