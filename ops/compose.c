@@ -125,19 +125,15 @@ reel_tensor *reel_gelu_tanh(reel_tensor *x)
 
 /* ---- Over axes --------------------------------------------------------------------------------------------------- */
 
-/* The axes are those of x, and `keep` is of its enum, checked under the caller's name. */
-static bool good_axes(const char *op, reel_tensor *x, reel_axes axes, reel_keep_dims keep)
-{
-    bool chosen[REEL_MAX_RANK];
-    return reel__choose_axes(op, x, axes, chosen) && reel__good_keep(op, x, keep);
-}
+/* What begins with a maximum needs elements, a mean does not. */
+enum { MAY_BE_EMPTY, NOT_EMPTY };
 
-/* For what begins with a maximum. */
-static bool not_empty(const char *op, const reel_tensor *x, reel_axes axes)
+/* The axes are those of x, and `keep` is of its enum, checked under the caller's name. */
+static bool good_axes(const char *op, const reel_tensor *x, reel_axes axes, reel_keep_dims keep, int elements)
 {
     bool chosen[REEL_MAX_RANK];
-    if (!reel__choose_axes(op, x, axes, chosen)) return false;
-    for (int d = 0; d < x->rank; d++)
+    if (!reel__choose_axes(op, x, axes, chosen) || !reel__good_keep(op, x, keep)) return false;
+    for (int d = 0; d < x->rank && elements == NOT_EMPTY; d++)
         if (chosen[d] && x->size[d] == 0) {
             reel__fail(x->tape, REEL_BAD_SHAPE, "%s: axis %d of %s is empty", op, d, reel_shape_text(x));
             return false;
@@ -145,12 +141,13 @@ static bool not_empty(const char *op, const reel_tensor *x, reel_axes axes)
     return true;
 }
 
-#define NEEDS_AXES(name, x, axes, keep)                                                                                \
-    if (!reel__good_floats(name, &(x), 1) || !good_axes(name, x, axes, keep)) return &reel__tape_of_all(&(x), 1)->bad
+#define NEEDS_AXES(name, x, axes, keep, elements)                                                                      \
+    if (!reel__good_floats(name, &(x), 1) || !good_axes(name, x, axes, keep, elements))                                \
+    return &reel__tape_of_all(&(x), 1)->bad
 
 reel_tensor *reel_mean(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 {
-    NEEDS_AXES("mean", x, axes, keep);
+    NEEDS_AXES("mean", x, axes, keep, MAY_BE_EMPTY);
     reel_tensor *sum = reel_sum(x, axes, keep);
     if (sum->is_bad) return sum;
     double n = sum->count ? (double)x->count / (double)sum->count : 0;
@@ -159,7 +156,7 @@ reel_tensor *reel_mean(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 
 reel_tensor *reel_var(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 {
-    NEEDS_AXES("var", x, axes, keep);
+    NEEDS_AXES("var", x, axes, keep, MAY_BE_EMPTY);
     return reel_mean(reel_square(reel_sub(x, reel_mean(x, axes, REEL_KEEP))), axes, keep);
 }
 
@@ -181,8 +178,7 @@ static reel_tensor *sum_of(reel_tensor *e, reel_axes axes)
 
 reel_tensor *reel_logsumexp(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 {
-    NEEDS_AXES("logsumexp", x, axes, keep);
-    if (!not_empty("logsumexp", x, axes)) return &x->tape->bad;
+    NEEDS_AXES("logsumexp", x, axes, keep, NOT_EMPTY);
     reel_tensor *top = top_of(x, axes);
     reel_tensor *y = reel_add(reel_log(sum_of(reel_exp(reel_sub(x, offset(top))), axes)), top);
     return keep == REEL_KEEP ? y : reel_sum(y, axes, REEL_DROP); /* of size 1: a reshape */
@@ -190,16 +186,14 @@ reel_tensor *reel_logsumexp(reel_tensor *x, reel_axes axes, reel_keep_dims keep)
 
 reel_tensor *reel_softmax(reel_tensor *x, int axis)
 {
-    NEEDS_AXES("softmax", x, REEL_AXES(axis), REEL_KEEP);
-    if (!not_empty("softmax", x, REEL_AXES(axis))) return &x->tape->bad;
+    NEEDS_AXES("softmax", x, REEL_AXES(axis), REEL_KEEP, NOT_EMPTY);
     reel_tensor *e = reel_exp(reel_sub(x, offset(top_of(x, REEL_AXES(axis)))));
     return reel_div(e, sum_of(e, REEL_AXES(axis)));
 }
 
 reel_tensor *reel_log_softmax(reel_tensor *x, int axis)
 {
-    NEEDS_AXES("log_softmax", x, REEL_AXES(axis), REEL_KEEP);
-    if (!not_empty("log_softmax", x, REEL_AXES(axis))) return &x->tape->bad;
+    NEEDS_AXES("log_softmax", x, REEL_AXES(axis), REEL_KEEP, NOT_EMPTY);
     reel_tensor *shifted = reel_sub(x, offset(top_of(x, REEL_AXES(axis)))); /* first: nothing large is left to cancel */
     return reel_sub(shifted, reel_log(sum_of(reel_exp(shifted), REEL_AXES(axis))));
 }
