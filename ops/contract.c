@@ -231,7 +231,7 @@ static reel_tensor *sum_of_shares(reel_tape *tape, const int64_t *x_size, int co
         if (s[i].product) continue;
         int together = 1;
         s[i].product = i + 1;
-        for (int j = i + 1; j < count; j++)
+        for (int j = i + 1; j < count && !s[i].axes.batch; j++) /* with batch axes it is alone */
             if (!s[j].product && can_be_one(&s[i], &s[j])) s[j].product = i + 1, together++;
         reel_tensor *g = together == 1 ? single(&s[i]) : one_product(x_size, count, s, i + 1, parts);
         sum = sum ? reel_add(sum, g) : g;

@@ -72,23 +72,16 @@ reel_tensor *reel_shift(reel_tensor *x, double s)
     return reel__good_with("shift", x, s) ? reel_add(x, reel_number(x, s)) : &reel_tape_of(x)->bad;
 }
 
-/* A shape of at most so many sizes, none of them negative. */
-static bool good_shape(const char *call, reel_tape *tape, reel_shape shape, int most)
-{
-    reel__text text;
-    if (shape.rank < 0 || shape.rank > most)
-        reel__fail(tape, REEL_BAD_SHAPE, "%s: %d dimensions; at most %d are possible", call, shape.rank, most);
-    for (int d = 0; d < shape.rank && tape->recording.status == REEL_OK; d++)
-        if (shape.size[d] < 0)
-            reel__fail(tape, REEL_BAD_SHAPE, "%s: a size is negative: %s", call,
-                       reel__shape_text(&text, shape.rank, shape.size));
-    return tape->recording.status == REEL_OK;
-}
-
 reel_tensor *reel_fill(reel_tensor *like, reel_shape shape, double value)
 {
     if (!reel__good_with("fill", like, value)) return &reel_tape_of(like)->bad;
-    if (!good_shape("fill", like->tape, shape, REEL_MAX_RANK)) return &like->tape->bad;
+    reel__text text;
+    bool fits = shape.rank >= 0 && shape.rank <= REEL_MAX_RANK;
+    for (int d = 0; fits && d < shape.rank; d++) fits = shape.size[d] >= 0;
+    if (!fits)
+        return reel__fail(like->tape, REEL_BAD_SHAPE, "fill: %s is no shape: up to %d sizes, none of them negative",
+                          reel__shape_text(&text, shape.rank < REEL_MAX_RANK ? shape.rank : REEL_MAX_RANK, shape.size),
+                          REEL_MAX_RANK);
     return reel_expand(reel_number(like, value), shape);
 }
 
@@ -175,10 +168,20 @@ static reel_tensor *draw(const char *call, reel_tensor *like, const char *name, 
 
 static bool can_draw(const char *call, reel_tensor *like, reel_shape shape, int most)
 {
+    reel__text text;
     if (!reel__good(call, &like, 1)) return false;
     if (like->dtype == REEL_I32)
         reel__fail(like->tape, REEL_BAD_DTYPE, "%s: draws are f32 or f64, not i32 as %s", call, reel__node_text(like));
-    return good_shape(call, like->tape, shape, most);
+    else if (shape.rank < 0 || shape.rank > most)
+        reel__fail(like->tape, REEL_BAD_SHAPE, "%s: %d dimensions; at most %d are possible", call, shape.rank, most);
+    else
+        for (int d = 0; d < shape.rank; d++)
+            if (shape.size[d] < 0) {
+                reel__fail(like->tape, REEL_BAD_SHAPE, "%s: a size is negative: %s", call,
+                           reel__shape_text(&text, shape.rank, shape.size));
+                break;
+            }
+    return like->tape->recording.status == REEL_OK;
 }
 
 reel_tensor *reel_uniform(reel_tensor *like, const char *name, reel_shape shape)
