@@ -69,9 +69,9 @@ static bool same_shape(const reel_tensor *a, const reel_tensor *b)
 /* The learning rate has the dtype of the first parameter, which is that of all. */
 static bool check_lists(reel_tape *tape, const char *name, const reel_list *parameters, const reel_list *gradients)
 {
-    const reel_tensor *first = reel_list_at(parameters, 0);
     if (!parameters) reel_fail(tape, REEL_BAD_ARGUMENT, "%s: the list of parameters is NULL", name);
     if (reel_recording_status(tape) != REEL_OK) return false;
+    const reel_tensor *first = reel_list_at(parameters, 0);
     if (!gradients) reel_fail(tape, REEL_BAD_ARGUMENT, "%s: the list of gradients is NULL", name);
     else if (reel_list_tape(gradients) != tape)
         reel_fail(tape, REEL_BAD_STATE, "%s: parameters and gradients are lists of two tapes", name);
