@@ -4,22 +4,32 @@
 #include <stdio.h>
 #include <string.h>
 
-bool reel__same_dtype(reel_tensor *y)
+bool reel__same_dtype(const char *op, reel_tensor *const *x, int count)
 {
-    for (int i = 1; i < y->input_count; i++)
-        if (y->inputs[i]->dtype != y->inputs[0]->dtype)
-            return reel_fail_shape(y, REEL_BAD_DTYPE, "%s and %s do not mix (use reel_cast)",
-                                   reel__dtype_name((reel_dtype)y->inputs[0]->dtype),
-                                   reel__dtype_name((reel_dtype)y->inputs[i]->dtype));
+    for (int i = 1; i < count; i++)
+        if (x[i]->dtype != x[0]->dtype) {
+            reel__fail(x[0]->tape, REEL_BAD_DTYPE, "%s: %s and %s do not mix (use reel_cast)", op,
+                       reel__dtype_name((reel_dtype)x[0]->dtype), reel__dtype_name((reel_dtype)x[i]->dtype));
+            return false;
+        }
     return true;
 }
 
-bool reel__float_inputs(reel_tensor *y)
+bool reel__all_floats(const char *op, reel_tensor *const *x, int count)
 {
-    for (int i = 0; i < y->input_count; i++)
-        if (y->inputs[i]->dtype == REEL_I32)
-            return reel_fail_shape(y, REEL_BAD_DTYPE, "operand %d is i32; it takes f32 or f64 (use reel_cast)", i + 1);
+    for (int i = 0; i < count; i++)
+        if (x[i]->dtype == REEL_I32) {
+            reel__fail(x[0]->tape, REEL_BAD_DTYPE, "%s: operand %d is i32; it takes f32 or f64 (use reel_cast)", op,
+                       i + 1);
+            return false;
+        }
     return true;
+}
+
+bool reel__like_last(reel_tensor *y)
+{
+    const reel_tensor *x = y->inputs[y->input_count - 1];
+    return reel_set_shape(y, (reel_dtype)x->dtype, x->rank, x->size);
 }
 
 bool reel__check_axis(reel_tape *tape, const char *op, const reel_tensor *x, int *axis)
@@ -77,16 +87,7 @@ bool reel__good(const char *op, reel_tensor *const *x, int count)
 
 bool reel__good_floats(const char *op, reel_tensor *const *x, int count)
 {
-    if (!reel__good(op, x, count)) return false;
-    for (int i = 0; i < count; i++) {
-        if (x[i]->dtype == REEL_I32)
-            reel__fail(x[i]->tape, REEL_BAD_DTYPE, "%s: operand %d is i32; it takes f32 or f64 (use reel_cast)", op,
-                       i + 1);
-        else if (x[i]->dtype != x[0]->dtype)
-            reel__fail(x[0]->tape, REEL_BAD_DTYPE, "%s: %s and %s do not mix (use reel_cast)", op,
-                       reel__dtype_name((reel_dtype)x[0]->dtype), reel__dtype_name((reel_dtype)x[i]->dtype));
-    }
-    return x[0]->tape->recording.status == REEL_OK;
+    return reel__good(op, x, count) && reel__all_floats(op, x, count) && reel__same_dtype(op, x, count);
 }
 
 bool reel__broadcast(const char *op, reel_tensor **x, int count)

@@ -22,7 +22,7 @@ static bool contract_shape(reel_tensor *y)
     const reel_tensor *a = y->inputs[0], *b = y->inputs[1];
     int64_t size[3 * REEL_MAX_RANK];
     int rank = 0;
-    if (!reel__float_inputs(y) || !reel__same_dtype(y)) return false;
+    if (!reel__all_floats(y->op->name, y->inputs, 2) || !reel__same_dtype(y->op->name, y->inputs, 2)) return false;
     for (int i = 0; i < c->batch; i++) size[rank++] = a->size[c->a_batch[i]];
     for (int i = 0; i < c->m; i++) size[rank++] = a->size[c->a_m[i]];
     for (int i = 0; i < c->n; i++) size[rank++] = b->size[c->b_n[i]];
@@ -142,6 +142,7 @@ typedef struct share {
     reel__product_axes axes;
     reel_tensor *other, *gy;
     int input;
+    int product; /* while the shares are summed: 1 + the number of the first share of its product; 0: in none */
 } share;
 
 /* ga[batch, m, k] = Σ_n gy[batch, m, n] b[batch, n, k] */
@@ -191,16 +192,15 @@ static bool can_be_one(const share *s, const share *other)
     return p->n == q->n && !memcmp(p->b_n, q->b_n, sizeof p->b_n) && !memcmp(p->b_k, q->b_k, sizeof p->b_k);
 }
 
-/* One product over the rows of all, concatenated in order of arrival: for x on the right, gx[k, n] = Σ_rows a[rows, k]
+/* One product over the rows of all shares of product `id`, concatenated in order of arrival: for x on the right, gx[k, n] = Σ_rows a[rows, k]
  * gy[rows, n]; on the left, gx[m, k] = Σ_rows gy[m, rows] b[rows, k]. */
-static reel_tensor *one_product(const int64_t *x_size, int count, const share *s, const bool *chosen,
-                                reel_tensor **parts)
+static reel_tensor *one_product(const int64_t *x_size, int count, const share *s, int id, reel_tensor **parts)
 {
     const reel__product_axes *first = NULL;
     bool right = false;
     int n = 0;
     for (int i = 0; i < count; i++) {
-        if (!chosen[i]) continue;
+        if (s[i].product != id) continue;
         const reel__product_axes *p = &s[i].axes;
         reel_tensor *other = s[i].other;
         if (!first) first = p, right = s[i].input == 1;
@@ -222,33 +222,23 @@ static reel_tensor *one_product(const int64_t *x_size, int count, const share *s
 }
 
 /* The sum of all shares of an operand of these sizes, those that can be one product as one. */
-static reel_tensor *sum_of_shares(reel_tape *tape, const int64_t *x_size, int count, const share *s)
+static reel_tensor *sum_of_shares(reel_tape *tape, const int64_t *x_size, int count, share *s)
 {
     if (count == 1) return single(&s[0]);
-    const reel_allocator *a = &tape->allocator;
-    size_t n = (size_t)count;
-    bool *done = reel__allocate(a, n), *chosen = reel__allocate(a, n);
-    reel_tensor **parts = reel__allocate(a, 2 * n * sizeof *parts), *sum = NULL;
-    bool enough = done && chosen && parts;
-    for (int i = 0; enough && i < count; i++) {
-        if (done[i]) continue;
+    const size_t bytes = 2 * (size_t)count * sizeof(reel_tensor *);
+    reel_tensor **parts = reel__allocate(&tape->allocator, bytes), *sum = NULL;
+    if (!parts) return reel__out_of_memory(tape, "gradients");
+    for (int i = 0; i < count; i++) {
+        if (s[i].product) continue;
         int together = 1;
-        if (s[i].axes.batch == 0) { /* otherwise it is alone */
-            memset(chosen, 0, n);
-            together = 0;
-            for (int j = i; j < count; j++) {
-                chosen[j] = !done[j] && (j == i || can_be_one(&s[i], &s[j]));
-                done[j] |= chosen[j];
-                together += chosen[j];
-            }
-        }
-        reel_tensor *g = together == 1 ? single(&s[i]) : one_product(x_size, count, s, chosen, parts);
+        s[i].product = i + 1;
+        for (int j = i + 1; j < count && !s[i].axes.batch; j++) /* with batch axes it is alone */
+            if (!s[j].product && can_be_one(&s[i], &s[j])) s[j].product = i + 1, together++;
+        reel_tensor *g = together == 1 ? single(&s[i]) : one_product(x_size, count, s, i + 1, parts);
         sum = sum ? reel_add(sum, g) : g;
     }
-    reel__release(a, done, n);
-    reel__release(a, chosen, n);
-    reel__release(a, parts, 2 * n * sizeof *parts);
-    return enough ? sum : reel__out_of_memory(tape, "gradients");
+    reel__release(&tape->allocator, parts, bytes);
+    return sum;
 }
 
 static reel_tensor *contract_merge(reel_tensor *x, const reel_contribution *const *c, int count)
@@ -257,7 +247,7 @@ static reel_tensor *contract_merge(reel_tensor *x, const reel_contribution *cons
     share *s = reel__allocate(&x->tape->allocator, bytes);
     if (!s) return reel__out_of_memory(x->tape, "gradients");
     for (int i = 0; i < count; i++)
-        s[i] = (share){ *attr_of(c[i]->y), c[i]->y->inputs[1 - c[i]->input], c[i]->gy, c[i]->input };
+        s[i] = (share){ *attr_of(c[i]->y), c[i]->y->inputs[1 - c[i]->input], c[i]->gy, c[i]->input, 0 };
     reel_tensor *sum = sum_of_shares(x->tape, x->size, count, s);
     reel__release(&x->tape->allocator, s, bytes);
     return sum;
@@ -406,15 +396,6 @@ static reel_tensor *sum_alone(reel_tensor *x, char *labels, const char *other, c
     return reel_sum(x, axes, REEL_DROP);
 }
 
-static bool sizes_agree(const reel_tensor *a, const reel_tensor *b, const notation *s)
-{
-    for (int i = 0; s->a[i]; i++) {
-        int j = position(s->b, s->a[i]);
-        if (j >= 0 && a->size[i] != b->size[j]) return false;
-    }
-    return true;
-}
-
 static reel_tensor *product(reel_tensor *a, reel_tensor *b, const notation *s)
 {
     reel__product_axes c = { 0 };
@@ -460,7 +441,7 @@ reel_tensor *reel_contract(reel_tensor *a, reel_tensor *b, const char *spec)
     if (!spec || !parse(spec, &s))
         return reel__fail(a->tape, REEL_BAD_ARGUMENT, "contract: \"%s\" is no notation as \"bmk,bkn->bmn\"",
                           spec ? spec : "(null)");
-    char why[100] = "";
+    char why[100];
     if (misfit(a, b, &s, why, sizeof why))
         return reel__fail(a->tape, REEL_BAD_SHAPE, "contract: \"%s\" does not fit %s and %s: %s", spec,
                           reel_shape_text(a), reel_shape_text(b), why);
@@ -492,7 +473,8 @@ static reel_tensor *batched_matmul(reel_tensor *a, reel_tensor *b)
     if (x->is_bad || w->is_bad) return bad(a, b);
     for (int d = 0; d < batch; d++) s.y[d] = (char)('A' + d);
     strcat(s.a, "mk"), strcat(s.b, "kn"), strcat(s.y, "mn");
-    if (!sizes_agree(x, w, &s))
+    char why[100];
+    if (misfit(x, w, &s, why, sizeof why))
         return reel__fail(a->tape, REEL_BAD_SHAPE, "matmul: leading axes do not broadcast: %s x %s", reel_shape_text(a),
                           reel_shape_text(b));
     return product(x, w, &s);

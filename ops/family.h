@@ -15,10 +15,21 @@ void reel__view_run(const reel_call *call);
 /* The map of a view that has its operand's shape. */
 bool reel__same_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offset, int64_t *y_stride);
 
+/* An op with a derivative for each input, and these traits. */
+#define REEL__OP(NAME, rule, kernel, derivative, ...)                                                                  \
+    {                                                                                                                  \
+        .size = sizeof(reel_op), .name = NAME, .shape = rule, .run = kernel, .vjp = derivative,                        \
+        .traits = &(const reel__traits)                                                                                \
+        {                                                                                                              \
+            __VA_ARGS__                                                                                                \
+        }                                                                                                              \
+    }
+
 /* ---- Checks ------------------------------------------------------------------------------------------------------ */
 
-bool reel__same_dtype(reel_tensor *y);   /* all inputs of y have one dtype */
-bool reel__float_inputs(reel_tensor *y); /* none is i32 */
+/* All of one dtype, and all f32 or f64; for the inputs of a node and for the operands of a call. */
+bool reel__same_dtype(const char *op, reel_tensor *const *x, int count);
+bool reel__all_floats(const char *op, reel_tensor *const *x, int count);
 bool reel__check_axis(reel_tape *tape, const char *op, const reel_tensor *x,
                       int *axis); /* a negative axis becomes that from the front */
 
@@ -39,7 +50,10 @@ static inline bool reel__good_one(const char *op, reel_tensor *x)
 /* One operand, and a number that its dtype can have. */
 bool reel__good_with(const char *op, reel_tensor *x, double value);
 
-/* The same, and all of them f32 or f64, of one dtype. */
+/* A shape rule: y has the shape and dtype of its last input. */
+bool reel__like_last(reel_tensor *y);
+
+/* The same as reel__good(), and all of them f32 or f64, of one dtype. */
 bool reel__good_floats(const char *op, reel_tensor *const *x, int count);
 
 /* Replaces the operands by expansions to their common shape. False: an error is recorded. */

@@ -18,15 +18,6 @@ typedef struct range_attr {
     int64_t size;
 } range_attr;
 
-static bool range_shape(reel_tensor *y)
-{
-    const reel_tensor *x = y->inputs[0];
-    if (x->dtype != REEL_I32)
-        return reel_fail_shape(y, REEL_BAD_DTYPE, "indices are i32, not %s (use reel_cast)",
-                               reel__dtype_name((reel_dtype)x->dtype));
-    return reel_set_shape(y, REEL_I32, x->rank, x->size);
-}
-
 static bool range_check(const reel_call *call, char *text, size_t size)
 {
     const reel_tensor *y = call->node;
@@ -48,16 +39,8 @@ static void range_run(const reel_call *call)
 }
 
 static const reel_op range_op = {
-    .size = sizeof(reel_op), .name = "in_range", .shape = range_shape, .run = range_run, .check = range_check
+    .size = sizeof(reel_op), .name = "in_range", .shape = reel__like_last, .run = range_run, .check = range_check
 };
-
-reel_tensor *reel_in_range(reel_tensor *indices, int64_t size)
-{
-    if (!reel__good("in_range", &indices, 1)) return bad(indices);
-    if (size < 0) return reel__fail(indices->tape, REEL_BAD_ARGUMENT, "in_range: the size is %lld", (long long)size);
-    range_attr attr = { size };
-    return reel_record(&range_op, &indices, 1, &attr, sizeof attr);
-}
 
 /* Under the name of the op that takes them. */
 static bool good_indices(const char *op, const reel_tensor *indices)
@@ -66,6 +49,14 @@ static bool good_indices(const char *op, const reel_tensor *indices)
     reel__fail(indices->tape, REEL_BAD_DTYPE, "%s: indices are i32, not %s (use reel_cast)", op,
                reel__dtype_name((reel_dtype)indices->dtype));
     return false;
+}
+
+reel_tensor *reel_in_range(reel_tensor *indices, int64_t size)
+{
+    if (!reel__good("in_range", &indices, 1) || !good_indices("in_range", indices)) return bad(indices);
+    if (size < 0) return reel__fail(indices->tape, REEL_BAD_ARGUMENT, "in_range: the size is %lld", (long long)size);
+    range_attr attr = { size };
+    return reel_record(&range_op, &indices, 1, &attr, sizeof attr);
 }
 
 /* ---- take and scatter_add ---------------------------------------------------------------------------------------- */
@@ -276,10 +267,8 @@ static bool hot_shape(reel_tensor *y)
 {
     const reel_tensor *x = y->inputs[0];
     const hot_attr *attr = y->attr;
-    int64_t size[REEL_MAX_RANK];
-    for (int d = 0; d + 1 < x->rank; d++) size[d] = x->size[d];
-    size[x->rank - 1] = attr->classes;
-    return reel_set_shape(y, (reel_dtype)attr->dtype, x->rank, size);
+    reel_shape shape = reel__shape_with(x, x->rank - 1, attr->classes);
+    return reel_set_shape(y, (reel_dtype)attr->dtype, shape.rank, shape.size);
 }
 
 #define SET_ONES(T)                                                                                                    \

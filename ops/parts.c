@@ -8,20 +8,21 @@ static reel_tensor *bad(reel_tensor *x) { return &reel_tape_of(x)->bad; }
 
 /* ---- slice ------------------------------------------------------------------------------------------------------- */
 
-typedef struct slice_attr {
+/* Of a slice, the elements of x that it takes; of a pad, where in y those of x are put. `size` is of y along the axis. */
+typedef struct part_attr {
     int64_t axis, start, size, step;
-} slice_attr;
+} part_attr;
 
-static bool slice_shape(reel_tensor *y)
+static bool part_shape(reel_tensor *y)
 {
-    const slice_attr *s = y->attr;
-    reel_shape shape = reel__shape_with(y->inputs[0], (int)s->axis, s->size);
+    const part_attr *p = y->attr;
+    reel_shape shape = reel__shape_with(y->inputs[0], (int)p->axis, p->size);
     return reel_set_shape(y, (reel_dtype)y->inputs[0]->dtype, shape.rank, shape.size);
 }
 
 static bool slice_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offset, int64_t *y_stride)
 {
-    const slice_attr *s = y->attr;
+    const part_attr *s = y->attr;
     memcpy(y_stride, x_stride, (size_t)y->rank * sizeof *y_stride);
     *offset = s->start * x_stride[s->axis];
     y_stride[s->axis] *= s->step;
@@ -30,7 +31,7 @@ static bool slice_map(const reel_tensor *y, const int64_t *x_stride, int64_t *of
 
 static reel_tensor *padded(reel_tensor *y, reel_tensor *gy)
 {
-    const slice_attr *s = y->attr;
+    const part_attr *s = y->attr;
     int64_t last = s->size ? s->start + (s->size - 1) * s->step + 1 : s->start;
     return reel_pad_step(gy, (int)s->axis, s->start, y->inputs[0]->size[s->axis] - last, s->step);
 }
@@ -94,7 +95,7 @@ static reel_tensor *merge_axis(reel_tensor *x, int axis, const reel_contribution
     int n = 0;
     bool disjoint = true;
     for (int i = 0; i < count; i++) {
-        const slice_attr *s = c[i]->y->attr;
+        const part_attr *s = c[i]->y->attr;
         if (s->axis != axis) continue;
         disjoint &= s->step == 1;
         pieces[n++] = (piece){ s->start, s->size, c[i]->gy };
@@ -104,7 +105,7 @@ static reel_tensor *merge_axis(reel_tensor *x, int axis, const reel_contribution
     if (disjoint && n > 1) return side_by_side(x, axis, n, pieces);
     reel_tensor *sum = NULL;
     for (int i = 0; i < count; i++)
-        if (((const slice_attr *)c[i]->y->attr)->axis == axis) sum = add_up(sum, padded(c[i]->y, c[i]->gy));
+        if (((const part_attr *)c[i]->y->attr)->axis == axis) sum = add_up(sum, padded(c[i]->y, c[i]->gy));
     return sum;
 }
 
@@ -116,7 +117,7 @@ static reel_tensor *slice_merge(reel_tensor *x, const reel_contribution *const *
     bool done[REEL_MAX_RANK] = { false };
     reel_tensor *sum = NULL;
     for (int i = 0; i < count; i++) {
-        int axis = (int)((const slice_attr *)c[i]->y->attr)->axis;
+        int axis = (int)((const part_attr *)c[i]->y->attr)->axis;
         if (done[axis]) continue;
         done[axis] = true;
         sum = add_up(sum, merge_axis(x, axis, c, count, pieces));
@@ -127,7 +128,7 @@ static reel_tensor *slice_merge(reel_tensor *x, const reel_contribution *const *
 
 static const reel_op slice_op = { .size = sizeof(reel_op),
                                   .name = "slice",
-                                  .shape = slice_shape,
+                                  .shape = part_shape,
                                   .run = reel__view_run,
                                   .merge = slice_merge,
                                   .traits = &(const reel__traits){ .map = slice_map } };
@@ -143,7 +144,7 @@ reel_tensor *reel_slice_step(reel_tensor *x, int axis, int64_t start, int64_t st
         return reel__fail(x->tape, REEL_BAD_ARGUMENT, "slice: %lld … %lld is not within axis %d of %s",
                           (long long)start, (long long)stop, axis, reel_shape_text(x));
     if (from == 0 && to == n && step == 1) return x;
-    slice_attr attr = { axis, from, (to - from + step - 1) / step, step };
+    part_attr attr = { axis, from, (to - from + step - 1) / step, step };
     return reel_record(&slice_op, &x, 1, &attr, sizeof attr);
 }
 
@@ -154,40 +155,29 @@ reel_tensor *reel_slice(reel_tensor *x, int axis, int64_t start, int64_t stop)
 
 /* ---- pad --------------------------------------------------------------------------------------------------------- */
 
-typedef struct pad_attr {
-    int64_t axis, before, size, step;
-} pad_attr;
-
-static bool pad_shape(reel_tensor *y)
-{
-    const pad_attr *p = y->attr;
-    reel_shape shape = reel__shape_with(y->inputs[0], (int)p->axis, p->size);
-    return reel_set_shape(y, (reel_dtype)y->inputs[0]->dtype, shape.rank, shape.size);
-}
-
 static void pad_run(const reel_call *call)
 {
     const reel_tensor *y = call->node, *x = y->inputs[0];
-    const pad_attr *p = y->attr;
+    const part_attr *p = y->attr;
     size_t element = reel__dtype_size((reel_dtype)y->dtype);
     int64_t x_stride[REEL_MAX_RANK], y_stride[REEL_MAX_RANK];
     reel__contiguous(x->rank, x->size, x_stride);
     reel__contiguous(y->rank, y->size, y_stride);
     memset(call->y, 0, (size_t)y->count * element);
-    char *start = (char *)call->y + p->before * y_stride[p->axis] * (int64_t)element;
+    char *start = (char *)call->y + p->start * y_stride[p->axis] * (int64_t)element;
     y_stride[p->axis] *= p->step;
     reel__copy_strided(start, y_stride, call->x[0], x_stride, element, x->rank, x->size);
 }
 
 static reel_tensor *pad_vjp(reel_tensor *y, reel_tensor *gy, int input)
 {
-    const pad_attr *p = y->attr;
-    int64_t n = y->inputs[input]->size[p->axis], stop = n ? p->before + (n - 1) * p->step + 1 : p->before;
-    return reel_slice_step(gy, (int)p->axis, p->before, stop, p->step);
+    const part_attr *p = y->attr;
+    int64_t n = y->inputs[input]->size[p->axis], stop = n ? p->start + (n - 1) * p->step + 1 : p->start;
+    return reel_slice_step(gy, (int)p->axis, p->start, stop, p->step);
 }
 
 static const reel_op pad_op = {
-    .size = sizeof(reel_op), .name = "pad", .shape = pad_shape, .run = pad_run, .vjp = pad_vjp
+    .size = sizeof(reel_op), .name = "pad", .shape = part_shape, .run = pad_run, .vjp = pad_vjp
 };
 
 reel_tensor *reel_pad_step(reel_tensor *x, int axis, int64_t before, int64_t after, int64_t step)
@@ -203,7 +193,7 @@ reel_tensor *reel_pad_step(reel_tensor *x, int axis, int64_t before, int64_t aft
         return reel__fail(x->tape, REEL_TOO_LARGE, "pad: the size of axis %d of %s overflows", axis,
                           reel_shape_text(x));
     if (before == 0 && after == 0 && step == 1) return x;
-    pad_attr attr = { axis, before, size, step };
+    part_attr attr = { axis, before, size, step };
     return reel_record(&pad_op, &x, 1, &attr, sizeof attr);
 }
 
@@ -224,7 +214,7 @@ static bool concat_shape(reel_tensor *y)
     int axis = (int)((const concat_attr *)y->attr)->axis;
     const reel_tensor *first = y->inputs[0];
     int64_t size = 0;
-    if (!reel__same_dtype(y)) return false;
+    if (!reel__same_dtype(y->op->name, y->inputs, y->input_count)) return false;
     for (int i = 0; i < y->input_count; i++) {
         const reel_tensor *x = y->inputs[i];
         bool fits = x->rank == first->rank;
@@ -263,16 +253,7 @@ static reel_tensor *concat_vjp(reel_tensor *y, reel_tensor *gy, int input)
 }
 
 static int concat_axis(const reel_tensor *y) { return (int)((const concat_attr *)y->attr)->axis; }
-static const reel__traits concat_traits = { .concat_axis = concat_axis };
-
-static const reel_op concat_op = {
-    .size = sizeof(reel_op),
-    .name = "concat",
-    .shape = concat_shape,
-    .run = concat_run,
-    .vjp = concat_vjp,
-    .traits = &concat_traits,
-};
+static const reel_op concat_op = REEL__OP("concat", concat_shape, concat_run, concat_vjp, .concat_axis = concat_axis);
 
 enum { FEW_PARTS = 64 };
 
@@ -305,13 +286,11 @@ static bool can_stack(int count, reel_tensor *const *x, int axis)
     int at = axis < 0 ? axis + first->rank + 1 : axis;
     if (at < 0 || at > first->rank || first->rank == REEL_MAX_RANK)
         reel__fail(tape, REEL_BAD_ARGUMENT, "stack: no new axis %d in %s", axis, reel_shape_text(first));
-    for (int i = 1; i < count && tape->recording.status == REEL_OK; i++)
-        if (x[i]->dtype != first->dtype)
-            reel__fail(tape, REEL_BAD_DTYPE, "stack: %s and %s do not mix (use reel_cast)",
-                       reel__dtype_name((reel_dtype)first->dtype), reel__dtype_name((reel_dtype)x[i]->dtype));
-        else if (x[i]->size != first->size || x[i]->rank != first->rank)
-            reel__fail(tape, REEL_BAD_SHAPE, "stack: part %d is %s, the first %s; they must be alike", i + 1,
-                       reel_shape_text(x[i]), reel_shape_text(first));
+    else if (reel__same_dtype("stack", x, count))
+        for (int i = 1; i < count && tape->recording.status == REEL_OK; i++)
+            if (x[i]->size != first->size || x[i]->rank != first->rank)
+                reel__fail(tape, REEL_BAD_SHAPE, "stack: part %d is %s, the first %s; they must be alike", i + 1,
+                           reel_shape_text(x[i]), reel_shape_text(first));
     return tape->recording.status == REEL_OK;
 }
 

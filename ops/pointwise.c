@@ -25,18 +25,15 @@ void reel__pointwise_run(const reel_call *call)
 
 /* ---- Shape rules ------------------------------------------------------------------------------------------------- */
 
-static bool alike(reel_tensor *y, reel_dtype dtype)
-{
-    const reel_tensor *last = y->inputs[y->input_count - 1];
-    return reel_set_shape(y, dtype, last->rank, last->size);
-}
+static bool same_dtype(const reel_tensor *y) { return reel__same_dtype(y->op->name, y->inputs, y->input_count); }
+static bool all_floats(const reel_tensor *y) { return reel__all_floats(y->op->name, y->inputs, y->input_count); }
 
-static bool floats_shape(reel_tensor *y)
+static bool floats_shape(reel_tensor *y) { return all_floats(y) && same_dtype(y) && reel__like_last(y); }
+static bool numbers_shape(reel_tensor *y) { return same_dtype(y) && reel__like_last(y); }
+static bool compare_shape(reel_tensor *y)
 {
-    return reel__float_inputs(y) && reel__same_dtype(y) && alike(y, (reel_dtype)y->inputs[0]->dtype);
+    return same_dtype(y) && reel_set_shape(y, REEL_I32, y->inputs[0]->rank, y->inputs[0]->size);
 }
-static bool numbers_shape(reel_tensor *y) { return reel__same_dtype(y) && alike(y, (reel_dtype)y->inputs[0]->dtype); }
-static bool compare_shape(reel_tensor *y) { return reel__same_dtype(y) && alike(y, REEL_I32); }
 
 /* ---- Derivatives that are more than a line ----------------------------------------------------------------------- */
 
@@ -186,11 +183,7 @@ static bool where_shape(reel_tensor *y)
     if (y->inputs[0]->dtype != REEL_I32)
         return reel_fail_shape(y, REEL_BAD_DTYPE, "the condition is %s; a comparison gives i32",
                                reel__dtype_name((reel_dtype)y->inputs[0]->dtype));
-    if (y->inputs[1]->dtype != y->inputs[2]->dtype)
-        return reel_fail_shape(y, REEL_BAD_DTYPE, "%s and %s do not mix (use reel_cast)",
-                               reel__dtype_name((reel_dtype)y->inputs[1]->dtype),
-                               reel__dtype_name((reel_dtype)y->inputs[2]->dtype));
-    return alike(y, (reel_dtype)y->inputs[2]->dtype);
+    return reel__same_dtype("where", y->inputs + 1, 2) && reel__like_last(y);
 }
 
 static reel_tensor *where_vjp(reel_tensor *y, reel_tensor *gy, int input)
@@ -207,13 +200,8 @@ static bool where_link(const reel_tensor *y, int isa, int from, const bool *one,
 }
 
 static reel__row_kernel *where_row(const reel_tensor *y) { return rows[type_of(y)]->where; }
-static const reel__traits where_traits = { .row = where_row, .link = where_link, .chain = chain_of };
-static const reel_op where_op = { .size = sizeof(reel_op),
-                                  .name = "where",
-                                  .shape = where_shape,
-                                  .run = reel__pointwise_run,
-                                  .vjp = where_vjp,
-                                  .traits = &where_traits };
+static const reel_op where_op = REEL__OP("where", where_shape, reel__pointwise_run, where_vjp, .row = where_row,
+                                         .link = where_link, .chain = chain_of);
 
 reel_tensor *reel_where(reel_tensor *condition, reel_tensor *a, reel_tensor *b)
 {
@@ -226,7 +214,10 @@ typedef struct cast_attr {
     reel_dtype dtype;
 } cast_attr;
 
-static bool cast_shape(reel_tensor *y) { return alike(y, ((const cast_attr *)y->attr)->dtype); }
+static bool cast_shape(reel_tensor *y)
+{
+    return reel_set_shape(y, ((const cast_attr *)y->attr)->dtype, y->inputs[0]->rank, y->inputs[0]->size);
+}
 
 static reel_tensor *cast_vjp(reel_tensor *y, reel_tensor *gy, int input)
 {
@@ -240,13 +231,8 @@ static bool cast_link(const reel_tensor *y, int isa, int from, const bool *one, 
     *form = y->dtype == REEL_I32 ? links[isa]->to_i32 : links[isa]->to_f32;
     return type_of(y) != y->dtype && type_of(y) != REEL_F64 && y->dtype != REEL_F64;
 }
-static const reel__traits cast_traits = { .row = cast_row, .link = cast_link, .chain = chain_of };
-static const reel_op cast_op = { .size = sizeof(reel_op),
-                                 .name = "cast",
-                                 .shape = cast_shape,
-                                 .run = reel__pointwise_run,
-                                 .vjp = cast_vjp,
-                                 .traits = &cast_traits };
+static const reel_op cast_op =
+    REEL__OP("cast", cast_shape, reel__pointwise_run, cast_vjp, .row = cast_row, .link = cast_link, .chain = chain_of);
 
 reel_tensor *reel_cast(reel_tensor *x, reel_dtype dtype)
 {
@@ -257,8 +243,6 @@ reel_tensor *reel_cast(reel_tensor *x, reel_dtype dtype)
     return reel_record(&cast_op, &x, 1, &attr, sizeof attr);
 }
 
-static bool detach_shape(reel_tensor *y) { return alike(y, (reel_dtype)y->inputs[0]->dtype); }
-
 /* As a view it costs nothing. */
 bool reel__same_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offset, int64_t *y_stride)
 {
@@ -267,10 +251,7 @@ bool reel__same_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offs
     return true;
 }
 
-static const reel__traits whole_traits = { .map = reel__same_map };
-static const reel_op detach_op = {
-    .size = sizeof(reel_op), .name = "detach", .shape = detach_shape, .run = reel__view_run, .traits = &whole_traits
-};
+static const reel_op detach_op = REEL__OP("detach", reel__like_last, reel__view_run, NULL, .map = reel__same_map);
 
 reel_tensor *reel_detach(reel_tensor *x) { return reel_record(&detach_op, &x, 1, NULL, 0); }
 
@@ -280,19 +261,12 @@ typedef struct variable_attr {
     uint64_t entry;
 } variable_attr;
 
-static bool variable_shape(reel_tensor *y)
-{
-    return reel__float_inputs(y) && alike(y, (reel_dtype)y->inputs[0]->dtype);
-}
+static bool variable_shape(reel_tensor *y) { return all_floats(y) && reel__like_last(y); }
 
 static reel_tensor *variable_vjp(reel_tensor *y, reel_tensor *gy, int input) { return (void)y, (void)input, gy; }
 
-static const reel_op variable_op = { .size = sizeof(reel_op),
-                                     .name = "variable",
-                                     .shape = variable_shape,
-                                     .run = reel__view_run,
-                                     .vjp = variable_vjp,
-                                     .traits = &whole_traits };
+static const reel_op variable_op =
+    REEL__OP("variable", variable_shape, reel__view_run, variable_vjp, .map = reel__same_map);
 
 reel_tensor *reel_variable(reel_tensor *x, const char *name)
 {

@@ -116,27 +116,9 @@ static reel_tensor *extreme_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return share(y, gy, y->inputs[input], (int64_t)1 << axis_of(y));
 }
 
-static const reel__traits sum_traits = { .reduce = sum_reduce }, max_traits = { .reduce = max_reduce },
-                          min_traits = { .reduce = min_reduce };
-
-static const reel_op sum_op = { .size = sizeof(reel_op),
-                                .name = "sum",
-                                .shape = reduced_shape,
-                                .run = traits_run,
-                                .vjp = sum_vjp,
-                                .traits = &sum_traits };
-static const reel_op max_op = { .size = sizeof(reel_op),
-                                .name = "max",
-                                .shape = extreme_shape,
-                                .run = traits_run,
-                                .vjp = extreme_vjp,
-                                .traits = &max_traits };
-static const reel_op min_op = { .size = sizeof(reel_op),
-                                .name = "min",
-                                .shape = extreme_shape,
-                                .run = traits_run,
-                                .vjp = extreme_vjp,
-                                .traits = &min_traits };
+static const reel_op sum_op = REEL__OP("sum", reduced_shape, traits_run, sum_vjp, .reduce = sum_reduce);
+static const reel_op max_op = REEL__OP("max", extreme_shape, traits_run, extreme_vjp, .reduce = max_reduce);
+static const reel_op min_op = REEL__OP("min", extreme_shape, traits_run, extreme_vjp, .reduce = min_reduce);
 static const reel_op argmax_op = {
     .size = sizeof(reel_op), .name = "argmax", .shape = argmax_shape, .run = argmax_run
 };
@@ -150,35 +132,15 @@ typedef struct axes_attr {
     int64_t axes;
 } axes_attr;
 
-static bool several_shape(reel_tensor *y)
-{
-    return reel_set_shape(y, (reel_dtype)y->inputs[1]->dtype, y->inputs[1]->rank, y->inputs[1]->size);
-}
-
-static void several_run(const reel_call *call)
-{
-    const reel_tensor *y = call->node;
-    if (y->count) memcpy(call->y, call->x[1], (size_t)y->count * reel__dtype_size((reel_dtype)y->dtype));
-}
-
 static reel_tensor *several_vjp(reel_tensor *y, reel_tensor *gy, int input)
 {
     return input ? NULL : share(y, gy, y->inputs[0], ((const axes_attr *)y->attr)->axes);
 }
 
-static const reel__traits several_traits = { .map = reel__same_map };
-static const reel_op max_several_op = { .size = sizeof(reel_op),
-                                        .name = "max",
-                                        .shape = several_shape,
-                                        .run = several_run,
-                                        .vjp = several_vjp,
-                                        .traits = &several_traits };
-static const reel_op min_several_op = { .size = sizeof(reel_op),
-                                        .name = "min",
-                                        .shape = several_shape,
-                                        .run = several_run,
-                                        .vjp = several_vjp,
-                                        .traits = &several_traits };
+static const reel_op max_several_op =
+    REEL__OP("max", reel__like_last, reel__view_run, several_vjp, .map = reel__same_map);
+static const reel_op min_several_op =
+    REEL__OP("min", reel__like_last, reel__view_run, several_vjp, .map = reel__same_map);
 
 /* ---- Constructors ------------------------------------------------------------------------------------------------ */
 

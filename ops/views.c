@@ -8,30 +8,24 @@
 
 void reel__view_run(const reel_call *call)
 {
-    const reel_tensor *y = call->node, *x = y->inputs[0];
+    const reel_tensor *y = call->node;
+    const int last = y->input_count - 1;
+    const reel_tensor *x = y->inputs[last];
     int64_t x_stride[REEL_MAX_RANK], y_stride[REEL_MAX_RANK], offset = 0;
     size_t element = reel__dtype_size((reel_dtype)y->dtype);
     reel__contiguous(x->rank, x->size, x_stride);
     if (!y->count || !y->op->traits->map(y, x_stride, &offset, y_stride)) return;
     reel__contiguous(y->rank, y->size, x_stride);
-    reel__copy_strided(call->y, x_stride, (const char *)call->x[0] + offset * (int64_t)element, y_stride, element,
+    reel__copy_strided(call->y, x_stride, (const char *)call->x[last] + offset * (int64_t)element, y_stride, element,
                        y->rank, y->size);
 }
-
-#define VIEW(OP, derivative)                                                                                           \
-    {                                                                                                                  \
-        .size = sizeof(reel_op), .name = #OP, .shape = OP##_shape, .run = reel__view_run, .vjp = derivative,           \
-        .traits = &(const reel__traits)                                                                                \
-        {                                                                                                              \
-            .map = OP##_map                                                                                            \
-        }                                                                                                              \
-    }
 
 static reel_tensor *bad(reel_tensor *x) { return &reel_tape_of(x)->bad; }
 
 /* ---- reshape ----------------------------------------------------------------------------------------------------- */
 
-static bool reshape_shape(reel_tensor *y)
+/* The attribute is the shape. */
+static bool given_shape(reel_tensor *y)
 {
     const reel_shape *shape = y->attr;
     return reel_set_shape(y, (reel_dtype)y->inputs[0]->dtype, shape->rank, shape->size);
@@ -61,7 +55,7 @@ static reel_tensor *reshape_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return reel_reshape(gy, reel_shape_of(y->inputs[input]));
 }
 
-static const reel_op reshape_op = VIEW(reshape, reshape_vjp);
+static const reel_op reshape_op = REEL__OP("reshape", given_shape, reel__view_run, reshape_vjp, .map = reshape_map);
 
 reel_tensor *reel_reshape(reel_tensor *x, reel_shape shape)
 {
@@ -133,7 +127,7 @@ static reel_tensor *permute_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return reel_permute(gy, inverse);
 }
 
-static const reel_op permute_op = VIEW(permute, permute_vjp);
+static const reel_op permute_op = REEL__OP("permute", permute_shape, reel__view_run, permute_vjp, .map = permute_map);
 
 reel_tensor *reel_permute(reel_tensor *x, reel_axes order)
 {
@@ -169,12 +163,6 @@ reel_tensor *reel_transpose(reel_tensor *x)
 
 /* ---- expand and its adjoint -------------------------------------------------------------------------------------- */
 
-static bool expand_shape(reel_tensor *y)
-{
-    const reel_shape *shape = y->attr;
-    return reel_set_shape(y, (reel_dtype)y->inputs[0]->dtype, shape->rank, shape->size);
-}
-
 static bool expand_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offset, int64_t *y_stride)
 {
     *offset = 0;
@@ -189,11 +177,11 @@ static reel_tensor *expand_vjp(reel_tensor *y, reel_tensor *gy, int input)
 
 const reel_op reel__expand_op = { .size = sizeof(reel_op),
                                   .name = "expand",
-                                  .shape = expand_shape,
+                                  .shape = given_shape,
                                   .run = reel__view_run,
                                   .vjp = expand_vjp,
-                                  .traits = &(const reel__traits){ .map = expand_map },
-                                  .past = reel__contract_past };
+                                  .past = reel__contract_past,
+                                  .traits = &(const reel__traits){ .map = expand_map } };
 
 /* The node has the rank of its operand, to which leading axes of size 1 were added. */
 reel_tensor *reel_expand(reel_tensor *x, reel_shape shape)
@@ -237,11 +225,6 @@ reel_tensor *reel_sum_to(reel_tensor *x, reel_shape shape)
 
 /* ---- flip -------------------------------------------------------------------------------------------------------- */
 
-static bool flip_shape(reel_tensor *y)
-{
-    return reel_set_shape(y, (reel_dtype)y->inputs[0]->dtype, y->inputs[0]->rank, y->inputs[0]->size);
-}
-
 static bool flip_map(const reel_tensor *y, const int64_t *x_stride, int64_t *offset, int64_t *y_stride)
 {
     const reel_axes *axes = y->attr;
@@ -261,7 +244,7 @@ static reel_tensor *flip_vjp(reel_tensor *y, reel_tensor *gy, int input)
     return reel_flip(gy, *(const reel_axes *)y->attr);
 }
 
-static const reel_op flip_op = VIEW(flip, flip_vjp);
+static const reel_op flip_op = REEL__OP("flip", reel__like_last, reel__view_run, flip_vjp, .map = flip_map);
 
 reel_tensor *reel_flip(reel_tensor *x, reel_axes axes)
 {

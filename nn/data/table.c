@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fenv.h>
+#include <locale.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -60,73 +61,31 @@ static bool fail(source *in, int64_t line, size_t column, const char *format, ..
     return false;
 }
 
-/* digit[0] … digit[count − 1] × 10^exponent. The halfway points between floats have at most 113
- * significant digits, so of further digits it matters only whether one is not 0; then a 1 stands
- * for them all. */
-enum { SIGNIFICANT = 128 };
-typedef struct decimal {
-    bool negative, inexact;
-    int count;
-    char digit[SIGNIFICANT + 1];
-    long exponent;
-} decimal;
-
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 static bool is_space(char c) { return c == ' ' || c == '\t'; }
 
-static void take_digit(decimal *d, char c)
+static const char *skip_sign(const char *at) { return at + (*at == '+' || *at == '-'); }
+
+static const char *skip_digits(const char *at)
 {
-    if (d->count == 0 && c == '0') return;
-    if (d->count < SIGNIFICANT) {
-        d->digit[d->count++] = c;
-    } else {
-        d->exponent++;
-        d->inexact |= c != '0';
+    while (is_digit(*at)) at++;
+    return at;
+}
+
+/* Whether [at, end) is [+-]digits[.digits][e[+-]digits], digits before or after the point: no hexadecimal, nan, inf. What
+ * ends a field is none of these characters. */
+static bool is_number(const char *at, const char *end)
+{
+    at = skip_sign(at);
+    const char *first = at, *point = skip_digits(at);
+    at = *point == '.' ? skip_digits(point + 1) : point;
+    if (at - first == (*point == '.')) return false;
+    if (at < end && (*at == 'e' || *at == 'E')) {
+        const char *exponent = skip_sign(at + 1);
+        at = skip_digits(exponent);
+        if (at == exponent) return false;
     }
-}
-
-/* [+-]digits up to end. The bound is far beyond what a line full of zeros can make up for. */
-static bool take_exponent(decimal *d, const char *at, const char *end)
-{
-    const long bound = 100000000;
-    const bool negative = at < end && *at == '-';
-    if (at < end && (*at == '+' || *at == '-')) at++;
-    if (at == end) return false;
-    long exponent = 0;
-    for (; at < end && is_digit(*at); at++)
-        if (exponent < bound) exponent = 10 * exponent + (*at - '0');
-    d->exponent += negative ? -exponent : exponent;
     return at == end;
-}
-
-/* [+-]digits[.digits][e[+-]digits], digits before or after the point: no hexadecimal, nan, inf. */
-static bool read_decimal(decimal *d, const char *at, const char *end)
-{
-    *d = (decimal){ 0 };
-    if (at < end && (*at == '+' || *at == '-')) d->negative = *at++ == '-';
-    bool any = false, point = false;
-    for (; at < end && (is_digit(*at) || (*at == '.' && !point)); at++) {
-        if (*at == '.') {
-            point = true;
-        } else {
-            any = true;
-            if (point) d->exponent--;
-            take_digit(d, *at);
-        }
-    }
-    if (!any) return false;
-    if (at < end && (*at == 'e' || *at == 'E')) return take_exponent(d, at + 1, end);
-    return at == end;
-}
-
-/* The nearest float, which for tiny numbers is 0 and for large ones infinity. Written as an integer
- * and an exponent there is no decimal point that a locale could change; strtof() rounds once. */
-static float to_float(const decimal *d)
-{
-    char text[SIGNIFICANT + 40];
-    snprintf(text, sizeof text, "%s%s%se%ld", d->negative ? "-" : "", d->count ? d->digit : "0", d->inexact ? "1" : "",
-             d->exponent - d->inexact);
-    return strtof(text, NULL);
 }
 
 /* Copies the start of a field for a message: printable ASCII as it is, other bytes as \xNN. */
@@ -188,9 +147,8 @@ static bool read_field(source *in, const char *at, const char *end, bool last)
 {
     while (at < end && is_space(*at)) at++;
     while (end > at && is_space(end[-1])) end--;
-    decimal d;
-    if (!read_decimal(&d, at, end)) return fail_field(in, at, end, last);
-    const float value = to_float(&d);
+    if (!is_number(at, end)) return fail_field(in, at, end, last);
+    const float value = strtof(at, NULL); /* rounds once; for tiny numbers 0, for large ones infinity */
     if (isfinite(value)) return append(in, value);
     char text[40];
     quote(text, sizeof text, at, end);
@@ -296,13 +254,17 @@ reel_table *reel_table_load(const char *path)
     reel_table *table = calloc(1, sizeof *table);
     if (!table) return &no_memory;
     source in = { .table = table, .path = path ? path : "(no path)", .file = -1 };
-    const int rounding = fegetround(); /* numbers are rounded to the nearest, whatever the caller's own are */
+    const int rounding = fegetround(); /* numbers are rounded to the nearest, whatever the caller's own are, */
     fesetround(FE_TONEAREST);
-    if (!path) fail(&in, 0, 0, "cannot open");
-    if (path && open_file(&in)) {
+    const locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0); /* and their decimal point is '.' */
+    const locale_t before = plain ? uselocale(plain) : (locale_t)0;
+    if (!plain) fail(&in, 0, 0, "out of memory");
+    else if (!path) fail(&in, 0, 0, "cannot open");
+    else if (open_file(&in)) {
         while (read_line(&in) && read_row(&in)) continue;
         if (table->rows == 0 && !table->error[0]) fail(&in, 0, 0, "no rows");
     }
+    if (plain) uselocale(before), freelocale(plain);
     fesetround(rounding);
     if (in.file >= 0) close(in.file);
     free(in.buffer);

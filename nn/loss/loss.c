@@ -1,16 +1,7 @@
 /* Losses and the accuracy. Their factors are fixed in the table at the top of reel/nn.h. */
 #include <math.h>
-#include <reel.h>
+#include <reel/op.h>
 #include <stdio.h>
-
-static const char *shape_text(const reel_tensor *x, char *text, size_t size)
-{
-    int used = snprintf(text, size, "[");
-    for (int d = 0; d < reel_rank(x); d++)
-        used += snprintf(text + used, size - (size_t)used, "%s%lld", d ? "," : "", (long long)reel_dim(x, d));
-    snprintf(text + used, size - (size_t)used, "]");
-    return text;
-}
 
 static bool same_leading(const reel_tensor *a, const reel_tensor *b, int count)
 {
@@ -26,9 +17,8 @@ static bool same_shape(const reel_tensor *a, const reel_tensor *b)
 
 static reel_tensor *differ(const char *loss, reel_tensor *a, reel_tensor *b, const char *wanted)
 {
-    char first[200], second[200];
-    return reel_fail(reel_tape_of(a), REEL_BAD_SHAPE, "%s: shapes differ: %s and %s%s", loss,
-                     shape_text(a, first, sizeof first), shape_text(b, second, sizeof second), wanted);
+    return reel_fail(reel_tape_of(a), REEL_BAD_SHAPE, "%s: shapes differ: %s and %s%s", loss, reel_shape_text(a),
+                     reel_shape_text(b), wanted);
 }
 
 /* Whether both can be used, on the tape of the one that is good. */
@@ -90,13 +80,11 @@ reel_tensor *reel_cross_entropy(reel_tensor *logits, reel_tensor *y)
         return differ("cross_entropy", logits, y, " (logits are [..., K])");
     if (classes && (reel_rank(y) != reel_rank(logits) - 1 || !same_leading(logits, y, reel_rank(y))))
         return differ("cross_entropy", logits, y, " (classes are the logits' shape without the last axis)");
-    if (!classes && !same_shape(logits, y)) {
-        char first[200], second[200];
+    if (!classes && !same_shape(logits, y))
         return reel_fail(reel_tape_of(y), REEL_BAD_SHAPE,
                          "cross_entropy: logits are %s and y %s of floats: classes are i32 (use reel_cast), or "
                          "distributions of the logits' shape",
-                         shape_text(logits, first, sizeof first), shape_text(y, second, sizeof second));
-    }
+                         reel_shape_text(logits), reel_shape_text(y));
     if (!both_floating("cross_entropy", logits, classes ? logits : y)) return reel_detach(logits);
     reel_tensor *log_p = reel_log_softmax(logits, -1);
     reel_tensor *terms = classes ? chosen(log_p, y) : weighted(log_p, y);

@@ -7,12 +7,6 @@
 
 static reel_list *bad_list(reel_tape *tape) { return reel_list_new(tape); /* on a tape with an error, its bad list */ }
 
-static reel_list *fail(reel_tape *tape, reel_status status, const char *message)
-{
-    reel_fail(tape, status, "%s", message);
-    return bad_list(tape);
-}
-
 /* The value as a tensor of like's type has it. */
 static double rounded(const reel_tensor *like, double value)
 {
@@ -38,11 +32,9 @@ static void refuse(reel_tape *tape, const char *name, const char *option, double
 #define POSITIVE "a positive number"
 #define NOT_NEGATIVE "0 or a positive number"
 
-static bool check_decay(reel_tape *tape, const char *name, const reel_tensor *like, double decay)
+static void check_decay(reel_tape *tape, const char *name, const reel_tensor *like, double decay)
 {
-    const bool good = decay == 0 || is_positive(like, decay);
-    if (!good) refuse(tape, name, ".weight_decay", decay, NOT_NEGATIVE, like);
-    return good;
+    if (decay != 0 && !is_positive(like, decay)) refuse(tape, name, ".weight_decay", decay, NOT_NEGATIVE, like);
 }
 
 /* The learning rate as a scalar; false with an error. */
@@ -74,29 +66,28 @@ static bool same_shape(const reel_tensor *a, const reel_tensor *b)
     return same;
 }
 
-/* A parameter, its gradient, and the first parameter, whose dtype the learning rate has. */
-static bool check_pair(reel_tape *tape, const char *name, const reel_tensor *p, const reel_tensor *g,
-                       const reel_tensor *first)
-{
-    if (!same_shape(p, g) || reel_dtype_of(p) != reel_dtype_of(g))
-        reel_fail(tape, REEL_BAD_SHAPE, "%s: the gradient of \"%s\" is not of its shape and dtype", name,
-                  reel_name_of(p));
-    else if (reel_dtype_of(p) != reel_dtype_of(first))
-        reel_fail(tape, REEL_BAD_DTYPE, "%s: \"%s\" is %s and \"%s\" is %s (one call for each, by .parameter_pattern)",
-                  name, reel_name_of(first), type_of(first), reel_name_of(p), type_of(p));
-    return reel_recording_status(tape) == REEL_OK;
-}
-
+/* The learning rate has the dtype of the first parameter, which is that of all. */
 static bool check_lists(reel_tape *tape, const char *name, const reel_list *parameters, const reel_list *gradients)
 {
+    if (!parameters) reel_fail(tape, REEL_BAD_ARGUMENT, "%s: the list of parameters is NULL", name);
+    if (reel_recording_status(tape) != REEL_OK) return false;
+    const reel_tensor *first = reel_list_at(parameters, 0);
     if (!gradients) reel_fail(tape, REEL_BAD_ARGUMENT, "%s: the list of gradients is NULL", name);
     else if (reel_list_tape(gradients) != tape)
         reel_fail(tape, REEL_BAD_STATE, "%s: parameters and gradients are lists of two tapes", name);
     else if (!reel_list_count(parameters) || reel_list_count(parameters) != reel_list_count(gradients))
         reel_fail(tape, REEL_BAD_ARGUMENT, "%s: %d parameters and %d gradients", name, reel_list_count(parameters),
                   reel_list_count(gradients));
-    for (int i = 0; reel_recording_status(tape) == REEL_OK && i < reel_list_count(parameters); i++)
-        check_pair(tape, name, reel_list_at(parameters, i), reel_list_at(gradients, i), reel_list_at(parameters, 0));
+    for (int i = 0; reel_recording_status(tape) == REEL_OK && i < reel_list_count(parameters); i++) {
+        const reel_tensor *p = reel_list_at(parameters, i), *g = reel_list_at(gradients, i);
+        if (!same_shape(p, g) || reel_dtype_of(p) != reel_dtype_of(g))
+            reel_fail(tape, REEL_BAD_SHAPE, "%s: the gradient of \"%s\" is not of its shape and dtype", name,
+                      reel_name_of(p));
+        else if (reel_dtype_of(p) != reel_dtype_of(first))
+            reel_fail(tape, REEL_BAD_DTYPE,
+                      "%s: \"%s\" is %s and \"%s\" is %s (one call for each, by .parameter_pattern)", name,
+                      reel_name_of(first), type_of(first), reel_name_of(p), type_of(p));
+    }
     return reel_recording_status(tape) == REEL_OK;
 }
 
@@ -119,12 +110,14 @@ static reel_tensor *sgd_step(reel_tensor *p, reel_tensor *g, reel_tensor *lr, co
     return reel_assign(p, reel_sub(p, reel_mul(lr, g)));
 }
 
-static bool check_momentum(reel_tape *tape, const reel_tensor *like, const reel_sgd_options *o)
+static bool check_sgd(reel_tape *tape, const reel_tensor *like, const reel_sgd_options *o)
 {
-    const bool within = o->momentum >= 0 && rounded(like, o->momentum) < 1, used = o->momentum != 0 || !o->nesterov;
-    if (!within) reel_fail(tape, REEL_BAD_ARGUMENT, "sgd: .momentum is %g, not within 0 ≤ momentum < 1", o->momentum);
-    else if (!used) reel_fail(tape, REEL_BAD_ARGUMENT, "sgd: .nesterov without .momentum is plain descent (set it)");
-    return within && used;
+    if (!(o->momentum >= 0 && rounded(like, o->momentum) < 1))
+        reel_fail(tape, REEL_BAD_ARGUMENT, "sgd: .momentum is %g, not within 0 ≤ momentum < 1", o->momentum);
+    else if (o->nesterov && o->momentum == 0)
+        reel_fail(tape, REEL_BAD_ARGUMENT, "sgd: .nesterov without .momentum is plain descent (set it)");
+    check_decay(tape, "sgd", like, o->weight_decay);
+    return reel_recording_status(tape) == REEL_OK;
 }
 
 reel_list *reel_sgd_update_sized(const reel_list *parameters, const reel_list *gradients,
@@ -134,12 +127,9 @@ reel_list *reel_sgd_update_sized(const reel_list *parameters, const reel_list *g
     if (options) memcpy(&o, options, size < sizeof o ? size : sizeof o);
     reel_tape *tape = reel_list_tape(parameters);
     reel_tensor *lr = NULL;
-    if (!parameters) return fail(tape, REEL_BAD_ARGUMENT, "sgd: the list of parameters is NULL");
-    if (reel_recording_status(tape) != REEL_OK || !check_lists(tape, "sgd", parameters, gradients) ||
-        !learning_rate(tape, "sgd", parameters, o.lr, o.lr_tensor, &lr))
-        return bad_list(tape);
-    if (!check_momentum(tape, reel_list_at(parameters, 0), &o) ||
-        !check_decay(tape, "sgd", reel_list_at(parameters, 0), o.weight_decay))
+    if (!check_lists(tape, "sgd", parameters, gradients) ||
+        !learning_rate(tape, "sgd", parameters, o.lr, o.lr_tensor, &lr) ||
+        !check_sgd(tape, reel_list_at(parameters, 0), &o))
         return bad_list(tape);
     reel_list *updated = reel_list_new(tape);
     for (int i = 0; i < reel_list_count(parameters); i++)
@@ -188,19 +178,14 @@ static reel_tensor *adam_step(reel_tensor *p, reel_tensor *g, const adam_shared 
     return reel_assign(p, reel_sub(p, reel_mul(s->lr, step)));
 }
 
-static bool check_betas(reel_tape *tape, const reel_tensor *like, const reel_adam_options *o)
+static bool check_adam(reel_tape *tape, const reel_tensor *like, const reel_adam_options *o)
 {
     for (int i = 0; i < 2; i++)
         if (!(o->betas[i] >= 0 && rounded(like, o->betas[i]) < 1))
             reel_fail(tape, REEL_BAD_ARGUMENT, "adam: .betas[%d] is %g, not within 0 ≤ beta < 1", i, o->betas[i]);
+    if (!is_positive(like, o->epsilon)) refuse(tape, "adam", ".epsilon", o->epsilon, POSITIVE, like);
+    check_decay(tape, "adam", like, o->weight_decay);
     return reel_recording_status(tape) == REEL_OK;
-}
-
-static bool check_adam(reel_tape *tape, const reel_tensor *like, const reel_adam_options *o)
-{
-    if (is_positive(like, o->epsilon)) return check_decay(tape, "adam", like, o->weight_decay);
-    refuse(tape, "adam", ".epsilon", o->epsilon, POSITIVE, like);
-    return false;
 }
 
 reel_list *reel_adam_update_sized(const reel_list *parameters, const reel_list *gradients,
@@ -213,9 +198,7 @@ reel_list *reel_adam_update_sized(const reel_list *parameters, const reel_list *
     if (!o.state_prefix) o.state_prefix = "adam";
     reel_tape *tape = reel_list_tape(parameters);
     reel_tensor *lr = NULL;
-    if (!parameters) return fail(tape, REEL_BAD_ARGUMENT, "adam: the list of parameters is NULL");
-    if (reel_recording_status(tape) != REEL_OK || !check_lists(tape, "adam", parameters, gradients) ||
-        !check_betas(tape, reel_list_at(parameters, 0), &o) || !check_adam(tape, reel_list_at(parameters, 0), &o) ||
+    if (!check_lists(tape, "adam", parameters, gradients) || !check_adam(tape, reel_list_at(parameters, 0), &o) ||
         !learning_rate(tape, "adam", parameters, o.lr, o.lr_tensor, &lr))
         return bad_list(tape);
     char name[600];

@@ -233,24 +233,16 @@ ARRAY_LINK(binary_b_one, ONE, b, a)
 #define VECTORS_ARRAY_1(op, expression)
 #define VECTORS_ARRAY_2(op, expression)
 #define OWN_LOOP_ARRAY_1(op, expression)
-#define LOOP_ARRAY_1(op, expression)                                                                                   \
-    static void op##_array(float *y, const float *xs, const float *none, int n)                                        \
-    {                                                                                                                  \
-        (void)none;                                                                                                    \
-        if (n % LANES) __builtin_unreachable();                                                                        \
-        INDEPENDENT for (int i = 0; i < n; i++)                                                                        \
-        {                                                                                                              \
-            const float x = xs[i];                                                                                     \
-            y[i] = expression;                                                                                         \
-        }                                                                                                              \
-    }
-#define LOOP_ARRAY_2(op, expression)                                                                                   \
+#define LOOP_ARRAY_1(op, expression) ARRAY_LOOP(op, const float x = as[i], expression)
+#define LOOP_ARRAY_2(op, expression) ARRAY_LOOP(op, const float a = as[i]; const float b = bs[i], expression)
+#define ARRAY_LOOP(op, operands, expression)                                                                           \
     static void op##_array(float *y, const float *as, const float *bs, int n)                                          \
     {                                                                                                                  \
+        (void)bs;                                                                                                      \
         if (n % LANES) __builtin_unreachable();                                                                        \
         INDEPENDENT for (int i = 0; i < n; i++)                                                                        \
         {                                                                                                              \
-            const float a = as[i], b = bs[i];                                                                          \
+            operands;                                                                                                  \
             y[i] = expression;                                                                                         \
         }                                                                                                              \
     }

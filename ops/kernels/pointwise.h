@@ -29,7 +29,7 @@ typedef struct reel__pointwise_rows {
 } reel__pointwise_rows;
 
 extern const reel__pointwise_rows reel__rows_f32, reel__rows_f64, reel__rows_i32;
-extern reel__row_kernel *const reel__cast_rows[REEL__DTYPES][REEL__DTYPES]; /* from, to */
+extern reel__row_kernel *const reel__cast_rows[REEL__DTYPES][REEL__DTYPES]; /* from, to, another */
 
 /* A row kernel by a loop over contiguous operands: y[i] from operands at i; y may be one of them. Operand 0 has `first`
  * bytes an element, the others `other`. */

@@ -95,31 +95,17 @@ static inline int32_t to_i32_f64(double x)
     return (int32_t)(x == x ? inside : 0);
 }
 
-#define CAST(from, From, to, To, expression)                                                                           \
-    static void from##_to_##to##_loop(void *y, const void *const *xs, int64_t n)                                       \
-    {                                                                                                                  \
-        INDEPENDENT for (int64_t i = 0; i < n; i++)                                                                    \
-        {                                                                                                              \
-            const From x = ((const From *)xs[0])[i];                                                                   \
-            ((To *)y)[i] = (To)(expression);                                                                           \
-        }                                                                                                              \
-    }                                                                                                                  \
-    static void from##_to_##to(const reel__tile *t)                                                                    \
-    {                                                                                                                  \
-        reel__by_loop(t, from##_to_##to##_loop, 1, sizeof(To), sizeof(From), sizeof(From));                            \
-    }
-CAST(f32, float, f32, float, x)
-CAST(f32, float, f64, double, x)
-CAST(f32, float, i32, int32_t, to_i32_f32(x))
-CAST(f64, double, f32, float, x)
-CAST(f64, double, f64, double, x)
-CAST(f64, double, i32, int32_t, to_i32_f64(x))
-CAST(i32, int32_t, f32, float, x)
-CAST(i32, int32_t, f64, double, x)
-CAST(i32, int32_t, i32, int32_t, x)
+#define CAST(name, From, To, expression)                                                                               \
+    ROW(name, 1, To, From, From, const From x = ((const From *)xs[0])[i], expression)
+CAST(f32_to_f64, float, double, x)
+CAST(f32_to_i32, float, int32_t, to_i32_f32(x))
+CAST(f64_to_f32, double, float, x)
+CAST(f64_to_i32, double, int32_t, to_i32_f64(x))
+CAST(i32_to_f32, int32_t, float, x)
+CAST(i32_to_f64, int32_t, double, x)
 
 reel__row_kernel *const reel__cast_rows[REEL__DTYPES][REEL__DTYPES] = {
-    { f32_to_f32, f32_to_f64, f32_to_i32 },
-    { f64_to_f32, f64_to_f64, f64_to_i32 },
-    { i32_to_f32, i32_to_f64, i32_to_i32 },
+    { NULL, f32_to_f64, f32_to_i32 },
+    { f64_to_f32, NULL, f64_to_i32 },
+    { i32_to_f32, i32_to_f64, NULL },
 };

@@ -13,6 +13,22 @@
 #define INDEPENDENT _Pragma("GCC ivdep")
 #endif
 
+/* A row kernel, and its loop: `operands` declares the elements at i of the arrays xs, in which the expression is. */
+#define ROW(name, ...) ROW_OF(name, __VA_ARGS__)
+#define ROW_OF(name, count, Result, First, Other, operands, expression)                                                \
+    static void name##_loop(void *y, const void *const *xs, int64_t n)                                                 \
+    {                                                                                                                  \
+        INDEPENDENT for (int64_t i = 0; i < n; i++)                                                                    \
+        {                                                                                                              \
+            operands;                                                                                                  \
+            ((Result *)y)[i] = (Result)(expression);                                                                   \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static void name(const reel__tile *t)                                                                              \
+    {                                                                                                                  \
+        reel__by_loop(t, name##_loop, count, sizeof(Result), sizeof(First), sizeof(Other));                            \
+    }
+
 /* Which function MATH(f) is, and whether a type has the rows that are for FLOATS. */
 #define MATH_f32(f) reel__##f##_f32 /* of core/base/elementary.h, or below */
 #define MATH_f64(f) f               /* the C library's, or below */

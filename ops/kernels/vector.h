@@ -86,10 +86,7 @@ typedef struct {
     __m256i lanes;
     int count;
 } mask_f32;
-typedef struct {
-    __m256i lanes;
-    int count;
-} mask_f64;
+typedef mask_f32 mask_f64;
 
 static const int32_t mask_table[16] = { -1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0 };
 

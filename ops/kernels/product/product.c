@@ -162,9 +162,7 @@ static reel__sweep sweep_of(const reel__product_plan *plan, int64_t nx, int64_t 
     const int y_in_place = y->use == REEL__IN_PLACE;
     return (reel__sweep){
         .x = NULL,
-        .y = NULL,
         .c = c,
-        .x_copy = NULL,
         .nx = nx,
         .ny = ny,
         .k = plan->k,
@@ -179,12 +177,8 @@ static reel__sweep sweep_of(const reel__product_plan *plan, int64_t nx, int64_t 
         .y_k = y_in_place ? y->k_stride : y->width,
         .c_x = c_x,
         .c_y = c_y,
-        .add = 0,
         .fetch_c = plan->k >= 128 && nx * ny * plan->element > (64 << 10),
         .y_first = plan->y_first,
-        .ahead = NULL,
-        .lines = NULL,
-        .prefetch = NULL,
     };
 }
 
