@@ -30,7 +30,7 @@ typedef struct derivation {
     reel_tape *tape;
     const reel_tensor *outer; /* the origin before: a rule may itself ask for a gradient */
     uint32_t generation;
-    uint32_t walk; /* that node->index is of now; another walk changes it */
+    uint32_t walk;  /* that node->index is of now; another walk changes it */
     derived *nodes; /* in the order of the program */
     int64_t count;
     reel__array arrivals;
