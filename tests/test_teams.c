@@ -440,8 +440,8 @@ Test(teams, the_threads_of_a_run_are_at_most_the_cores_unless_a_number_is_given,
         { "OMP_NUM_THREADS", "3000", 0, 0, 1, cores },
         { "OMP_NUM_THREADS", "5000", 0, 0, 1, cores },
         { "OMP_NUM_THREADS", "0", 0, 0, 1, cores },
+#if !defined(__clang__) /* LLVM's runtime ends or halts programs that have one of these and a parallel region */
         { "OMP_NUM_THREADS", "-3", 0, 0, 1, cores },
-#if !defined(__clang__) /* LLVM's runtime ends every program that has one of these and a parallel region */
         { "OMP_NUM_THREADS", "99999999999", 0, 0, 1, cores },
         { "OMP_NUM_THREADS", "many", 0, 0, 1, cores },
 #endif
