@@ -263,8 +263,9 @@ static void FN(give)(T *chain, int64_t size, T value, uint32_t before)
     *chain = before ? *chain + value : value; /* −0 + v is v */
 }
 
-/* y holds the open block of each destination. */
-static void FN(walked)(void *ys, const void *xs, const int32_t *to, int64_t outer, int64_t size, int64_t count)
+/* y holds the open block of each destination. Aligned, since its short loops take a quarter longer at some addresses. */
+__attribute__((aligned(64))) static void FN(walked)(void *ys, const void *xs, const int32_t *to, int64_t outer,
+                                                    int64_t size, int64_t count)
 {
     T *y = ys, chains[REEL__WALKED_CHAINS];
     uint32_t taken[REEL__WALKED];
